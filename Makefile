@@ -1,0 +1,133 @@
+# blockwatch: `make help` says what there is.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+ARGS ?= --threshold 5s
+SWIFT ?= swift
+JOBS ?=
+BUILD_FLAGS := -c release --static-swift-stdlib $(if $(JOBS),-j $(JOBS))
+BINARY := .build/release/blockwatch
+
+# The Swift toolchain's own clang builds the BPF side: one toolchain for both.
+TOOLCHAIN := $(dir $(shell readlink -f "$$(command -v $(SWIFT) 2>/dev/null)" 2>/dev/null))
+CLANG ?= $(if $(wildcard $(TOOLCHAIN)clang),$(TOOLCHAIN)clang,clang)
+OBJCOPY ?= $(if $(wildcard $(TOOLCHAIN)llvm-objcopy),$(TOOLCHAIN)llvm-objcopy,llvm-objcopy)
+BPF_SOURCES := $(wildcard bpf/*.c bpf/*.h bpf/include/*.h)
+BPF_OBJECTS := bpf/blockwatch.x86_64.bpf.o bpf/blockwatch.aarch64.bpf.o
+BPF_FLAGS := -target bpf -mcpu=v3 -O2 -g -std=gnu2x -Wall -Wextra -Werror -Wno-unused-parameter \
+	-Wno-missing-field-initializers -ffile-prefix-map=$(CURDIR)=. -fdebug-compilation-dir=. -Ibpf
+
+BUILD_PACKAGES := libbpf-dev libelf-dev zlib1g-dev
+TEST_PACKAGES := gcc gcc-multilib libc6-dev make python3 python3-jsonschema iproute2
+
+.PHONY: help
+help: ## what there is
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: need-build build need-root ## install what is missing, build, and watch this host (ARGS='--threshold 5s')
+	@echo "blockwatch $(ARGS)   (end with Ctrl-C)" >&2
+	@exec $(AS_ROOT) $(BINARY) $(ARGS)
+
+.PHONY: test
+test: need-build need-test need-root programs ## install what the tests need, build, and run all of them (root)
+	$(SWIFT) build $(BUILD_FLAGS)
+	$(SWIFT) build --build-tests $(if $(JOBS),-j $(JOBS))
+	$(AS_ROOT) env PATH="$$PATH" BLOCKWATCH_BINARY="$(CURDIR)/$(BINARY)" BLOCKWATCH_PROGRAMS="$(CURDIR)/.build/programs" \
+		$(SWIFT) test --skip-build $(TEST_ARGS)
+
+.PHONY: test-core
+test-core: need-build ## the tests that need neither root nor a BPF kernel
+	$(SWIFT) test --filter 'BlockWatch(Core|Capture)Tests'
+
+.PHONY: build
+build: need-build ## the release binary, .build/release/blockwatch
+	$(SWIFT) build $(BUILD_FLAGS) --product blockwatch
+
+.PHONY: bpf
+bpf: need-build ## compile the BPF programs into the objects that are committed
+	@for object in $(BPF_OBJECTS); do $(call compile-bpf,$$object,$$object); done
+	@ls -l $(BPF_OBJECTS)
+
+.PHONY: verify-bpf
+verify-bpf: need-build ## prove that the committed objects come from the source
+	@folder=$$(mktemp -d); trap 'rm -rf "$$folder"' EXIT; \
+	for object in $(BPF_OBJECTS); do \
+		$(call compile-bpf,$$object,$$folder/$$(basename $$object)); \
+		cmp "$$object" "$$folder/$$(basename $$object)" || { echo "$$object is not what its source makes: run make bpf and commit it" >&2; exit 1; }; \
+	done; echo "the committed BPF objects are what their source makes"
+
+# $(call compile-bpf,name that tells the architecture,output)
+compile-bpf = { case $(1) in *x86_64*) arch=x86;; *) arch=arm64;; esac; \
+	$(CLANG) $(BPF_FLAGS) -D__TARGET_ARCH_$$arch -c bpf/blockwatch.bpf.c -o $(2) && $(OBJCOPY) --strip-debug $(2); }
+
+.PHONY: syscalls
+syscalls: ## generate the table of system calls anew from the kernel's headers
+	python3 tools/gen-syscalls.py
+
+.PHONY: programs
+programs: .build/programs/hang .build/programs/hang32 ## the programs that the end-to-end tests hang
+
+HANG_SOURCES := $(wildcard Tests/EndToEnd/Programs/*.c Tests/EndToEnd/Programs/*.h)
+.build/programs/hang: $(HANG_SOURCES)
+	@mkdir -p $(@D)
+	gcc -O1 -Wall -Wextra -Werror -pthread -o $@ $(filter %.c,$^)
+.build/programs/hang32: $(HANG_SOURCES)
+	@mkdir -p $(@D)
+	gcc -m32 -O1 -Wall -Wextra -Werror -pthread -o $@ $(filter %.c,$^)
+
+.PHONY: fmt
+fmt: ## format the Swift sources in place
+	$(SWIFT) format --in-place --parallel --recursive Package.swift Sources Tests
+
+.PHONY: lint
+lint: ## fail on anything that is not formatted or breaks a rule
+	$(SWIFT) format lint --strict --parallel --recursive Package.swift Sources Tests
+
+.PHONY: check
+check: lint verify-bpf ## format, lint, build without warnings, tests, BPF object against its source
+	$(SWIFT) build --scratch-path .build-check -Xswiftc -warnings-as-errors -Xcc -Werror
+	$(MAKE) test
+
+.PHONY: install
+install: ## put the binary below PREFIX (and DESTDIR)
+	@test -x $(BINARY) || { echo "nothing to install yet: run make build first" >&2; exit 1; }
+	install -D -m 0755 $(BINARY) "$(DESTDIR)$(PREFIX)/bin/blockwatch"
+	install -D -m 0644 schema/blockwatch-1.json "$(DESTDIR)$(PREFIX)/share/blockwatch/blockwatch-1.json"
+
+.PHONY: clean
+clean: ## remove what was built
+	rm -rf .build .build-check
+
+# ---- what the machine must have ----
+
+AS_ROOT = $(if $(filter 0,$(shell id -u)),,sudo)
+
+.PHONY: need-root
+need-root:
+	@if [ "$$(id -u)" != 0 ] && ! command -v sudo >/dev/null; then \
+		echo "loading BPF programs needs root: run this as root, or install sudo" >&2; exit 1; fi
+
+.PHONY: need-build
+need-build:
+	@command -v $(SWIFT) >/dev/null || { echo "no Swift toolchain in PATH: install Swift 6.2 or newer (swift.org/install), then run this again" >&2; exit 1; }
+	@$(call need-packages,$(BUILD_PACKAGES))
+
+.PHONY: need-test
+need-test:
+	@$(call need-packages,$(TEST_PACKAGES))
+
+# $(call need-packages,names): installs those that are missing, and says so
+need-packages = missing=$$(for p in $(1); do dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done); \
+	if [ -n "$$missing" ]; then \
+		if ! command -v apt-get >/dev/null; then echo "missing, and this is no Debian: " $$missing >&2; exit 1; fi; \
+		if [ "$$(id -u)" = 0 ]; then as_root=; elif command -v sudo >/dev/null; then as_root=sudo; \
+		else echo "missing:" $$missing "- install them as root: apt-get install" $$missing >&2; exit 1; fi; \
+		echo "installing" $$missing >&2; \
+		export DEBIAN_FRONTEND=noninteractive; \
+		$$as_root apt-get -q update </dev/null >/dev/null; \
+		$$as_root apt-get -q -y install --no-install-recommends $$missing </dev/null >/dev/null; \
+	fi

@@ -1,0 +1,73 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// A module is a permission; the compiler keeps the fences.
+let fenced: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .strictMemorySafety(),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("ExistentialAny"),
+]
+
+// Compiled by `make bpf`, not by the package manager.
+let bpfSources = [
+    "blockwatch.bpf.c", "kernel_types.h", "thread_state.h", "registers.h", "resolve.h", "describe.h",
+    "blockwatch.x86_64.bpf.o", "blockwatch.aarch64.bpf.o",
+]
+
+let package = Package(
+    name: "blockwatch",
+    products: [.executable(name: "blockwatch", targets: ["BlockWatch"])],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+    ],
+    targets: [
+        // No pkgConfig and no `link` line in the module map: either would add the shared libraries.
+        .systemLibrary(
+            name: "CLibbpf",
+            providers: [.apt(["libbpf-dev", "libelf-dev", "zlib1g-dev"])]),
+        // The compiled BPF object and the header that both sides share.
+        .target(
+            name: "BlockWatchBPF",
+            path: "bpf",
+            exclude: bpfSources,
+            sources: ["object.c"],
+            publicHeadersPath: "include"),
+        .target(
+            name: "BlockWatchCapture",
+            dependencies: ["CLibbpf", "BlockWatchBPF"],
+            swiftSettings: fenced,
+            linkerSettings: [
+                .linkedLibrary(":libbpf.a"), .linkedLibrary(":libelf.a"), .linkedLibrary(":libz.a"),
+            ]),
+        .target(
+            name: "BlockWatchCore",
+            dependencies: ["BlockWatchBPF"],
+            swiftSettings: fenced),
+        .executableTarget(
+            name: "BlockWatch",
+            dependencies: [
+                "BlockWatchCapture", "BlockWatchCore",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "DequeModule", package: "swift-collections"),
+            ],
+            swiftSettings: fenced),
+        .testTarget(
+            name: "BlockWatchCoreTests",
+            dependencies: ["BlockWatchCore", "BlockWatchBPF"],
+            swiftSettings: [.swiftLanguageMode(.v6)]),
+        .testTarget(
+            name: "BlockWatchCaptureTests",
+            dependencies: ["BlockWatchCapture", "BlockWatchBPF"],
+            swiftSettings: [.swiftLanguageMode(.v6)]),
+        .testTarget(
+            name: "EndToEnd",
+            dependencies: ["BlockWatch"],
+            path: "Tests/EndToEnd",
+            exclude: ["Programs"],
+            swiftSettings: [.swiftLanguageMode(.v6)]),
+    ],
+    cLanguageStandard: .c2x
+)

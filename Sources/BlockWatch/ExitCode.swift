@@ -1,0 +1,20 @@
+import BlockWatchCore
+import Glibc
+
+/// CONTRACT, section 1; the numbers are those of sysexits.h.
+enum ExitCode: Int32, Sendable {
+    case success = 0
+    case wrongUsage = 64
+    /// This kernel cannot.
+    case missingFeature = 69
+    case defect = 70
+    case cannotWriteOutput = 74
+    case missingPrivilege = 77
+    case badConfig = 78
+}
+
+/// One line on stderr, and the end.
+func fail(_ code: ExitCode, _ message: String) -> Never {
+    Log(level: .error).error(message)
+    exit(code.rawValue)
+}

@@ -1,0 +1,128 @@
+import ArgumentParser
+import BlockWatchCore
+import Glibc
+
+/// What `watch` runs with: the config file's options as if they stood before those of the command line. Of an option
+/// with one value the command line's wins; lists are joined.
+struct Settings: Sendable {
+    var thresholdNanoseconds: UInt64
+    var engine: Engine
+    var format: OutputFormat
+    var outputPath: String?
+    var repeatNanoseconds: UInt64?
+    var maxRate: UInt64
+    var summaryNanoseconds: UInt64?
+    var scope: Scope
+    var newOnly: Bool
+    var durationNanoseconds: UInt64?
+    var commandLine: CommandLinePolicy
+    var metricsPath: String?
+    var logLevel: Log.Level
+    var filter: Filter
+    var ignoreRules: [IgnoreRule]
+    /// As given, for the `started` record.
+    var commandLineOptions: [String]
+
+    /// - Parameter arguments: those of the command line, without the program's name.
+    static func load(_ options: WatchOptions, arguments: [String]) -> Settings {
+        var options = options
+        var rules: [IgnoreRule] = []
+        let own = arguments.first == WatchCommand._commandName ? Array(arguments.dropFirst()) : arguments
+        if let path = options.config {
+            let config = read(path)
+            rules = config.ignoreRules
+            let given = config.entries.flatMap { Self.words(of: $0, in: path) }
+            do { options = try WatchOptions.parse(given + own) } catch {
+                fail(.badConfig, "\(path): \(WatchOptions.message(for: error))")
+            }
+        }
+        let settings = Settings(options, rules: rules, arguments: own)
+        settings.requireKnownUsers()
+        return settings
+    }
+
+    private init(_ options: WatchOptions, rules: [IgnoreRule], arguments: [String]) {
+        var include: [FilterField: [String]] = [:]
+        var exclude: [FilterField: [String]] = [:]
+        for list in options.lists {
+            // checked when parsed
+            let elements = (try? WatchOptions.elements(list.values, of: list.field, option: list.option)) ?? []
+            if list.isExclusion { exclude[list.field] = elements } else { include[list.field] = elements }
+        }
+        thresholdNanoseconds = options.threshold
+        engine = options.engine
+        format = options.format
+        outputPath = options.output
+        repeatNanoseconds = (options.repetition ?? Span(nanoseconds: max(options.threshold, 10_000_000_000))).nanoseconds
+        maxRate = options.maxRate
+        summaryNanoseconds = options.summary.nanoseconds
+        scope = options.scope
+        newOnly = options.newOnly
+        durationNanoseconds = options.duration
+        commandLine = options.commandLine
+        metricsPath = options.metrics
+        logLevel =
+            switch options.logLevel {
+            case .error: .error
+            case .warning: .warning
+            case .info: .info
+            case .debug: .debug
+            }
+        filter = Filter(include: include, exclude: exclude)
+        ignoreRules = rules
+        commandLineOptions = arguments
+    }
+
+    // MARK: - the config file
+
+    /// - Returns: what is in it; ends with 78 if it cannot be read or understood.
+    static func read(_ path: String) -> ConfigFile {
+        let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+        guard descriptor >= 0 else { fail(.badConfig, "cannot open the config file \(path): \(describe(errno: errno))") }
+        defer { close(descriptor) }
+        var bytes: [UInt8] = []
+        var chunk = [UInt8](repeating: 0, count: 65536)
+        while bytes.count <= ConfigFile.sizeLimit {
+            let count = unsafe Glibc.read(descriptor, &chunk, chunk.count)
+            if count < 0 { fail(.badConfig, "cannot read the config file \(path): \(describe(errno: errno))") }
+            if count == 0 { break }
+            bytes += chunk.prefix(count)
+        }
+        do throws(ConfigFile.ParseError) { return try ConfigFile(bytes) } catch {
+            fail(.badConfig, "\(path):\(error.line): \(error.what)")
+        }
+    }
+
+    private static let flags = ["all", "new-only"]
+
+    /// The line as arguments, if it would be understood on the command line.
+    private static func words(of entry: ConfigFile.Entry, in path: String) -> [String] {
+        func bad(_ what: String) -> Never { fail(.badConfig, "\(path):\(entry.line): \(what)") }
+        if entry.key == "config" { bad("config: a config file cannot name another") }
+        if flags.contains(entry.key) {
+            switch entry.value {
+            case "true": return ["--\(entry.key)"]
+            case "false": return []
+            default: bad("\(entry.key): true or false, not \(entry.value)")
+            }
+        }
+        let arguments = ["--\(entry.key)=\(entry.value)"]
+        do { _ = try WatchOptions.parse(arguments) } catch {
+            let text = WatchOptions.message(for: error)
+            bad(text.hasPrefix("Unknown option") ? "unknown key \(entry.key)" : text)
+        }
+        return arguments
+    }
+
+    // MARK: - users
+
+    /// A name that nobody has would silently hide everything.
+    private func requireKnownUsers() {
+        let names = (filter.include[.user] ?? []) + (filter.exclude[.user] ?? [])
+        guard !names.isEmpty else { return }
+        let users = UserNames(passwd: (try? ProcFS(root: "/etc").readFile("passwd", limit: 4 << 20)) ?? [])
+        for name in names where UInt32(name) == nil && !name.contains(where: { "*?[".contains($0) }) {
+            if users.uid(name: name) == nil { fail(.wrongUsage, "--user: there is no user \(name) in /etc/passwd") }
+        }
+    }
+}

@@ -1,0 +1,292 @@
+import BlockWatchCapture
+import BlockWatchCore
+import Glibc
+
+/// `blockwatch watch`: the one thread that owns capture, tracking and report, and its loop.
+struct Watch: ~Copyable {
+    private let settings: Settings
+    private let log: Log
+    private let host: Host
+    private let capture: Capture
+    private let output: Output
+    private var risky: RiskyReaders
+    private var pipeline: Pipeline
+    private var schedule: ScanSchedule
+    private var formats: Formats
+    private let signals: Signals
+    private let events: EventSet
+    private let metrics: MetricsFile?
+    private var known = CaptureCounters()
+    private var droppedLines: UInt64 = 0
+    private var toldWidened = false
+    private var nextSummary: UInt64?
+    private let end: UInt64?
+
+    /// Everything that can fail before the first record: nothing has been written to stdout yet.
+    init(_ settings: consuming Settings, log: Log) {
+        self.log = log
+        self.settings = settings
+        let host = Host(procFS: ProcFS(root: "/proc"))
+        self.host = host
+        host.requireScope(settings.scope)
+        host.requireCapabilities()
+        let now = Clock.now()
+        // signals first: a thread started later inherits the mask
+        signals = Signals()
+        let native = SyscallTable.table(for: Host.nativeABI)
+        let compat = SyscallTable.table(for: .i386)
+        let filter = settings.filter
+        do throws(CaptureError) {
+            capture = try Capture(
+                CaptureSettings(
+                    thresholdNanoseconds: settings.thresholdNanoseconds, trace: settings.engine == .trace,
+                    watchedNative: native.kernelBytes { filter.mayAdmit(syscall: $0.name) },
+                    watchedCompat: compat.kernelBytes { filter.mayAdmit(syscall: $0.name) }))
+        } catch {
+            fail(error.exitCode, error.description)
+        }
+        do throws(Output.OutputError) {
+            output = try Output(path: settings.outputPath, log: log)
+        } catch {
+            fail(
+                .cannotWriteOutput,
+                "cannot open the output \(settings.outputPath ?? "stdout"): \(describe(errno: error.errno)); name a file in an existing folder that may be written"
+            )
+        }
+        metrics = settings.metricsPath.map { MetricsFile(path: $0, log: log) }
+        risky = RiskyReaders(procFS: host.procFS)
+        schedule = ScanSchedule(
+            threshold: settings.thresholdNanoseconds, tick: Clock.tickNanoseconds, now: now.monotonic)
+        pipeline = Pipeline(
+            Pipeline.Settings(
+                thresholdNanoseconds: settings.thresholdNanoseconds, newOnly: settings.newOnly,
+                repeatNanoseconds: settings.repeatNanoseconds, maxRate: settings.maxRate, filter: settings.filter,
+                ignoreRules: settings.ignoreRules),
+            identifier: Identifier(
+                procFS: host.procFS, users: host.users,
+                settings: Identifier.Settings(
+                    bootID: host.bootID, commandLine: settings.commandLine,
+                    clockTicksPerSecond: UInt64(max(sysconf(Int32(_SC_CLK_TCK)), 1)), nativeABI: Host.nativeABI)),
+            now: now.monotonic)
+        formats = Formats(settings.format, hostName: host.name, bootID: host.bootID)
+        nextSummary = settings.summaryNanoseconds.map { now.monotonic + $0 }
+        end = settings.durationNanoseconds.map { now.monotonic + $0 }
+        events = EventSet(capture.descriptor, signals.descriptor, output.endings.descriptor)
+        // its own pages may lie on the disk that has died
+        if mlockall(Int32(MCL_CURRENT) | Int32(MCL_FUTURE) | lockOnFault) != 0 {
+            let answer = errno
+            log.info("memory is not locked: \(describe(errno: answer)); needs CAP_IPC_LOCK")
+        }
+    }
+
+    /// - Returns: the exit code.
+    mutating func run() -> ExitCode {
+        let options = settings.commandLineOptions
+        pipeline.started(
+            Started(
+                version: blockwatchVersion, options: options, kernel: host.kernelRelease, machine: host.machine,
+                engine: settings.engine.rawValue, scope: settings.scope.rawValue, capabilities: host.capabilities(),
+                thresholdNanoseconds: settings.thresholdNanoseconds), clock: Clock.now())
+        flush()
+        while true {
+            events.wait(milliseconds: timeToNextWork())
+            if let ending = output.ending {
+                switch ending {
+                case .readerGone: return .success
+                case .failed(let errno):
+                    log.error("cannot write the output: \(describe(errno: errno))")
+                    return .cannotWriteOutput
+                }
+            }
+            drain()
+            if let reason = handleSignals() { return stop(reason) }
+            let now = Clock.now()
+            if schedule.isDue(at: now.monotonic) { scan(now, refreshAll: false) }
+            if let due = nextSummary, now.monotonic >= due { summarize(now, due) }
+            flush()
+            if let end, now.monotonic >= end { return stop("duration") }
+        }
+    }
+
+    // MARK: - the steps of a round
+
+    private func timeToNextWork() -> Int32 {
+        let now = Clock.now().monotonic
+        var next = schedule.next
+        if let nextSummary { next = min(next, nextSummary) }
+        if let end { next = min(next, end) }
+        let nanoseconds = next > now ? next - now : 0
+        return Int32(clamping: (nanoseconds + 999_999) / 1_000_000)
+    }
+
+    /// Takes what the programs have said.
+    private mutating func drain() {
+        var records: [KernelRecord] = []
+        capture.consume { bytes in
+            do throws(DecodeError) { records.append(try KernelRecord(bytes)) } catch {
+                log.error("a record of the kernel side is not understood: \(error)")
+            }
+        }
+        if !records.isEmpty { pipeline.ingest(records, clock: Clock.now(), risky: &risky) }
+    }
+
+    private mutating func scan(_ now: ClockReading, refreshAll: Bool) {
+        let lateness = schedule.lateness(at: now.monotonic)
+        if lateness > max(settings.thresholdNanoseconds, 1_000_000_000) {
+            pipeline.lost(
+                Loss(
+                    what: "scans", count: 1,
+                    reason: "blockwatch itself was held up for \(TerminalText.duration(nanoseconds: lateness))"),
+                clock: now)
+            schedule.postpone(from: now.monotonic)
+            return
+        }
+        let repeats: [UInt64]? = refreshAll ? nil : pipeline.dueRepeats(at: now.monotonic)
+        capture.requestRefresh(of: repeats)
+        var start = Clock.now().monotonic
+        var finish = start
+        // the ring may have had no room for all: drain it and look again, but not for ever
+        for _ in 0..<16 {
+            start = Clock.now().monotonic
+            do throws(CaptureError) { try capture.scan() } catch {
+                pipeline.lost(Loss(what: "scans", count: 1, reason: error.description), clock: Clock.now())
+                break
+            }
+            finish = Clock.now().monotonic
+            drain()
+            if capture.counters.scanDropped == 0 { break }
+        }
+        capture.endRefresh(of: repeats)
+        let counters = capture.counters
+        schedule.finished(start: start, end: finish, crossing: counters.nextCrossingNanoseconds)
+        tellLosses(counters)
+        checkThreads(all: counters.lostClosings != known.lostClosings)
+        known = counters
+        pipeline.endOfScan(at: finish)
+        if schedule.isWidened != toldWidened {
+            toldWidened = schedule.isWidened
+            if toldWidened {
+                pipeline.lost(
+                    Loss(
+                        what: "scans", count: 1,
+                        reason: "a scan of \(counters.scanThreads) threads takes "
+                            + "\(TerminalText.duration(nanoseconds: finish - start)); scanning less often"),
+                    clock: Clock.now())
+            }
+        }
+        metrics?.write(pipeline: pipeline, counters: counters, schedule: schedule, usage: host.usage())
+    }
+
+    /// What the programs counted as lost since the last look.
+    private mutating func tellLosses(_ counters: CaptureCounters) {
+        let clock = Clock.now()
+        let rows: [(String, UInt64, UInt64, String)] = [
+            ("records", counters.lostRecords, known.lostRecords, "the ring buffer was full"),
+            ("closings", counters.lostClosings, known.lostClosings, "the ring buffer was full"),
+            ("stamps", counters.nullStorage, known.nullStorage, "the kernel gave no storage for a thread"),
+            ("program_runs", counters.skippedRuns, known.skippedRuns, "the kernel skipped a run of a program"),
+            ("exits", counters.missedExits, known.missedExits, "a call's return was not seen"),
+        ]
+        for (what, total, before, reason) in rows where total > before {
+            pipeline.lost(Loss(what: what, count: total - before, reason: reason), clock: clock)
+        }
+    }
+
+    /// Threads that fire no event any more when they go.
+    private mutating func checkThreads(all: Bool) {
+        for thread in pipeline.threadsToCheck(all: all) {
+            let pid = Int32(clamping: thread.pid)
+            let tid = Int32(clamping: thread.tid)
+            do throws(ProcError) { _ = try host.procFS.threadStart(pid: pid, tid: tid) } catch {
+                if error.isGone { pipeline.vanished(thread.call, clock: Clock.now()) }
+            }
+        }
+    }
+
+    /// - Returns: why to stop, if a signal says so.
+    private mutating func handleSignals() -> String? {
+        for signal in signals.take() {
+            switch signal {
+            case SIGINT: return "SIGINT"
+            case SIGTERM: return "SIGTERM"
+            case SIGHUP: output.reopen()
+            case SIGUSR1: scan(Clock.now(), refreshAll: true)
+            default: break
+            }
+        }
+        return nil
+    }
+
+    private mutating func summarize(_ now: ClockReading, _ due: UInt64) {
+        pipeline.summarize(
+            usage: host.usage(), threads: known.scanThreads, schedule: schedule, clock: now)
+        nextSummary = settings.summaryNanoseconds.map { max(due + $0, now.monotonic) }
+    }
+
+    private mutating func stop(_ reason: String) -> ExitCode {
+        drain()
+        pipeline.stopped(reason: reason, usage: host.usage(), clock: Clock.now())
+        flush()
+        if output.close(withinMilliseconds: 2000) { return .success }
+        log.error("cannot write the output: nobody took the last lines within 2 s")
+        return .cannotWriteOutput
+    }
+
+    // MARK: - lines
+
+    private mutating func flush() {
+        for record in pipeline.takeRecords() { push(record) }
+        guard droppedLines > 0 else { return }
+        let loss = Loss(what: "lines", count: droppedLines, reason: "the output was not read fast enough")
+        pipeline.lost(loss, clock: Clock.now())
+        droppedLines = 0
+        for record in pipeline.takeRecords() { push(record) }
+    }
+
+    private mutating func push(_ record: Record) {
+        switch output.push(formats.line(record), record.importance) {
+        case .queued: break
+        case .queuedInsteadOf(let evicted): droppedLines += UInt64(evicted)
+        case .dropped:
+            droppedLines += 1
+            pipeline.wasDropped(record)
+        }
+    }
+}
+
+/// `MCL_ONFAULT`: what is never touched takes no memory.
+private let lockOnFault: Int32 = 4
+
+extension Record {
+    fileprivate var importance: Output.Importance {
+        switch action {
+        case .stillBlocked: .repeated
+        case .blocked, .slow, .summary: .new
+        default: .kept
+        }
+    }
+}
+
+/// The line format that was asked for.
+private struct Formats {
+    private var ndjson: NDJSON
+    private let text: TextFormat?
+    private let offsetSeconds: Int64
+
+    init(_ format: OutputFormat, hostName: String, bootID: String) {
+        ndjson = NDJSON(hostName: hostName, bootID: bootID)
+        let isTerminal = isatty(STDOUT_FILENO) == 1
+        let noColor = unsafe getenv("NO_COLOR")
+        let usesColor = unsafe isTerminal && noColor == nil
+        let wantsText = format == .text || (format == .auto && isTerminal)
+        text = wantsText ? TextFormat(usesColor: usesColor) : nil
+        var now = time(nil)
+        var local = unsafe tm()
+        unsafe localtime_r(&now, &local)
+        offsetSeconds = unsafe Int64(local.tm_gmtoff)
+    }
+
+    mutating func line(_ record: Record) -> [UInt8] {
+        text?.line(record, offsetSeconds: offsetSeconds) ?? ndjson.line(record)
+    }
+}

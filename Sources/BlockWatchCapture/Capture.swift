@@ -1,0 +1,300 @@
+internal import BlockWatchBPF
+internal import CLibbpf
+internal import Glibc
+
+/// What the programs are told before they are loaded.
+public struct CaptureSettings: Sendable {
+    /// Calls blocked longer are reported; at least 1 ms.
+    public var thresholdNanoseconds: UInt64
+    /// Engine trace; false for engine scan, which puts no program on any system call.
+    public var trace: Bool
+    /// One byte a system call (`enum bw_class` and its flags) of the native ABI, `BW_SYSCALLS_MAX` of them.
+    public var watchedNative: [UInt8]
+    /// The same for 32-bit calls.
+    public var watchedCompat: [UInt8]
+
+    public init(thresholdNanoseconds: UInt64, trace: Bool, watchedNative: [UInt8], watchedCompat: [UInt8]) {
+        self.thresholdNanoseconds = thresholdNanoseconds
+        self.trace = trace
+        self.watchedNative = watchedNative
+        self.watchedCompat = watchedCompat
+    }
+}
+
+/// What the programs counted since they were loaded, and what the last scan saw.
+public struct CaptureCounters: Sendable, Equatable {
+    public var lostRecords: UInt64 = 0
+    public var lostClosings: UInt64 = 0
+    public var nullStorage: UInt64 = 0
+    public var missedExits: UInt64 = 0
+    public var slowCalls: UInt64 = 0
+    /// Runs that the kernel skipped because the same program was running on that CPU already.
+    public var skippedRuns: UInt64 = 0
+    public var scanThreads: UInt64 = 0
+    public var scanReported: UInt64 = 0
+    /// Candidates of the last scan that found the ring full: scan again after draining it.
+    public var scanDropped: UInt64 = 0
+    /// CLOCK_MONOTONIC, nanoseconds, at which the next known call crosses the threshold; 0 for none.
+    public var nextCrossingNanoseconds: UInt64 = 0
+
+    public init() {}
+}
+
+/// The loaded and attached programs, and the ring through which they speak.
+///
+/// Not for use from several threads. Letting go of it detaches everything.
+@safe public struct Capture: ~Copyable {
+    private let object: EmbeddedObject
+    private let links: Links
+    private let ring: Ring
+    private let counterMemory: SharedSection<bw_counters>
+    private let controlMemory: SharedSection<bw_control>
+    private let refreshMap: Int32
+    private let tracing: [Int32]
+
+    /// Loads and attaches. From here on threads are stamped.
+    ///
+    /// - Throws: ``CaptureError`` with the step that failed.
+    public init(_ settings: CaptureSettings) throws(CaptureError) {
+        try Capture.requireTypeInformation()
+        let object = try EmbeddedObject()
+        let values = unsafe try object.section(".rodata.settings", as: bw_settings.self)
+        unsafe Capture.fill(&values.pointee, from: settings)
+        let names = ["on_sys_enter", "on_sys_exit", "on_process_exit"]
+        for name in names {
+            unsafe bpf_program__set_autoload(try object.program(name), settings.trace || name == "on_process_exit")
+        }
+        guard unsafe bpf_object__load(object.pointer) == 0 else {
+            throw Capture.explainLoadFailure(errno: Glibc.errno)
+        }
+        let counterMemory = try SharedSection(".data.counters", of: object, as: bw_counters.self)
+        let controlMemory = try SharedSection(".data.control", of: object, as: bw_control.self)
+        let refreshMap = unsafe bpf_map__fd(try object.map("refresh"))
+
+        let ring = try Ring(of: unsafe bpf_map__fd(try object.map("records")))
+
+        let links = Links()
+        var tracing: [Int32] = []
+        // exit first: a call stamped by entry must find its exit attached
+        for name in ["on_process_exit", "on_sys_exit", "on_sys_enter"]
+        where settings.trace || name == "on_process_exit" {
+            let program = unsafe try object.program(name)
+            guard let link = unsafe bpf_program__attach(program) else {
+                throw .answered(Glibc.errno, step: "attach \(name)", next: "run blockwatch doctor")
+            }
+            unsafe links.add(link)
+            tracing.append(unsafe bpf_program__fd(program))
+        }
+        guard let link = unsafe bpf_program__attach_iter(try object.program("scan"), nil) else {
+            throw .answered(Glibc.errno, step: "attach the task iterator", next: "needs kernel 5.8 or newer")
+        }
+        unsafe links.add(link)
+        // all at once: a half-made owner cannot be thrown away
+        self.counterMemory = counterMemory
+        self.controlMemory = controlMemory
+        self.refreshMap = refreshMap
+        self.ring = ring
+        self.tracing = tracing
+        self.links = links
+        self.object = object
+    }
+
+    /// Becomes readable when there are records.
+    ///
+    /// C function: `ring_buffer__epoll_fd`
+    public var descriptor: Int32 { unsafe ring_buffer__epoll_fd(ring.pointer) }
+
+    /// Looks at every thread of the host once; what it finds comes through the ring. Never waits.
+    ///
+    /// C function: `bpf_iter_create` and `read`
+    public func scan() throws(CaptureError) {
+        let iterator = unsafe bpf_iter_create(bpf_link__fd(links.last))
+        guard iterator >= 0 else {
+            throw .answered(-iterator, step: "start a scan", next: "raise the limit of open files (ulimit -n)")
+        }
+        defer { close(iterator) }
+        var byte: UInt8 = 0
+        while true {
+            let count = unsafe read(iterator, &byte, 1)
+            if count == 0 { return }
+            // EAGAIN: a million objects passed, and the kernel wants us to breathe
+            if count < 0 && Glibc.errno != EAGAIN && Glibc.errno != EINTR {
+                throw .answered(Glibc.errno, step: "scan the threads", next: "run blockwatch doctor")
+            }
+        }
+    }
+
+    /// Takes everything out of the ring and hands over each record's bytes.
+    ///
+    /// C function: `ring_buffer__consume`
+    public func consume(_ body: (Span<UInt8>) -> Void) {
+        repeat {
+            ring.inbox.clear()
+            _ = unsafe ring_buffer__consume(ring.pointer)
+            ring.inbox.forEach(body)
+        } while !ring.inbox.isEmpty
+    }
+
+    /// Asks the next scan to say these calls again.
+    ///
+    /// - Parameter calls: ids of reported calls; `nil` for all of them.
+    public func requestRefresh(of calls: [UInt64]?) {
+        unsafe controlMemory.pointer.pointee.refresh_all = calls == nil ? 1 : 0
+        unsafe controlMemory.pointer.pointee.refresh_some = calls?.isEmpty == false ? 1 : 0
+        for var id in calls ?? [] {
+            var wanted: UInt32 = 1
+            _ = unsafe bpf_map_update_elem(refreshMap, &id, &wanted, UInt64(BPF_ANY))
+        }
+    }
+
+    /// Withdraws what ``requestRefresh(of:)`` asked for.
+    public func endRefresh(of calls: [UInt64]?) {
+        unsafe controlMemory.pointer.pointee.refresh_all = 0
+        unsafe controlMemory.pointer.pointee.refresh_some = 0
+        for var id in calls ?? [] { _ = unsafe bpf_map_delete_elem(refreshMap, &id) }
+    }
+
+    /// The programs' counters now.
+    public var counters: CaptureCounters {
+        let raw = unsafe counterMemory.pointer.pointee
+        var counters = CaptureCounters()
+        counters.lostRecords = raw.lost_records
+        counters.lostClosings = raw.lost_closings
+        counters.nullStorage = raw.null_storage
+        counters.missedExits = raw.missed_exits
+        counters.slowCalls = raw.slow_calls
+        counters.skippedRuns = skippedRuns()
+        counters.scanThreads = raw.scan_threads
+        counters.scanReported = raw.scan_reported
+        counters.scanDropped = raw.scan_dropped
+        counters.nextCrossingNanoseconds = raw.scan_next_ns
+        return counters
+    }
+
+    /// C function: `bpf_obj_get_info_by_fd`
+    private func skippedRuns() -> UInt64 {
+        var sum: UInt64 = 0
+        for program in tracing {
+            var info = bpf_prog_info()
+            var size = UInt32(MemoryLayout<bpf_prog_info>.size)
+            if unsafe bpf_obj_get_info_by_fd(program, &info, &size) == 0 { sum += info.recursion_misses }
+        }
+        return sum
+    }
+
+    // MARK: - loading
+
+    private static func requireTypeInformation() throws(CaptureError) {
+        guard unsafe access("/sys/kernel/btf/vmlinux", R_OK) == 0 else {
+            throw CaptureError(
+                .missingFeature, step: "read the kernel's type information /sys/kernel/btf/vmlinux", errno: Glibc.errno,
+                next: "needs a kernel with CONFIG_DEBUG_INFO_BTF and a mounted /sys")
+        }
+    }
+
+    static func fill(_ values: inout bw_settings, from settings: CaptureSettings) {
+        let tick = tickNanoseconds()
+        // a tick is too coarse below 100 ms; from there on jiffies cost half of what the clock costs
+        let precise = settings.thresholdNanoseconds < 100_000_000
+        values.threshold_ns = settings.thresholdNanoseconds
+        values.tick_ns = tick
+        values.precise = precise ? 1 : 0
+        values.trace = settings.trace ? 1 : 0
+        if precise {
+            values.sure_age = settings.thresholdNanoseconds
+            values.near_age = settings.thresholdNanoseconds / 4 * 3
+        } else {
+            // a stamp may be up to one tick older than the call: one more makes it sure
+            values.sure_age = (settings.thresholdNanoseconds + tick - 1) / tick + 1
+            values.near_age = values.sure_age - min(values.sure_age / 4, 8)
+        }
+        unsafe withUnsafeMutableBytes(of: &values.watched) { table in
+            let half = table.count / 2
+            for (offset, bytes) in [(0, settings.watchedNative), (half, settings.watchedCompat)] {
+                for (index, byte) in bytes.prefix(half).enumerated() { unsafe table[offset + index] = byte }
+            }
+        }
+    }
+
+    /// Length of a jiffy.
+    ///
+    /// C function: `clock_getres(CLOCK_MONOTONIC_COARSE)`
+    static func tickNanoseconds() -> UInt64 {
+        var resolution = timespec()
+        guard unsafe clock_getres(CLOCK_MONOTONIC_COARSE, &resolution) == 0, resolution.tv_nsec > 0 else {
+            return 4_000_000
+        }
+        return UInt64(resolution.tv_sec) * 1_000_000_000 + UInt64(resolution.tv_nsec)
+    }
+
+    /// Loading failed as a whole: find out which piece the kernel does not have.
+    private static func explainLoadFailure(errno: Int32) -> CaptureError {
+        if errno == EPERM || errno == EACCES { return .answered(errno, step: "load the BPF programs", next: "") }
+        for probe in KernelProbe.all {
+            if case .missing(let answer) = probe.run() {
+                return CaptureError(
+                    .missingFeature, step: "load the BPF programs: this kernel has no \(probe.name)", errno: answer,
+                    next: probe.remedy)
+            }
+        }
+        return CaptureError(
+            .missingFeature, step: "load the BPF programs", errno: errno,
+            next: "blockwatch needs kernel 5.15 or newer with BTF, run blockwatch doctor")
+    }
+}
+
+/// Owns the user side of the ring buffer.
+@safe private final class Ring {
+    let inbox = Inbox()
+    let pointer: OpaquePointer
+
+    /// C function: `ring_buffer__new`
+    init(of map: Int32) throws(CaptureError) {
+        let context = unsafe Unmanaged.passUnretained(inbox).toOpaque()
+        guard let ring = unsafe ring_buffer__new(map, Inbox.receive, context, nil) else {
+            throw .answered(errno, step: "map the ring buffer", next: "needs kernel 5.8 or newer")
+        }
+        unsafe pointer = ring
+    }
+
+    deinit { unsafe ring_buffer__free(pointer) }
+}
+
+/// Owns the links of attached programs; the last one is the task iterator's.
+@safe private final class Links {
+    private var all: [OpaquePointer] = unsafe []
+    var last: OpaquePointer { unsafe all[all.count - 1] }
+    func add(_ link: OpaquePointer) { unsafe all.append(link) }
+    deinit {
+        while let link = unsafe all.popLast() { unsafe bpf_link__destroy(link) }
+    }
+}
+
+/// Where the ring's callback puts records: bytes are copied before the kernel may use their room again.
+private final class Inbox {
+    private var bytes: [UInt8] = []
+    private var ends: [Int] = []
+
+    var isEmpty: Bool { ends.isEmpty }
+
+    func clear() {
+        bytes.removeAll(keepingCapacity: bytes.capacity <= 1 << 20)
+        ends.removeAll(keepingCapacity: true)
+    }
+
+    func forEach(_ body: (Span<UInt8>) -> Void) {
+        var start = 0
+        for end in ends {
+            body(bytes.span.extracting(start..<end))
+            start = end
+        }
+    }
+
+    static let receive: ring_buffer_sample_fn = { context, data, size in
+        guard let context = unsafe context, let data = unsafe data else { return 0 }
+        let inbox = unsafe Unmanaged<Inbox>.fromOpaque(context).takeUnretainedValue()
+        unsafe inbox.bytes.append(contentsOf: UnsafeRawBufferPointer(start: data, count: size))
+        inbox.ends.append(inbox.bytes.count)
+        return 0
+    }
+}

@@ -1,0 +1,77 @@
+internal import BlockWatchBPF
+internal import CLibbpf
+internal import Glibc
+
+/// The BPF object inside this executable, opened and not yet loaded.
+///
+/// Owns a `struct bpf_object`; closing it unloads its programs and maps.
+@safe struct EmbeddedObject: ~Copyable {
+    let pointer: OpaquePointer
+
+    /// Parses the embedded bytes. Needs no privilege.
+    ///
+    /// C function: `bpf_object__open_mem`
+    init() throws(CaptureError) {
+        // libbpf writes to stderr by itself otherwise
+        unsafe libbpf_set_print(nil)
+        guard let bytes = unsafe bw_object_bytes(), let object = unsafe bpf_object__open_mem(bytes, bw_object_size(), nil)
+        else {
+            throw CaptureError(
+                .defect, step: "open the embedded BPF object", errno: Glibc.errno,
+                next: "this build is broken: run make verify-bpf")
+        }
+        unsafe pointer = object
+    }
+
+    deinit { unsafe bpf_object__close(pointer) }
+
+    /// C function: `bpf_object__find_program_by_name`
+    func program(_ name: String) throws(CaptureError) -> OpaquePointer {
+        guard let program = unsafe bpf_object__find_program_by_name(pointer, name) else {
+            throw CaptureError(
+                .defect, step: "find the program \(name)", errno: 0, next: "this build is broken: run make verify-bpf")
+        }
+        return unsafe program
+    }
+
+    /// C function: `bpf_object__find_map_by_name`
+    func map(_ name: String) throws(CaptureError) -> OpaquePointer {
+        guard let map = unsafe bpf_object__find_map_by_name(pointer, name) else {
+            throw CaptureError(
+                .defect, step: "find the map \(name)", errno: 0, next: "this build is broken: run make verify-bpf")
+        }
+        return unsafe map
+    }
+
+    /// The initial value of a data section, to be filled in before loading.
+    ///
+    /// C function: `bpf_map__initial_value`
+    func section<Value>(_ name: String, as type: Value.Type) throws(CaptureError) -> UnsafeMutablePointer<Value> {
+        var size = 0
+        guard let memory = unsafe bpf_map__initial_value(try map(name), &size), size >= MemoryLayout<Value>.size else {
+            throw CaptureError(
+                .defect, step: "read the section \(name)", errno: 0, next: "this build is broken: run make verify-bpf")
+        }
+        return unsafe UnsafeMutableRawPointer(mutating: memory).assumingMemoryBound(to: type)
+    }
+}
+
+/// A data section of the loaded object as memory shared with its programs.
+///
+/// Owns the mapping.
+@safe final class SharedSection<Value> {
+    let pointer: UnsafeMutablePointer<Value>
+
+    /// C function: `mmap` of the map
+    init(_ name: String, of object: borrowing EmbeddedObject, as type: Value.Type) throws(CaptureError) {
+        let descriptor = unsafe bpf_map__fd(try object.map(name))
+        let memory = unsafe mmap(
+            nil, MemoryLayout<Value>.size, PROT_READ | PROT_WRITE, Int32(MAP_SHARED), descriptor, 0)
+        guard let memory = unsafe memory, unsafe memory != MAP_FAILED else {
+            throw .answered(errno, step: "map the section \(name)", next: "needs kernel 5.5 or newer")
+        }
+        unsafe pointer = memory.assumingMemoryBound(to: type)
+    }
+
+    deinit { unsafe munmap(pointer, MemoryLayout<Value>.size) }
+}

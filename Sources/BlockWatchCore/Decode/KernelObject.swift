@@ -1,0 +1,113 @@
+internal import BlockWatchBPF
+
+/// `struct bw_object`: what a descriptor refers to.
+public struct KernelObject: Sendable {
+    public enum Family: Sendable, Equatable {
+        case file
+        /// Anonymous pipe or FIFO.
+        case pipe
+        case socket
+        /// An anonymous inode, told apart by its name: `[eventfd]`.
+        case anonymous
+    }
+
+    let raw: bw_object
+
+    public var family: Family {
+        switch raw.kind {
+        case BW_OBJECT_PIPE.rawValue: .pipe
+        case BW_OBJECT_SOCKET.rawValue: .socket
+        case BW_OBJECT_ANON.rawValue: .anonymous
+        default: .file
+        }
+    }
+    public var mode: UInt32 { raw.mode }
+    public var inode: UInt64 { raw.inode }
+    public var isDeleted: Bool { raw.links == 0 }
+    /// `major:minor` of the file system.
+    public var device: String { "\(raw.device >> 20):\(raw.device & 0xfffff)" }
+    /// Of a device node.
+    public var deviceMajor: UInt32 { raw.rdev >> 20 }
+    public var deviceMinor: UInt32 { raw.rdev & 0xfffff }
+    public var isDirectory: Bool { mode & 0o170000 == 0o040000 }
+    public var isCharacterDevice: Bool { mode & 0o170000 == 0o020000 }
+    public var isBlockDevice: Bool { mode & 0o170000 == 0o060000 }
+    public var position: UInt64 { raw.position }
+    public var size: UInt64 { raw.size }
+    public var receiveTimeoutNanoseconds: UInt64 { raw.receive_timeout_ns }
+    public var sendTimeoutNanoseconds: UInt64 { raw.send_timeout_ns }
+    /// Last component of its path, or the kernel's name for an anonymous one.
+    public var name: [UInt8] { cString(raw.name) }
+    /// As /proc/filesystems names it, with its subtype: `fuse.sshfs`.
+    public var fileSystem: String {
+        let type = String(decoding: cString(raw.fs_name), as: UTF8.self)
+        let subtype = cString(raw.fs_subtype)
+        return subtype.isEmpty ? type : type + "." + String(decoding: subtype, as: UTF8.self)
+    }
+    /// The block device below the file system, or the kernel's name for it.
+    public var fileSystemSource: String { String(decoding: cString(raw.fs_source), as: UTF8.self) }
+
+    public var socketFamily: Int { Int(raw.family) }
+    public var socketType: Int { Int(raw.socket_type) }
+    public var socketProtocol: Int { Int(raw.protocol) }
+    public var tcpState: Int { Int(raw.tcp_state) }
+
+    public struct Pipe: Sendable, Equatable {
+        public var readers, writers: UInt32
+        public var bytes, capacity: UInt64
+    }
+    public var pipe: Pipe {
+        let pipe = unsafe raw.u.pipe
+        return Pipe(readers: pipe.readers, writers: pipe.writers, bytes: pipe.bytes, capacity: pipe.capacity)
+    }
+
+    public struct Internet: Sendable, Equatable {
+        /// 4 or 16 bytes.
+        public var local, peer: [UInt8]
+        public var localPort, peerPort: UInt16
+        public var retransmits: UInt8
+        public var receiveQueue, sendQueue: UInt32
+        /// Ages in nanoseconds; `nil` for never.
+        public var lastSent, lastReceived: UInt64?
+    }
+    public var internet: Internet {
+        let inet = unsafe raw.u.inet
+        func address<T>(_ bytes: T) -> [UInt8] {
+            unsafe withUnsafeBytes(of: bytes) { unsafe [UInt8]($0.prefix(raw.family == 10 ? 16 : 4)) }
+        }
+        func age(_ value: UInt64) -> UInt64? { value == .max ? nil : value }
+        return Internet(
+            local: address(inet.local), peer: address(inet.peer), localPort: inet.local_port,
+            peerPort: inet.peer_port, retransmits: inet.retransmits, receiveQueue: inet.receive_queue,
+            sendQueue: inet.send_queue, lastSent: age(inet.last_sent), lastReceived: age(inet.last_received))
+    }
+
+    public struct Unix: Sendable, Equatable {
+        /// As bound; an abstract name begins with NUL, an unnamed socket has none.
+        public var local, peer: [UInt8]
+        public var peerInode: UInt64?
+        public var receiveQueue, sendQueue: UInt32
+    }
+    public var unix: Unix {
+        let unix = unsafe raw.u.unix_
+        func path<T>(_ bytes: T, _ length: UInt32) -> [UInt8] {
+            let bound = unsafe withUnsafeBytes(of: bytes) { unsafe [UInt8]($0.prefix(Int(length))) }
+            // a path ends at its NUL, an abstract name has the length it was bound with
+            return bound.first == 0 ? bound : [UInt8](bound.prefix { $0 != 0 })
+        }
+        return Unix(
+            local: path(unix.local, unix.local_len), peer: path(unix.peer, unix.peer_len),
+            peerInode: unix.peer_inode == 0 ? nil : unix.peer_inode, receiveQueue: unix.receive_queue,
+            sendQueue: unix.send_queue)
+    }
+
+    public var netlink: (port: UInt32, peerPort: UInt32, protocolNumber: UInt32) {
+        let netlink = unsafe raw.u.netlink
+        return (netlink.port, netlink.peer_port, netlink.protocol)
+    }
+
+    public var vsock: (localCID: UInt32, localPort: UInt32, peerCID: UInt32, peerPort: UInt32) {
+        let vsock = unsafe raw.u.vsock
+        return (vsock.local_cid, vsock.local_port, vsock.peer_cid, vsock.peer_port)
+    }
+}

@@ -1,0 +1,138 @@
+/// One blocked call with its names: what all records of it say.
+public struct BlockedCall: Sendable {
+    /// The kernel side's id, for as long as blockwatch runs.
+    public var id: UInt64
+    /// `event.id`: 16 hexadecimal digits.
+    public var eventID: String
+    public var kind: CallRecord.Kind
+    /// CLOCK_MONOTONIC, nanoseconds.
+    public var startNanoseconds: UInt64
+    public var startSource: StartSource
+    public var process: ProcessIdentity
+    /// `nil` for a thread that is in no call.
+    public var call: SystemCall?
+    public var resource: Resource
+    /// Kernel functions, innermost first; only of threads stuck in the kernel.
+    public var stack: [String]
+    /// `field=reason` of what could not be found out.
+    public var unresolved: [String]
+
+    public enum StartSource: String, Sendable {
+        /// Measured at entry.
+        case entry
+        /// When the thread last ran: a lower bound of the duration.
+        case lastRan = "last_ran"
+    }
+}
+
+/// The system call a thread is in.
+public struct SystemCall: Sendable, Equatable {
+    public var name: String
+    public var number: Int
+    public var abi: ABI
+    public var arguments: [UInt64]
+    /// Its own time-out, nanoseconds, if it has one and it could be read.
+    public var timeoutNanoseconds: UInt64?
+}
+
+/// Who waits.
+public struct ProcessIdentity: Sendable, Equatable {
+    /// As the host sees them.
+    public var pid, tid, parentPID: Int
+    /// Inside its own PID namespace, where that is another.
+    public var innerPID, innerTID: Int?
+    public var name, threadName: [UInt8]
+    public var executable: [UInt8]?
+    public var commandLine: String?
+    /// Wall clock, nanoseconds since 1970.
+    public var startWallNanoseconds: UInt64
+    public var entityID: String
+    /// The letter of ps.
+    public var state: String
+    public var userID: UInt32
+    public var userName: String?
+    public var cgroupPath: [UInt8]
+    public var cgroup: CgroupIdentity
+}
+
+/// `resource.kind`: what a wait can be for. CONTRACT names; one line a kind.
+public enum ResourceKind: String, Sendable, CaseIterable {
+    case file, directory, pipe, fifo
+    case tcp, udp, unix, netlink, vsock, raw
+    case tty, eventfd, epoll, poll, timerfd, signalfd, inotify, pidfd
+    case ioUring = "io_uring"
+    case device, futex, child, ipc, timer, page, none
+}
+
+/// What a call waits for.
+public struct Resource: Sendable, Equatable {
+    public var kind: ResourceKind
+    public var descriptor: Int?
+    /// As one would say it: a path, `tcp 10.0.0.1:4040->10.0.0.5:3306 SYN_SENT`, `pipe:[123]`.
+    public var name: [UInt8]
+    public var file: FileFields?
+    public var pipe: PipeFields?
+    public var network: NetworkFields?
+    public var lock: LockFields?
+
+    public init(_ kind: ResourceKind, name: [UInt8] = [], descriptor: Int? = nil) {
+        self.kind = kind
+        self.name = name
+        self.descriptor = descriptor
+    }
+}
+
+public struct FileFields: Sendable, Equatable {
+    /// As the process sees it; exact bytes.
+    public var path: [UInt8]?
+    public var inode: UInt64?
+    /// `major:minor`
+    public var device: String?
+    public var fileSystem: String?
+    /// Of a network or FUSE file system: the server or source of the mount.
+    public var server: String?
+    public var isDeleted = false
+
+    public init() {}
+}
+
+public struct PipeFields: Sendable, Equatable {
+    public var inode: UInt64
+    public var readers, writers: UInt32
+    public var bytes, capacity: UInt64
+}
+
+public struct NetworkFields: Sendable, Equatable {
+    /// `tcp`, `udp`, `unix`, ...
+    public var transport: String
+    /// `ipv4`, `ipv6`, or the socket's type for unix sockets.
+    public var type: String?
+    public var communityID: String?
+    /// `SYN_SENT`, `ESTABLISHED`, ...
+    public var state: String?
+    public var local = Endpoint()
+    public var peer = Endpoint()
+    public var inode: UInt64?
+    public var retransmits: UInt8?
+    /// Bytes; of a listener: connections waiting to be accepted, and how many may wait.
+    public var receiveQueue, sendQueue: UInt32?
+    /// Ages, nanoseconds.
+    public var lastSent, lastReceived: UInt64?
+
+    public struct Endpoint: Sendable, Equatable {
+        public var address: String?
+        public var port: UInt16?
+        /// Unix sockets; an abstract name begins with `@`.
+        public var path: [UInt8]?
+        public var inode: UInt64?
+    }
+}
+
+public struct LockFields: Sendable, Equatable {
+    /// `flock`, `posix`, `ofd`
+    public var type: String
+    /// `read`, `write`
+    public var mode: String
+    /// First and last byte; `nil` for a whole file, or up to its end.
+    public var start, end: UInt64?
+}

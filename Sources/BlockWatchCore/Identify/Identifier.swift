@@ -1,0 +1,361 @@
+/// The clocks at one moment, nanoseconds.
+public struct ClockReading: Sendable, Equatable {
+    public var monotonic: UInt64
+    /// Since 1970.
+    public var wall: UInt64
+    /// CLOCK_BOOTTIME: with the time the host was suspended.
+    public var boot: UInt64
+
+    public init(monotonic: UInt64, wall: UInt64, boot: UInt64) {
+        self.monotonic = monotonic
+        self.wall = wall
+        self.boot = boot
+    }
+
+    public func wall(ofMonotonic time: UInt64) -> UInt64 { shift(time, from: monotonic, to: wall) }
+    public func wall(ofBoot time: UInt64) -> UInt64 { shift(time, from: boot, to: wall) }
+
+    private func shift(_ time: UInt64, from: UInt64, to: UInt64) -> UInt64 {
+        time <= from ? to - min(to, from - time) : to &+ (time - from)
+    }
+}
+
+/// Turns what the kernel said of calls into names: who, in which call, on what.
+///
+/// Reads links and small files of /proc that cannot block; everything that might goes through ``RiskyReading``.
+public struct Identifier {
+    public struct Settings: Sendable {
+        public var bootID: String
+        public var commandLine: CommandLinePolicy
+        /// `sysconf(_SC_CLK_TCK)`: the unit of process starts in /proc.
+        public var clockTicksPerSecond: UInt64
+        public var nativeABI: ABI
+
+        public init(bootID: String, commandLine: CommandLinePolicy, clockTicksPerSecond: UInt64, nativeABI: ABI) {
+            self.bootID = bootID
+            self.commandLine = commandLine
+            self.clockTicksPerSecond = max(clockTicksPerSecond, 1)
+            self.nativeABI = nativeABI
+        }
+    }
+
+    private let procFS: ProcFS
+    private let users: UserNames
+    private let settings: Settings
+    private let native: SyscallTable
+    private let compat: SyscallTable
+    /// Read when the first stack is to be named: five megabytes of text on a common kernel.
+    private var symbols: KernelSymbols?
+    private var namesOfCgroups: [[UInt8]: CgroupIdentity] = [:]
+
+    public init(procFS: ProcFS, users: UserNames, settings: Settings) {
+        self.procFS = procFS
+        self.users = users
+        self.settings = settings
+        native = SyscallTable.table(for: settings.nativeABI)
+        compat = SyscallTable.table(for: .i386)
+    }
+
+    private static let commandLineLimit = 4096
+    private static let pathLimit = 4096
+
+    /// - Returns: one call a record, in order.
+    public mutating func identify(
+        _ records: [CallRecord], clock: ClockReading, risky: inout some RiskyReading
+    ) -> [BlockedCall] {
+        let calls = records.map(systemCall)
+        var questions: Set<RiskyQuestion> = []
+        for (record, call) in zip(records, calls) {
+            questions.formUnion(commandLineQuestion(record))
+            if let call { questions.formUnion(memoryQuestions(record, call).map(\.question)) }
+            if let question = mountQuestion(record) { questions.insert(question) }
+        }
+        let answers = questions.isEmpty ? [:] : risky.answer(Array(questions))
+        return zip(records, calls).map { build($0, $1, answers, clock) }
+    }
+
+    // MARK: - questions
+
+    private func systemCall(_ record: CallRecord) -> SystemCall? {
+        let abi = record.isCompat ? ABI.i386 : settings.nativeABI
+        switch record.kind {
+        case .page, .stopped: return nil
+        case .exiting:
+            let number = native.number(named: "exit_group") ?? 0
+            return SystemCall(name: "exit_group", number: number, abi: settings.nativeABI, arguments: [])
+        case .systemCall:
+            let name = info(record)?.name ?? "syscall_\(record.number)"
+            return SystemCall(name: name, number: record.number, abi: abi, arguments: record.arguments)
+        }
+    }
+
+    private func info(_ record: CallRecord) -> SyscallInfo? {
+        record.kind == .systemCall ? (record.isCompat ? compat : native)[record.number] : nil
+    }
+
+    private func commandLineQuestion(_ record: CallRecord) -> [RiskyQuestion] {
+        settings.commandLine == .none || record.kind == .exiting
+            ? [] : [.commandLine(pid: Int32(clamping: record.procPID), tid: Int32(clamping: record.procTID))]
+    }
+
+    private enum Purpose { case timeout, path, lock }
+
+    /// Memory is only read where the call's own arguments point, and only while it is in flight.
+    private func memoryQuestions(
+        _ record: CallRecord, _ call: SystemCall
+    ) -> [(purpose: Purpose, question: RiskyQuestion)] {
+        guard record.kind == .systemCall, record.occasion != .slow, let info = info(record) else { return [] }
+        let pid = Int32(clamping: record.procPID)
+        var questions: [(Purpose, RiskyQuestion)] = []
+        if let timeout = info.timeout, let place = UserMemory.timeoutStructure(timeout, call) {
+            questions.append((.timeout, .memory(pid: pid, address: place.address, length: place.length)))
+        }
+        if let place = UserMemory.lockCall(call)?.structure {
+            questions.append((.lock, .memory(pid: pid, address: place.address, length: place.length)))
+        }
+        if info.class == .path, let argument = pathArgument(info), argument < call.arguments.count {
+            questions.append(
+                (.path, .memory(pid: pid, address: call.arguments[argument], length: Self.pathLimit)))
+        }
+        return questions
+    }
+
+    /// The kernel keeps the server of a network file system, or the source of a FUSE mount, with the mount.
+    private func mountQuestion(_ record: CallRecord) -> RiskyQuestion? {
+        guard let object = record.object, object.family == .file else { return nil }
+        let type = object.fileSystem
+        let isRemote = ["nfs", "nfs4", "cifs", "smb3", "ceph", "9p", "afs", "lustre", "glusterfs"].contains(type)
+        guard isRemote || type.hasPrefix("fuse") else { return nil }
+        return .mounts(pid: Int32(clamping: record.procPID), tid: Int32(clamping: record.procTID))
+    }
+
+    private func pathArgument(_ info: SyscallInfo) -> Int? {
+        info.directoryArgument.map { $0 + 1 } ?? 0
+    }
+
+    // MARK: - answers
+
+    private mutating func build(
+        _ record: CallRecord, _ call: SystemCall?, _ answers: [RiskyQuestion: RiskyAnswer], _ clock: ClockReading
+    ) -> BlockedCall {
+        var unresolved: [String] = []
+        var call = call
+        let stack = record.stack.isEmpty ? [] : names(of: record.stack)
+
+        var memory: [Purpose: [UInt8]] = [:]
+        if let asked = call {
+            for (purpose, question) in memoryQuestions(record, asked) {
+                switch answers[question] ?? .timedOut {
+                case .bytes(let bytes): memory[purpose] = bytes
+                case let other:
+                    let field = purpose == .timeout ? "syscall.timeout" : purpose == .path ? "file.path" : "lock"
+                    unresolved.append("\(field)=\(other.reason ?? "timed_out")")
+                }
+            }
+            if let timeout = info(record)?.timeout {
+                call?.timeoutNanoseconds = UserMemory.timeoutNanoseconds(timeout, asked, memory: memory[.timeout])
+            } else {
+                call?.timeoutNanoseconds = socketTimeout(record, asked)
+            }
+        }
+        var resource = self.resource(
+            record, call, memory: memory, stack: stack, answers: answers, unresolved: &unresolved)
+        var process = identity(record, answers, clock, unresolved: &unresolved)
+
+        // a pid that was given to somebody else while we looked must not lend its names
+        if !isStill(record) {
+            process.executable = nil
+            process.commandLine = nil
+            if resource.kind == .file || resource.kind == .directory || resource.kind == .fifo {
+                resource.file?.path = nil
+                resource.name = record.object?.name ?? []
+            }
+            unresolved = unresolved.filter { !$0.hasPrefix("process.") } + ["process=process_gone"]
+        }
+        return BlockedCall(
+            id: record.id, eventID: eventID(record), kind: record.kind,
+            startNanoseconds: record.startNanoseconds, startSource: record.isOlder ? .lastRan : .entry,
+            process: process, call: call, resource: resource, stack: stack, unresolved: unresolved)
+    }
+
+    private func socketTimeout(_ record: CallRecord, _ call: SystemCall) -> UInt64? {
+        guard let object = record.object, object.family == .socket else { return nil }
+        let sends = ["write", "writev", "send", "sendto", "sendmsg", "sendmmsg", "sendfile", "connect"]
+        let value = sends.contains(call.name) ? object.sendTimeoutNanoseconds : object.receiveTimeoutNanoseconds
+        return value == 0 ? nil : value
+    }
+
+    private func eventID(_ record: CallRecord) -> String {
+        let text =
+            "\(settings.bootID) \(record.threadStartNanoseconds) \(record.id) \(record.startNanoseconds) \(record.tid)"
+        return ByteText.hex([UInt8](SHA1.digest(Array(text.utf8)).prefix(8)))
+    }
+
+    private mutating func names(of addresses: [UInt64]) -> [String] {
+        if symbols == nil {
+            let text = (try? procFS.readFile("kallsyms", limit: 64 << 20)) ?? []
+            symbols = KernelSymbols(kallsyms: text)
+        }
+        guard let symbols, !symbols.isEmpty else { return addresses.map(CallKind.hex) }
+        return addresses.map(symbols.name(of:))
+    }
+
+    // MARK: - resource
+
+    private func resource(
+        _ record: CallRecord, _ call: SystemCall?, memory: [Purpose: [UInt8]], stack: [String],
+        answers: [RiskyQuestion: RiskyAnswer], unresolved: inout [String]
+    ) -> Resource {
+        switch record.kind {
+        case .exiting, .stopped: return Resource(.none)
+        case .page:
+            // asleep outside any call, and not in a fault: the way back to the program, a task's work
+            let isFault = stack.isEmpty || stack.contains { $0.contains("fault") }
+            return isFault
+                ? Resource(.page, name: Array("page \(CallKind.hex(record.faultAddress))".utf8)) : Resource(.none)
+        case .systemCall: break
+        }
+        guard let call else { return Resource(.none) }
+        guard let descriptor = record.descriptor else {
+            let info = info(record)
+            let path = path(record, call, memory[.path])
+            let isFIFO = stack.contains { $0 == "fifo_open" || $0 == "wait_for_partner" }
+            return CallKind.resource(call, info: info, path: path, isFIFO: isFIFO)
+        }
+        guard let object = record.object else {
+            let reason = record.descriptorIsClosed || record.descriptorIsOther ? "closed" : "in_flight"
+            unresolved.append("resource=\(reason)")
+            return Resource(.none, name: Array("fd \(descriptor)".utf8), descriptor: descriptor)
+        }
+        var resource: Resource
+        switch object.family {
+        case .socket: resource = SocketKind.resource(object)
+        case .pipe: resource = PipeKind.resource(object, path: target(record, descriptor, object, &unresolved))
+        case .anonymous: resource = AnonymousKind.resource(object)
+        case .file: resource = FileKind.resource(object, path: target(record, descriptor, object, &unresolved))
+        }
+        resource.descriptor = descriptor
+        if let lock = UserMemory.lockCall(call) {
+            resource.lock = UserMemory.lockFields(lock, call, memory: memory[.lock], object: object)
+        }
+        if let question = mountQuestion(record) {
+            switch answers[question] ?? .timedOut {
+            case .bytes(let table):
+                resource.file?.server = MountTable.source(ofDevice: object.device, mountinfo: table)
+            case let other: unresolved.append("file.server=\(other.reason ?? "timed_out")")
+            }
+        }
+        return resource
+    }
+
+    /// The path of a descriptor, as its process sees it.
+    private func target(
+        _ record: CallRecord, _ descriptor: Int, _ object: KernelObject, _ unresolved: inout [String]
+    ) -> [UInt8]? {
+        let pid = Int32(clamping: record.procPID)
+        let tid = Int32(clamping: record.procTID)
+        if object.fileSystem == "pipefs" { return nil }
+        do {
+            let path = try procFS.descriptorTarget(pid: pid, tid: tid, fd: Int32(clamping: descriptor))
+            guard path.first == UInt8(ascii: "/") else { return nil }
+            return withoutRoot(path, pid: pid, tid: tid)
+        } catch {
+            unresolved.append("file.path=\(error.isGone ? "closed" : Self.reason(error))")
+            return nil
+        }
+    }
+
+    /// A process in a chroot does not see what lies above its root.
+    private func withoutRoot(_ path: [UInt8], pid: Int32, tid: Int32) -> [UInt8] {
+        guard let root = try? procFS.rootDirectory(pid: pid, tid: tid), root.count > 1,
+            path.starts(with: root), path.count > root.count, path[root.count] == UInt8(ascii: "/")
+        else { return path }
+        return [UInt8](path.dropFirst(root.count))
+    }
+
+    /// The path that a call names in its memory, made absolute by links of /proc, without asking the file system.
+    private func path(_ record: CallRecord, _ call: SystemCall, _ memory: [UInt8]?) -> [UInt8]? {
+        guard let memory, let info = info(record), !memory.isEmpty else { return nil }
+        let path = [UInt8](memory.prefix { $0 != 0 })
+        guard let first = path.first, first != UInt8(ascii: "/") else { return path.isEmpty ? nil : path }
+        let pid = Int32(clamping: record.procPID)
+        let tid = Int32(clamping: record.procTID)
+        let folder: [UInt8]?
+        let directory = info.directoryArgument.map { Int32(truncatingIfNeeded: call.arguments[$0]) } ?? -100
+        if directory == -100 {  // AT_FDCWD
+            folder = try? procFS.workingDirectory(pid: pid, tid: tid)
+        } else {
+            folder = try? procFS.descriptorTarget(pid: pid, tid: tid, fd: directory)
+        }
+        guard let folder, folder.first == UInt8(ascii: "/") else { return path }
+        let base = withoutRoot(folder, pid: pid, tid: tid)
+        return (base == [UInt8(ascii: "/")] ? [] : base) + [UInt8(ascii: "/")] + path
+    }
+
+    // MARK: - identity
+
+    private mutating func identity(
+        _ record: CallRecord, _ answers: [RiskyQuestion: RiskyAnswer], _ clock: ClockReading,
+        unresolved: inout [String]
+    ) -> ProcessIdentity {
+        let pid = Int32(clamping: record.procPID)
+        let tid = Int32(clamping: record.procTID)
+        var executable: [UInt8]?
+        if record.kind != .exiting {
+            do { executable = try procFS.executable(pid: pid, tid: tid) } catch {
+                unresolved.append("process.executable=\(Self.reason(error))")
+            }
+        }
+        var commandLine: String?
+        if let question = commandLineQuestion(record).first {
+            switch answers[question] ?? .timedOut {
+            case .bytes(let bytes):
+                commandLine = settings.commandLine.render(ProcFS.arguments(commandLine: bytes))
+            case let other: unresolved.append("process.command_line=\(other.reason ?? "timed_out")")
+            }
+        }
+        let isInner = record.innerPID != record.pid || record.innerTID != record.tid
+        let cgroup = record.cgroupPath
+        if namesOfCgroups.count > 4096 { namesOfCgroups.removeAll() }
+        let names = namesOfCgroups[cgroup] ?? CgroupIdentity(path: String(decoding: cgroup, as: UTF8.self))
+        namesOfCgroups[cgroup] = names
+        let entity = "\(settings.bootID) \(record.pid) \(record.processStartNanoseconds)"
+        return ProcessIdentity(
+            pid: record.pid, tid: record.tid, parentPID: record.parentPID, innerPID: isInner ? record.innerPID : nil,
+            innerTID: isInner ? record.innerTID : nil, name: record.processName, threadName: record.threadName,
+            executable: executable, commandLine: commandLine,
+            startWallNanoseconds: clock.wall(ofBoot: record.processStartNanoseconds),
+            entityID: ByteText.hex([UInt8](SHA1.digest(Array(entity.utf8)).prefix(8))), state: record.stateLetter,
+            userID: record.userID, userName: users.name(uid: record.userID), cgroupPath: cgroup, cgroup: names)
+    }
+
+    /// (tid, start) still name the same thread.
+    private func isStill(_ record: CallRecord) -> Bool {
+        let pid = Int32(clamping: record.procPID)
+        let tid = Int32(clamping: record.procTID)
+        guard let ticks = try? procFS.threadStart(pid: pid, tid: tid) else { return false }
+        // /proc rounds down to clock ticks; a boot-time offset between namespaces does not reach the kernel's stamp
+        let expected = record.threadStartNanoseconds / (1_000_000_000 / settings.clockTicksPerSecond)
+        return ticks == expected || ticks + 1 == expected || ticks == expected + 1
+    }
+
+    static func reason(_ error: ProcError) -> String {
+        error.isNotPermitted ? "not_permitted" : error.isGone ? "process_gone" : "in_flight"
+    }
+}
+
+/// `/proc/self/mountinfo`
+enum MountTable {
+    /// The source of the mount with this `major:minor`.
+    static func source(ofDevice device: String, mountinfo: [UInt8]) -> String? {
+        let wanted = Array(device.utf8)
+        for line in mountinfo.split(separator: UInt8(ascii: "\n")) {
+            let fields = line.split(separator: UInt8(ascii: " "))
+            guard fields.count > 6, fields[2].elementsEqual(wanted) else { continue }
+            guard let dash = fields.firstIndex(where: { $0.elementsEqual([UInt8(ascii: "-")]) }), dash + 2 < fields.count
+            else { continue }
+            return String(decoding: fields[dash + 2], as: UTF8.self)
+        }
+        return nil
+    }
+}

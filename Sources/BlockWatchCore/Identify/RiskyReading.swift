@@ -1,0 +1,32 @@
+/// Something of a process whose reading may block for ever: its memory lock may be held, or a page
+/// of it may lie on a file system that does not answer. It is asked of somebody who can be left waiting.
+public enum RiskyQuestion: Hashable, Sendable {
+    /// The arguments of a process: `/proc/PID/task/TID/cmdline`.
+    case commandLine(pid: Int32, tid: Int32)
+    /// Bytes of its memory, up to `length`; fewer when the next page is not there.
+    case memory(pid: Int32, address: UInt64, length: Int)
+    /// The mounts as a thread sees them: `/proc/PID/task/TID/mountinfo`.
+    case mounts(pid: Int32, tid: Int32)
+}
+
+public enum RiskyAnswer: Sendable, Equatable {
+    case bytes([UInt8])
+    /// With its errno.
+    case failed(Int32)
+    /// No answer before the deadline.
+    case timedOut
+
+    /// The reason that `unresolved` gives.
+    public var reason: String? {
+        switch self {
+        case .bytes: nil
+        case .failed(let errno): errno == 1 || errno == 13 ? "not_permitted" : "process_gone"
+        case .timedOut: "timed_out"
+        }
+    }
+}
+
+/// Answers risky questions before a deadline of its own.
+public protocol RiskyReading {
+    mutating func answer(_ questions: [RiskyQuestion]) -> [RiskyQuestion: RiskyAnswer]
+}

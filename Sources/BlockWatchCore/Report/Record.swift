@@ -1,0 +1,118 @@
+/// One line of the stream before it is written.
+public struct Record: Sendable {
+    public enum Action: String, Sendable {
+        case blocked
+        case stillBlocked = "still_blocked"
+        case returned, ended, slow
+        case summary, loss, started, stopped
+    }
+
+    public var action: Action
+    /// +1 a record; a gap is something that could not be written.
+    public var sequence: UInt64
+    /// Nanoseconds since 1970.
+    public var wallNanoseconds: UInt64
+    public var body: Body
+
+    public enum Body: Sendable {
+        case call(CallReport)
+        case summary(Summary)
+        case loss(Loss)
+        case started(Started)
+        case stopped(Stopped)
+    }
+}
+
+/// What is said of one call.
+public struct CallReport: Sendable {
+    public var call: BlockedCall
+    public var startWallNanoseconds: UInt64
+    public var durationNanoseconds: UInt64
+    /// What it returned, if somebody saw it.
+    public var result: Int64?
+}
+
+/// Something may have been missed.
+public struct Loss: Sendable, Equatable {
+    /// What was lost: `records`, `closings`, `stamps`, `program_runs`, `exits`, `lines`, `scans`.
+    public var what: String
+    public var count: UInt64
+    public var reason: String
+
+    public init(what: String, count: UInt64, reason: String) {
+        self.what = what
+        self.count = count
+        self.reason = reason
+    }
+}
+
+/// How blockwatch itself does.
+public struct OwnUsage: Sendable, Equatable {
+    public var cpuNanoseconds: UInt64
+    public var residentBytes: UInt64
+
+    public init(cpuNanoseconds: UInt64, residentBytes: UInt64) {
+        self.cpuNanoseconds = cpuNanoseconds
+        self.residentBytes = residentBytes
+    }
+}
+
+/// Counts since start.
+public struct Totals: Sendable, Equatable {
+    public var blocked: UInt64 = 0
+    public var stillBlocked: UInt64 = 0
+    public var returned: UInt64 = 0
+    public var ended: UInt64 = 0
+    public var slow: UInt64 = 0
+    /// Calls not written because of an option, by its name: `filter`, `new_only`, `ignore.NAME`, `max_rate`.
+    public var hidden: [String: UInt64] = [:]
+    /// By what was lost.
+    public var lost: [String: UInt64] = [:]
+}
+
+public struct Summary: Sendable {
+    /// Calls in flight past the threshold.
+    public var open: UInt64
+    /// Of these, by system call.
+    public var openBySyscall: [String: UInt64]
+    /// Of these, those whose `blocked` was written.
+    public var openWritten: UInt64
+    public var totals: Totals
+    public var usage: OwnUsage
+    public var threads: UInt64
+    public var scanNanoseconds: UInt64
+    public var scanPeriodNanoseconds: UInt64
+}
+
+public struct Started: Sendable {
+    public var version: String
+    public var options: [String]
+    public var kernel: String
+    public var machine: String
+    public var engine: String
+    public var scope: String
+    public var capabilities: [String]
+    public var thresholdNanoseconds: UInt64
+
+    public init(
+        version: String, options: [String], kernel: String, machine: String, engine: String, scope: String,
+        capabilities: [String], thresholdNanoseconds: UInt64
+    ) {
+        self.version = version
+        self.options = options
+        self.kernel = kernel
+        self.machine = machine
+        self.engine = engine
+        self.scope = scope
+        self.capabilities = capabilities
+        self.thresholdNanoseconds = thresholdNanoseconds
+    }
+}
+
+public struct Stopped: Sendable {
+    /// `duration`, `signal`, ...
+    public var reason: String
+    public var totals: Totals
+    public var open: UInt64
+    public var usage: OwnUsage
+}

@@ -1,0 +1,73 @@
+/// The record as one English sentence, escaped for terminals: `message`, and what text output is made from.
+enum Sentence {
+    static let limit = 200
+
+    static func text(_ record: Record) -> String {
+        let text =
+            switch record.body {
+            case .call(let report): call(record.action, report)
+            case .summary(let summary):
+                "\(summary.open) calls are blocked past the threshold among \(summary.threads) threads; "
+                    + "\(summary.totals.blocked) reported since start"
+            case .loss(let loss): "\(loss.count) \(loss.what.replacing("_", with: " ")) may have been missed: \(loss.reason)"
+            case .started(let started):
+                "blockwatch \(started.version) watches this host for calls blocked longer than "
+                    + TerminalText.duration(nanoseconds: started.thresholdNanoseconds)
+            case .stopped(let stopped):
+                "blockwatch stopped (\(stopped.reason)) after \(stopped.totals.blocked) blocked calls, \(stopped.open) still open"
+            }
+        return text.count <= limit ? text : String(text.prefix(limit - 1)) + "…"
+    }
+
+    private static func call(_ action: Record.Action, _ report: CallReport) -> String {
+        let call = report.call
+        let who = who(call)
+        let where_ = place(call)
+        let time =
+            (call.startSource == .lastRan ? "at least " : "") + TerminalText.duration(nanoseconds: report.durationNanoseconds)
+        switch action {
+        case .returned, .slow:
+            let result = result(report).map { " with \($0)" } ?? ""
+            return "\(who) returned\(result) after \(time) in \(where_)"
+        case .ended: return "\(who) died after \(time) in \(where_)"
+        default:
+            if call.kind == .stopped { return "\(who) has been stopped for \(time)" }
+            return "\(who) has been blocked for \(time) in \(where_)"
+        }
+    }
+
+    static func who(_ call: BlockedCall) -> String {
+        let process = call.process
+        let name = TerminalText.escaped(process.name)
+        guard process.tid != process.pid else { return "\(name)[\(process.pid)]" }
+        let thread = TerminalText.escaped(process.threadName)
+        return "\(name)[\(process.pid)]" + (thread == name ? " thread \(process.tid)" : " thread \(thread)[\(process.tid)]")
+    }
+
+    /// `read on pipe:[123] (fd 3)`
+    static func place(_ call: BlockedCall) -> String {
+        let step =
+            switch call.kind {
+            case .page: "a page fault"
+            case .exiting: "its exit, releasing files and memory"
+            case .stopped: "a stop"
+            case .systemCall: call.call?.name ?? "a system call"
+            }
+        let name = what(call)
+        return name.isEmpty ? step : "\(step) on \(name)"
+    }
+
+    static func what(_ call: BlockedCall) -> String {
+        let name = TerminalText.cut(TerminalText.escaped(call.resource.name), to: 100, keep: .headAndTail)
+        let descriptor = call.resource.descriptor.map { "fd \($0)" }
+        guard !name.isEmpty else { return descriptor ?? "" }
+        guard let descriptor, name != descriptor else { return name }
+        return "\(name) (\(descriptor))"
+    }
+
+    static func result(_ report: CallReport) -> String? {
+        report.result.map { result in
+            result < 0 ? ErrnoNames.name(-result) ?? String(result) : String(result)
+        }
+    }
+}

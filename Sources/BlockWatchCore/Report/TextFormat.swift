@@ -1,0 +1,55 @@
+/// One aligned line a report, for people at a terminal.
+///
+///     03:12:07  blocked       5.2s  cat[4711]            read          /tmp/x (fd 3)
+public struct TextFormat: Sendable {
+    private let usesColor: Bool
+
+    public init(usesColor: Bool) { self.usesColor = usesColor }
+
+    /// - Parameter offsetSeconds: of the local time zone, east of UTC.
+    public func line(_ record: Record, offsetSeconds: Int64) -> [UInt8] {
+        let seconds = Int64(record.wallNanoseconds / 1_000_000_000) + offsetSeconds
+        let stamp = Timestamp.rfc3339(seconds: seconds, nanoseconds: 0)
+        let time = String(stamp.dropFirst(11).prefix(8))
+        let action = TerminalText.padded(label(record.action), to: 8)
+        guard case .call(let report) = record.body else {
+            return Array("\(time)  \(colored(action, record.action))  \(Sentence.text(record))\n".utf8)
+        }
+        let call = report.call
+        let bound = call.startSource == .lastRan ? ">=" : ""
+        let duration = TerminalText.padded(
+            bound + TerminalText.duration(nanoseconds: report.durationNanoseconds), to: 8, .right)
+        let who = TerminalText.padded(Sentence.who(call), to: 22)
+        let step = TerminalText.padded(self.step(call), to: 14)
+        var line = "\(time)  \(colored(action, record.action))  \(duration)  \(who)  \(step)  \(Sentence.what(call))"
+        if let result = Sentence.result(report) { line += "  = \(result)" }
+        if call.unresolved.contains(where: { $0.hasPrefix("resource=") }) { line += "  (no longer open)" }
+        return Array((line + "\n").utf8)
+    }
+
+    private func step(_ call: BlockedCall) -> String {
+        switch call.kind {
+        case .systemCall: call.call?.name ?? "?"
+        case .page: "page fault"
+        case .exiting: "exit"
+        case .stopped: "stopped"
+        }
+    }
+
+    private func label(_ action: Record.Action) -> String {
+        action == .stillBlocked ? "still" : action.rawValue
+    }
+
+    private func colored(_ text: String, _ action: Record.Action) -> String {
+        guard usesColor else { return text }
+        let code =
+            switch action {
+            case .blocked, .stillBlocked: "33"
+            case .slow: "36"
+            case .returned: "32"
+            case .ended, .loss: "31"
+            default: "2"
+            }
+        return "\u{1b}[\(code)m\(text)\u{1b}[0m"
+    }
+}

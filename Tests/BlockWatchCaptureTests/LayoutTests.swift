@@ -1,0 +1,111 @@
+import BlockWatchBPF
+import Testing
+
+@testable import BlockWatchCapture
+
+/// The header is one contract for two compilers: what the BPF side laid out must be what this side reads.
+@Suite struct `The embedded object and the header agree` {
+    private func expect<T>(_ type: T.Type, named name: String, _ members: [(String, Int?)]) throws {
+        let object = try EmbeddedObject()
+        let layout = try #require(ObjectLayout(of: name, in: object), "the object has no struct \(name)")
+        #expect(layout.size == MemoryLayout<T>.size, "size of \(name)")
+        #expect(layout.offsets.count == members.count, "members of \(name)")
+        for (member, offset) in members {
+            #expect(layout.offsets[member] == offset, "\(name).\(member)")
+        }
+    }
+
+    @Test func `bw_settings`() throws {
+        typealias S = bw_settings
+        try expect(
+            S.self, named: "bw_settings",
+            [
+                ("threshold_ns", MemoryLayout<S>.offset(of: \.threshold_ns)),
+                ("tick_ns", MemoryLayout<S>.offset(of: \.tick_ns)),
+                ("near_age", MemoryLayout<S>.offset(of: \.near_age)),
+                ("sure_age", MemoryLayout<S>.offset(of: \.sure_age)),
+                ("precise", MemoryLayout<S>.offset(of: \.precise)), ("trace", MemoryLayout<S>.offset(of: \.trace)),
+                ("watched", MemoryLayout<S>.offset(of: \.watched)),
+            ])
+    }
+
+    @Test func `bw_close`() throws {
+        typealias S = bw_close
+        try expect(
+            S.self, named: "bw_close",
+            [
+                ("type", MemoryLayout<S>.offset(of: \.type)), ("reason", MemoryLayout<S>.offset(of: \.reason)),
+                ("id", MemoryLayout<S>.offset(of: \.id)), ("now_ns", MemoryLayout<S>.offset(of: \.now_ns)),
+                ("result", MemoryLayout<S>.offset(of: \.result)),
+            ])
+    }
+
+    @Test func `bw_control`() throws {
+        typealias S = bw_control
+        try expect(
+            S.self, named: "bw_control",
+            [
+                ("refresh_all", MemoryLayout<S>.offset(of: \.refresh_all)),
+                ("refresh_some", MemoryLayout<S>.offset(of: \.refresh_some)),
+            ])
+    }
+
+    @Test func `bw_call and what it holds`() throws {
+        let object = try EmbeddedObject()
+        let call = try #require(ObjectLayout(of: "bw_call", in: object))
+        #expect(call.size == MemoryLayout<bw_call>.size)
+        #expect(call.offsets["object"] == MemoryLayout<bw_call>.offset(of: \.object))
+        #expect(call.offsets["stack"] == MemoryLayout<bw_call>.offset(of: \.stack))
+        #expect(call.offsets["cgroup"] == MemoryLayout<bw_call>.offset(of: \.cgroup))
+        #expect(call.offsets["thread_start_ns"] == MemoryLayout<bw_call>.offset(of: \.thread_start_ns))
+        #expect(call.offsets["leader_comm"] == MemoryLayout<bw_call>.offset(of: \.leader_comm))
+        #expect(call.offsets["flags"] == MemoryLayout<bw_call>.offset(of: \.flags))
+        let thing = try #require(ObjectLayout(of: "bw_object", in: object))
+        #expect(thing.size == MemoryLayout<bw_object>.size)
+        #expect(thing.offsets["u"] == MemoryLayout<bw_object>.offset(of: \.u))
+        #expect(thing.offsets["fs_name"] == MemoryLayout<bw_object>.offset(of: \.fs_name))
+        #expect(thing.offsets["receive_timeout_ns"] == MemoryLayout<bw_object>.offset(of: \.receive_timeout_ns))
+        for (name, size) in [
+            ("bw_pipe", MemoryLayout<bw_pipe>.size), ("bw_inet", MemoryLayout<bw_inet>.size),
+            ("bw_unix", MemoryLayout<bw_unix>.size), ("bw_netlink", MemoryLayout<bw_netlink>.size),
+            ("bw_vsock", MemoryLayout<bw_vsock>.size), ("bw_counters", MemoryLayout<bw_counters>.size),
+        ] {
+            #expect(try #require(ObjectLayout(of: name, in: object)).size == size, "size of \(name)")
+        }
+    }
+
+    @Test func `a struct that is not there is said to be missing`() throws {
+        #expect(ObjectLayout(of: "bw_nothing", in: try EmbeddedObject()) == nil)
+    }
+
+    @Test func `the object has every program and map that Capture asks for`() throws {
+        let object = try EmbeddedObject()
+        for name in ["on_sys_enter", "on_sys_exit", "on_process_exit", "scan"] { _ = unsafe try object.program(name) }
+        for name in ["records", "refresh", ".rodata.settings", ".data.counters", ".data.control"] {
+            _ = unsafe try object.map(name)
+        }
+        #expect(throws: CaptureError.self) { _ = unsafe try object.program("nothing") }
+    }
+
+    @Test func `a threshold in jiffies is never reached too early`() {
+        var raw = bw_settings()
+        for threshold in [100_000_000, 123_456_789, 5_000_000_000, 7_200_000_000_000] as [UInt64] {
+            let settings = CaptureSettings(
+                thresholdNanoseconds: threshold, trace: true, watchedNative: [], watchedCompat: [])
+            Capture.fill(&raw, from: settings)
+            #expect(raw.precise == 0)
+            // a stamp may lie a whole tick before the call
+            #expect((raw.sure_age - 1) * raw.tick_ns >= threshold)
+            #expect((raw.sure_age - 3) * raw.tick_ns < threshold)
+            #expect(raw.near_age < raw.sure_age)
+        }
+        Capture.fill(
+            &raw,
+            from: CaptureSettings(thresholdNanoseconds: 1_000_000, trace: true, watchedNative: [7], watchedCompat: [9]))
+        #expect(raw.precise == 1)
+        #expect(raw.sure_age == 1_000_000)
+        #expect(raw.near_age < raw.sure_age)
+        #expect(raw.watched.0.0 == 7)
+        #expect(raw.watched.1.0 == 9)
+    }
+}

@@ -1,0 +1,252 @@
+import Foundation
+import Testing
+
+/// A line of JSON, read with key paths: `record["process.thread.id"]`.
+struct Fields: @unchecked Sendable, CustomStringConvertible {
+    let object: [String: Any]
+    let line: String
+
+    init?(_ line: String) {
+        guard let object = try? JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any] else { return nil }
+        self.object = object
+        self.line = line
+    }
+
+    subscript(path: String) -> Any? {
+        var value: Any? = object
+        for key in path.split(separator: ".") { value = (value as? [String: Any])?[String(key)] }
+        return value
+    }
+
+    func text(_ path: String) -> String? { self[path] as? String }
+    func integer(_ path: String) -> Int? { (self[path] as? NSNumber)?.intValue }
+    func strings(_ path: String) -> [String] { self[path] as? [String] ?? [] }
+
+    var action: String { text("event.action") ?? "" }
+    var id: String? { text("event.id") }
+    var tid: Int? { integer("process.thread.id") }
+    var description: String { line }
+}
+
+/// Where the built things are; `make test` says so in the environment.
+enum Built {
+    private static func place(_ variable: String, _ fallback: String) -> String {
+        ProcessInfo.processInfo.environment[variable]
+            ?? URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent().appendingPathComponent(fallback).path
+    }
+    static let blockwatch = place("BLOCKWATCH_BINARY", ".build/release/blockwatch")
+    static let programs = place("BLOCKWATCH_PROGRAMS", ".build/programs")
+    static let hang = programs + "/hang"
+    static let hang32 = programs + "/hang32"
+    static let root = place("BLOCKWATCH_ROOT", ".")
+}
+
+struct Failure: Error, CustomStringConvertible { let description: String }
+
+/// Waits for something that happens elsewhere; the limit only ends a test that has failed already.
+func eventually<T>(
+    within seconds: Double = 30, _ what: @autoclosure () -> String, _ look: () throws -> T?
+) async throws -> T {
+    let end = ContinuousClock.now + .seconds(seconds)
+    while true {
+        if let found = try look() { return found }
+        guard ContinuousClock.now < end else { throw Failure(description: "never seen: \(what())") }
+        try await Task.sleep(for: .milliseconds(10))
+    }
+}
+
+/// A child process whose lines are collected as they come.
+final class Child: @unchecked Sendable {
+    let process = Process()
+    private let lock = NSLock()
+    private var buffer = Data()
+    private var collected: [String] = []
+    private var errors = Data()
+    private var isOutputOver = false
+
+    var pid: Int32 { process.processIdentifier }
+
+    init(_ path: String, _ arguments: [String], environment: [String: String] = [:], folder: String? = nil) throws {
+        process.executableURL = URL(fileURLWithPath: path)
+        process.arguments = arguments
+        if let folder { process.currentDirectoryURL = URL(fileURLWithPath: folder) }
+        // a program must not die with the thread that happened to start it
+        process.environment = ProcessInfo.processInfo.environment.merging(["HANG_UNLEASHED": "1"]) { $1 }
+            .merging(environment) { $1 }
+        let output = Pipe()
+        let error = Pipe()
+        process.standardOutput = output
+        process.standardError = error
+        process.standardInput = FileHandle.nullDevice
+        output.fileHandleForReading.readabilityHandler = { [weak self] in self?.take($0.availableData, $0) }
+        error.fileHandleForReading.readabilityHandler = { [weak self] handle in
+            let data = handle.availableData
+            if data.isEmpty { handle.readabilityHandler = nil }
+            self?.lock.withLock { self?.errors.append(data) }
+        }
+        try process.run()
+    }
+
+    private func take(_ data: Data, _ handle: FileHandle) {
+        lock.withLock {
+            if data.isEmpty {
+                handle.readabilityHandler = nil
+                isOutputOver = true
+                return
+            }
+            buffer.append(data)
+            while let end = buffer.firstIndex(of: 10) {
+                collected.append(String(decoding: buffer[buffer.startIndex..<end], as: UTF8.self))
+                buffer = Data(buffer[(end + 1)...])
+            }
+        }
+    }
+
+    var lines: [String] { lock.withLock { collected } }
+    var errorText: String { lock.withLock { String(decoding: errors, as: UTF8.self) } }
+
+    func signal(_ number: Int32) { kill(pid, number) }
+
+    /// - Returns: the exit code; a signal's number with a minus.
+    @discardableResult
+    func exitCode(within seconds: Double = 20) async throws -> Int32 {
+        try await eventually(within: seconds, "the end of \(process.executableURL!.lastPathComponent) \(process.arguments!)") {
+            process.isRunning ? nil : true
+        }
+        _ = try? await eventually(within: 2, "the end of its output") { lock.withLock { isOutputOver } ? true : nil }
+        return process.terminationReason == .exit ? process.terminationStatus : -process.terminationStatus
+    }
+
+    func end() async {
+        if process.isRunning { signal(SIGKILL) }
+        _ = try? await exitCode(within: 10)
+    }
+}
+
+/// A program that hangs in one way, and what it says it hangs on.
+final class Hanging: Sendable {
+    let child: Child
+    let says: Fields
+    let folder: String
+
+    private init(_ child: Child, _ says: Fields, _ folder: String) {
+        self.child = child
+        self.says = says
+        self.folder = folder
+    }
+
+    var pid: Int { says.integer("pid")! }
+    var tid: Int { says.integer("tid")! }
+
+    /// Hangs it, hands it over, and clears it away.
+    static func run<T>(
+        _ mode: String, _ numbers: [Int] = [], program: String = Built.hang,
+        _ body: (Hanging) async throws -> T
+    ) async throws -> T {
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("blockwatch-\(UUID().uuidString)").path
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        let child = try Child(program, [mode, folder] + numbers.map(String.init))
+        func clear() async {
+            await child.end()
+            try? FileManager.default.removeItem(atPath: folder)
+        }
+        do {
+            let says = try await eventually(within: 30, "the first line of \(mode); it says: \(child.errorText)") {
+                if !child.process.isRunning && child.lines.isEmpty {
+                    throw Failure(description: "\(mode) ended: \(child.errorText)")
+                }
+                return child.lines.first.flatMap(Fields.init)
+            }
+            let result = try await body(Hanging(child, says, folder))
+            await clear()
+            return result
+        } catch {
+            await clear()
+            throw error
+        }
+    }
+}
+
+/// blockwatch itself, as users run it, and everything that it says.
+final class Watcher: Sendable {
+    let child: Child
+
+    private init(_ child: Child) { self.child = child }
+
+    var records: [Fields] { child.lines.compactMap(Fields.init) }
+
+    /// Runs it until `body` is done, ends it with SIGTERM, and holds every line against the schema.
+    static func run<T>(
+        _ arguments: [String], environment: [String: String] = [:], _ body: (Watcher) async throws -> T
+    ) async throws -> T {
+        let child = try Child(Built.blockwatch, arguments + ["--format", "ndjson"], environment: environment)
+        let watcher = Watcher(child)
+        do {
+            _ = try await watcher.record("started") { $0.action == "started" }
+            let result = try await body(watcher)
+            child.signal(SIGTERM)
+            let code = try await child.exitCode()
+            #expect(code == 0, "exit code; stderr: \(child.errorText)")
+            try await watcher.checkStream()
+            return result
+        } catch {
+            await child.end()
+            throw error
+        }
+    }
+
+    func record(_ what: String, within seconds: Double = 30, where fits: (Fields) -> Bool) async throws -> Fields {
+        try await eventually(within: seconds, "\(what); stderr: \(child.errorText)") {
+            if !child.process.isRunning && child.lines.isEmpty {
+                throw Failure(description: "blockwatch ended: \(child.errorText)")
+            }
+            return records.first(where: fits)
+        }
+    }
+
+    func blocked(tid: Int, within seconds: Double = 30) async throws -> Fields {
+        try await record("blocked of thread \(tid)", within: seconds) { $0.action == "blocked" && $0.tid == tid }
+    }
+
+    func records(of id: String?) -> [Fields] { records.filter { $0.id == id && id != nil } }
+
+    /// What must hold of any stream: whole lines, the schema, no gap, every opening closed once.
+    private func checkStream() async throws {
+        let lines = child.lines
+        for line in lines { #expect(line.utf8.count < 4080, "a line of \(line.utf8.count) bytes") }
+        let records = lines.compactMap(Fields.init)
+        #expect(records.count == lines.count, "lines that are no JSON")
+        #expect(records.first?.action == "started")
+        #expect(records.last?.action == "stopped")
+        let sequence = records.compactMap { $0.integer("event.sequence") }
+        #expect(sequence == Array(1...max(sequence.count, 1)), "gaps in event.sequence")
+        var closings: [String: Int] = [:]
+        var openings: [String: Int] = [:]
+        for record in records {
+            guard let id = record.id else { continue }
+            if record.action == "blocked" { openings[id, default: 0] += 1 }
+            if record.action == "returned" || record.action == "ended" { closings[id, default: 0] += 1 }
+        }
+        for (id, count) in openings { #expect(count == 1, "\(id) opened \(count) times") }
+        for (id, count) in closings {
+            #expect(count == 1, "\(id) closed \(count) times")
+            #expect(openings[id] == 1, "\(id) closed and never opened")
+        }
+        for record in records where record.action == "loss" { Issue.record("a loss: \(record)") }
+        try await Schema.check(lines)
+    }
+}
+
+/// schema/blockwatch-1.json against lines, by Debian's python3-jsonschema.
+enum Schema {
+    static func check(_ lines: [String]) async throws {
+        let file = FileManager.default.temporaryDirectory.appendingPathComponent("blockwatch-\(UUID().uuidString).ndjson")
+        try Data(lines.joined(separator: "\n").utf8).write(to: file)
+        defer { try? FileManager.default.removeItem(at: file) }
+        let checker = try Child(
+            "/usr/bin/python3", [Built.root + "/tools/check-schema.py", Built.root + "/schema/blockwatch-1.json", file.path])
+        let code = try await checker.exitCode(within: 60)
+        #expect(code == 0, "the schema refuses a line: \(checker.errorText)")
+    }
+}

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Page faults that do not end, and a FUSE server that leaves some questions unanswered.
+#include "hang.h"
+
+#include <fcntl.h>
+#include <linux/fuse.h>
+#include <linux/userfaultfd.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+
+// MARK: Pages
+
+// A page that nobody will ever fill.
+static char *unserved_page(void) {
+	size_t size = sysconf(_SC_PAGESIZE);
+	char *page = must_map(size, 0);
+	int fd = must(syscall(SYS_userfaultfd, O_CLOEXEC), "userfaultfd");
+	struct uffdio_api api = {.api = UFFD_API};
+	must(ioctl(fd, UFFDIO_API, &api), "UFFDIO_API");
+	struct uffdio_register range = {.range = {(unsigned long)page, size}, .mode = UFFDIO_REGISTER_MODE_MISSING};
+	must(ioctl(fd, UFFDIO_REGISTER, &range), "UFFDIO_REGISTER");
+	return page;
+}
+
+static void userfaultfd_page(void) {
+	volatile char *page = unserved_page();
+	say_kind("page");
+	say_address("address", page);
+	say_call("none", -1);
+	say_done();
+	*page = 1;
+	came_back("page fault", 0);
+}
+
+static void userfaultfd_read(void) {
+	char *path = temp_path("file"), *page = unserved_page();
+	write_text(path, "some bytes to read\n");
+	int fd = must(open(path, O_RDONLY), path);
+	say_file(fd, "page", path);
+	say_address("address", page);
+	hang_in(read, fd, page, 16L);
+}
+
+// MARK: The FUSE server: the process that was started; its client is a child
+
+// That way round, because a client that waits for it cannot die before it: not by SIGTERM, not by SIGKILL.
+struct fuse_server {
+	int fd;
+	bool direct;	     // reads go past the page cache
+	bool answers_flush; // if not, its client is announced when it asks
+	pid_t client;
+};
+
+enum { root_node = 1, file_node = 2 };
+
+static void answer(const struct fuse_server *server, const struct fuse_in_header *question, int error, void *body, size_t size) {
+	struct fuse_out_header header = {.len = sizeof header + size, .error = error, .unique = question->unique};
+	struct iovec parts[] = {{&header, sizeof header}, {body, size}};
+	if (writev(server->fd, parts, 2) < 0 && errno != ENOENT)
+		must(-1, "/dev/fuse");
+}
+
+static void announce_death(pid_t client) {
+	say_thread(client, client);
+	say_kind("none");
+	say_number("server_pid", getpid());
+	say_call("exit_group", SYS_exit_group);
+	say_done();
+}
+
+static struct fuse_attr attributes_of(unsigned long long node) {
+	return (struct fuse_attr){.ino = node, .size = 1 << 20, .nlink = 1, .mode = node == root_node ? S_IFDIR | 0755 : S_IFREG | 0644, .blksize = 4096};
+}
+
+static void serve_one(const struct fuse_server *server, const struct fuse_in_header *question) {
+	struct fuse_init_out init = {.major = FUSE_KERNEL_VERSION, .minor = 31, .max_readahead = 4096, .max_write = 65536};
+	struct fuse_entry_out entry = {.nodeid = file_node, .attr = attributes_of(file_node), .attr_valid = 3600, .entry_valid = 3600};
+	struct fuse_attr_out attributes = {.attr = attributes_of(question->nodeid), .attr_valid = 3600};
+	struct fuse_open_out opened = {.fh = 1, .open_flags = server->direct ? FOPEN_DIRECT_IO : 0};
+	switch (question->opcode) {
+	case FUSE_INIT: answer(server, question, 0, &init, sizeof init); break;
+	case FUSE_LOOKUP: answer(server, question, 0, &entry, sizeof entry); break;
+	case FUSE_GETATTR: answer(server, question, 0, &attributes, sizeof attributes); break;
+	case FUSE_OPEN: answer(server, question, 0, &opened, sizeof opened); break;
+	case FUSE_FLUSH:
+		if (server->answers_flush)
+			answer(server, question, 0, NULL, 0);
+		else
+			announce_death(server->client);
+		break;
+	case FUSE_READ:
+	case FUSE_FORGET:
+	case FUSE_BATCH_FORGET:
+	case FUSE_INTERRUPT: break;
+	default: answer(server, question, -ENOSYS, NULL, 0);
+	}
+}
+
+// Mounts on FOLDER/mount, in a private mount table that goes away with us, starts the client, and serves it.
+static void serve_fuse(struct fuse_server server, void (*client)(const char *path)) {
+	static char buffer[1 << 18] __attribute__((aligned(8)));
+	char options[128], *folder = temp_path("mount"), *path = temp_path("mount/file");
+	enter_namespaces(CLONE_NEWNS);
+	must(mkdir(folder, 0700), folder);
+	server.fd = must(open("/dev/fuse", O_RDWR), "/dev/fuse");
+	snprintf(options, sizeof options, "fd=%d,rootmode=40000,user_id=0,group_id=0,allow_other", server.fd);
+	must(mount("hang", folder, "fuse.hang", MS_NOSUID | MS_NODEV, options), "mount fuse");
+	server.client = fork_bound();
+	if (server.client == 0) {
+		close(server.fd);
+		client(path);
+		_exit(0);
+	}
+	for (;;)
+		if (read(server.fd, buffer, sizeof buffer) > 0)
+			serve_one(&server, (struct fuse_in_header *)buffer);
+		else if (errno != EINTR && errno != ENOENT)
+			must(-1, "/dev/fuse");
+}
+
+static void read_file(const char *path) {
+	static char buffer[4096];
+	int fd = must(open(path, O_RDONLY), path);
+	say_file(fd, "file", path);
+	say_text("filesystem", "fuse.hang");
+	say_number("server_pid", getppid());
+	hang_in(read, fd, buffer, sizeof buffer);
+}
+
+static void open_and_exit(const char *path) {
+	must(open(path, O_RDONLY), path);
+	_exit(0);
+}
+
+static void open_and_be_killed(const char *path) {
+	must(open(path, O_RDONLY), path);
+	kill(getpid(), SIGKILL);
+}
+
+static void fuse_read(void) { serve_fuse((struct fuse_server){.direct = true, .answers_flush = true}, read_file); }
+static void fuse_read_cached(void) { serve_fuse((struct fuse_server){.direct = false, .answers_flush = true}, read_file); }
+static void fuse_flush_exit(void) { serve_fuse((struct fuse_server){.direct = true}, open_and_exit); }
+static void fuse_flush_kill(void) { serve_fuse((struct fuse_server){.direct = true}, open_and_be_killed); }
+
+const struct mode memory_modes[] = {
+	{"userfaultfd-page", userfaultfd_page, "touches a page that is never served; no system call"},
+	{"userfaultfd-read", userfaultfd_read, "read of a file into such a page"},
+	{"fuse-read", fuse_read, "read of a FUSE file whose server never answers"},
+	{"fuse-read-cached", fuse_read_cached, "the same through the page cache"},
+	{"fuse-flush-exit", fuse_flush_exit, "a child exits and hangs in closing a FUSE file"},
+	{"fuse-flush-kill", fuse_flush_kill, "a child is killed by SIGKILL and hangs there"},
+	{0},
+};

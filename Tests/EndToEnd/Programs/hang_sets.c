@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Waits for one of several: poll, select, epoll, io_uring.
+#include "hang.h"
+
+#include <fcntl.h>
+#include <linux/io_uring.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/select.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <dirent.h>
+
+// MARK: A set of three
+
+enum { set_size = 3 };
+static int set[set_size];
+static const char *const set_kinds[set_size] = {"pipe", "eventfd", "unix"};
+static struct pollfd polled[set_size];
+
+static void make_set(void) {
+	int ends[2];
+	make_pipe(ends);
+	set[0] = ends[0];
+	set[1] = must(eventfd(0, 0), "eventfd");
+	must(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), "socketpair");
+	set[2] = ends[0];
+	for (int i = 0; i < set_size; i++)
+		polled[i] = (struct pollfd){.fd = set[i], .events = POLLIN};
+	say_members(set, set_kinds, set_size);
+}
+
+static int highest_in(fd_set *chosen) {
+	int highest = 0;
+	FD_ZERO(chosen);
+	for (int i = 0; i < set_size; i++) {
+		FD_SET(set[i], chosen);
+		highest = set[i] > highest ? set[i] : highest;
+	}
+	return highest;
+}
+
+static void poll_call(void) {
+	make_set();
+	say_kind("poll");
+	hang_in(poll, polled, set_size, -1);
+}
+
+static void poll_simple(void) {
+	int ends[2];
+	make_pipe(ends);
+	struct pollfd one = {.fd = ends[0], .events = POLLIN};
+	say_kind("poll");
+	say_members(ends, set_kinds, 1);
+	say_number("timeout_ms", 3600000);
+	hang_in(poll, &one, 1L, 3600000L);
+}
+
+static void ppoll_call(void) {
+	make_set();
+	say_kind("poll");
+	hang_in(ppoll, polled, set_size, NULL, NULL, 8L);
+}
+
+// select of i386 takes one pointer to its arguments; what programs call there is _newselect.
+static void select_call(void) {
+	fd_set chosen;
+	make_set();
+	int highest = highest_in(&chosen);
+	say_kind("poll");
+#ifdef SYS__newselect
+	hang_in(_newselect, highest + 1, &chosen, NULL, NULL, NULL);
+#else
+	hang_in(select, highest + 1, &chosen, NULL, NULL, NULL);
+#endif
+}
+
+static void pselect_call(void) {
+	fd_set chosen;
+	make_set();
+	int highest = highest_in(&chosen);
+	say_kind("poll");
+	hang_in(pselect6, highest + 1, &chosen, NULL, NULL, NULL, NULL);
+}
+
+static void epoll_wait_call(void) {
+	struct epoll_event event = {.events = EPOLLIN};
+	int fd = must(epoll_create1(0), "epoll_create1");
+	make_set();
+	for (int i = 0; i < set_size; i++) {
+		event.data.fd = set[i];
+		must(epoll_ctl(fd, EPOLL_CTL_ADD, set[i], &event), "epoll_ctl");
+	}
+	say_fd(fd, "epoll");
+	hang_in(epoll_wait, fd, &event, 1L, -1);
+}
+
+static void pidfd_poll(void) {
+	static const char *const kinds[] = {"pidfd"};
+	pid_t child = fork_sleeper();
+	struct pollfd one = {.fd = must(syscall(SYS_pidfd_open, child, 0), "pidfd_open"), .events = POLLIN};
+	say_kind("poll");
+	say_members(&one.fd, kinds, 1);
+	say_number("child_pid", child);
+	hang_in(poll, &one, 1L, -1);
+}
+
+// MARK: io_uring, without its library
+
+struct ring {
+	int fd;
+	unsigned *tail, *mask, *array;
+	struct io_uring_sqe *entries;
+};
+
+static struct ring make_ring(void) {
+	struct io_uring_params parameters = {0};
+	struct ring ring = {.fd = must(syscall(SYS_io_uring_setup, 4, &parameters), "io_uring_setup")};
+	size_t size = parameters.sq_off.array + parameters.sq_entries * sizeof(unsigned);
+	char *queue = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, ring.fd, IORING_OFF_SQ_RING);
+	must(queue == MAP_FAILED ? -1 : 0, "mmap");
+	ring.entries = mmap(NULL, parameters.sq_entries * sizeof *ring.entries, PROT_READ | PROT_WRITE, MAP_SHARED, ring.fd, IORING_OFF_SQES);
+	must(ring.entries == MAP_FAILED ? -1 : 0, "mmap");
+	ring.tail = (unsigned *)(queue + parameters.sq_off.tail);
+	ring.mask = (unsigned *)(queue + parameters.sq_off.ring_mask);
+	ring.array = (unsigned *)(queue + parameters.sq_off.array);
+	return ring;
+}
+
+static void submit(struct ring *ring, const struct io_uring_sqe *entry) {
+	unsigned slot = *ring->tail & *ring->mask;
+	ring->entries[slot] = *entry;
+	ring->array[slot] = slot;
+	__atomic_store_n(ring->tail, *ring->tail + 1, __ATOMIC_RELEASE);
+	must(syscall(SYS_io_uring_enter, ring->fd, 1, 0, 0L, NULL, 0L), "io_uring_enter");
+}
+
+static void hang_in_ring(const struct ring *ring) {
+	say_fd(ring->fd, "io_uring");
+	hang_in(io_uring_enter, ring->fd, 0L, 1L, IORING_ENTER_GETEVENTS, NULL, 0L);
+}
+
+static void io_uring_wait(void) {
+	struct ring ring = make_ring();
+	int ends[2];
+	make_pipe(ends);
+	submit(&ring, &(struct io_uring_sqe){.opcode = IORING_OP_POLL_ADD, .fd = ends[0], .poll32_events = POLLIN});
+	say_members(ends, set_kinds, 1);
+	hang_in_ring(&ring);
+}
+
+static pid_t find_worker(void) {
+	char path[300], name[32];
+	pid_t found = 0;
+	DIR *threads = opendir("/proc/self/task");
+	must(threads ? 0 : -1, "/proc/self/task");
+	for (struct dirent *entry; !found && (entry = readdir(threads));) {
+		snprintf(path, sizeof path, "/proc/self/task/%s/comm", entry->d_name);
+		if (atoi(entry->d_name) && read_text(path, name, sizeof name) && strncmp(name, "iou-wrk", 7) == 0)
+			found = atoi(entry->d_name);
+	}
+	closedir(threads);
+	return found;
+}
+
+// A read of a pipe would be polled and occupy no worker thread, even with IOSQE_ASYNC; the opening of a FIFO does.
+static void io_uring_worker(void) {
+	struct ring ring = make_ring();
+	char *path = temp_path("fifo");
+	pid_t worker;
+	must(mkfifo(path, 0600), path);
+	submit(&ring, &(struct io_uring_sqe){
+			      .opcode = IORING_OP_OPENAT, .flags = IOSQE_ASYNC, .fd = AT_FDCWD, .addr = (unsigned long)path, .open_flags = O_RDONLY});
+	while (!(worker = find_worker()))
+		sleep_ms(1);
+	say_number("worker_tid", worker);
+	say_text("path", path);
+	hang_in_ring(&ring);
+}
+
+const struct mode set_modes[] = {
+	{"poll", poll_call, "poll of a pipe, an eventfd and a unix socket"},
+	{"poll-simple", poll_simple, "poll of a pipe for an hour (restart_syscall after SIGSTOP, SIGCONT)"},
+	{"ppoll", ppoll_call, "ppoll of three"},
+	{"select", select_call, "select of three (_newselect on i386)"},
+	{"pselect", pselect_call, "pselect6 of three"},
+	{"epoll-wait", epoll_wait_call, "epoll_wait of three"},
+	{"pidfd-poll", pidfd_poll, "poll of a child's pidfd"},
+	{"io-uring-enter", io_uring_wait, "io_uring_enter for a completion that never comes"},
+	{"io-uring-worker", io_uring_worker, "the same, while an io worker thread opens a FIFO"},
+	{0},
+};

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Waits for children, time and signals, and programs that are not blocked at all.
+#include "hang.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+
+// MARK: Children
+
+static void wait4_call(void) {
+	pid_t child = fork_sleeper();
+	say_kind("child");
+	say_number("child_pid", child);
+	hang_in(wait4, -1, NULL, 0L, NULL);
+}
+
+static void waitid_pidfd(void) {
+	pid_t child = fork_sleeper();
+	int fd = must(syscall(SYS_pidfd_open, child, 0), "pidfd_open");
+	say_fd(fd, "pidfd");
+	say_number("child_pid", child);
+	hang_in(waitid, P_PIDFD, fd, NULL, WEXITED, NULL);
+}
+
+#ifdef SYS_vfork
+static void vfork_call(void) {
+	say_kind("child");
+	say_call("vfork", SYS_vfork);
+	say_done();
+	if (vfork() == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		for (;;)
+			pause();
+	}
+	came_back("vfork", 0);
+}
+#endif
+
+// MARK: Time
+
+static void nanosleep_call(void) {
+	struct timespec day = {.tv_sec = 86400};
+	say_kind("timer");
+	hang_in(nanosleep, &day, NULL);
+}
+
+static void clock_nanosleep_call(void) {
+	struct timespec day = {.tv_sec = 86400};
+	say_kind("timer");
+	hang_in(clock_nanosleep, CLOCK_MONOTONIC, 0L, &day, NULL);
+}
+
+// Calls of MS milliseconds each, in turn a sleep and a read that another thread ends.
+static int crossing_pipe[2];
+static long crossing_ms;
+
+static void *write_later(void *unused) {
+	char byte;
+	int *asked = unused;
+	while (read(*asked, &byte, 1) == 1) {
+		sleep_ms(crossing_ms);
+		must(write(crossing_pipe[1], &byte, 1), "write");
+	}
+	return NULL;
+}
+
+static void crossing(void) {
+	static int ask[2];
+	char byte = 0;
+	crossing_ms = number_argument(0, 1000);
+	make_pipe(crossing_pipe);
+	make_pipe(ask);
+	start_thread(write_later, &ask[0]);
+	say_fd(crossing_pipe[0], "pipe");
+	say_number("period_ms", crossing_ms);
+	say_text("then", "read");
+	say_call("nanosleep", SYS_nanosleep);
+	say_done();
+	for (;;) {
+		struct timespec period = {crossing_ms / 1000, crossing_ms % 1000 * 1000000};
+		syscall(SYS_nanosleep, &period, NULL);
+		must(write(ask[1], &byte, 1), "write");
+		must(read(crossing_pipe[0], &byte, 1), "read");
+	}
+}
+
+// MARK: Signals
+
+static void pause_call(void) { hang_in_pause(); }
+
+static void sigsuspend_call(void) {
+	unsigned long long none = 0;
+	say_kind("none");
+	hang_in(rt_sigsuspend, &none, sizeof none);
+}
+
+static void sigtimedwait_call(void) {
+	unsigned long long set = 1ull << (SIGUSR1 - 1);
+	say_kind("none");
+	hang_in(rt_sigtimedwait, &set, NULL, NULL, sizeof set);
+}
+
+// MARK: Not blocked
+
+static void idle(void) {
+	say_kind("none");
+	say_call("none", -1);
+	say_done();
+	for (;;)
+		sleep_ms(10);
+}
+
+static void stopped(void) {
+	say_kind("none");
+	say_call("none", -1);
+	say_done();
+	raise(SIGSTOP);
+	hang_in_pause();
+}
+
+const struct mode wait_modes[] = {
+	{"wait4", wait4_call, "wait4 for a child in pause"},
+	{"waitid-pidfd", waitid_pidfd, "waitid for a child by its pidfd"},
+#ifdef SYS_vfork
+	{"vfork", vfork_call, "vfork whose child neither execs nor exits"},
+#endif
+	{"nanosleep", nanosleep_call, "nanosleep for a day"},
+	{"clock-nanosleep", clock_nanosleep_call, "clock_nanosleep for a day"},
+	{"crossing", crossing, "sleeps and pipe reads of MS ms (1000) each, again and again"},
+	{"pause", pause_call, "pause"},
+	{"sigsuspend", sigsuspend_call, "rt_sigsuspend"},
+	{"sigtimedwait", sigtimedwait_call, "rt_sigtimedwait for SIGUSR1"},
+	{"idle", idle, "not blocked: sleeps of 10 ms"},
+	{"stopped", stopped, "stops itself; after SIGCONT announces a pause"},
+	{0},
+};

@@ -1,0 +1,670 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0 */
+/*
+ * Stamps the entry of every system call that can block, reports those past the threshold.
+ *
+ *   sys_enter           stamp, or go on with a call that a signal or a stop interrupted
+ *   sys_exit            clear the stamp; close a reported call; report one that only now is late
+ *   sched_process_exit  close the reported calls of a dying thread
+ *   scan (iter/task)    find what is in flight: calls that never return, that began before
+ *                       blockwatch or before the tracepoint, page faults, stops, hanging exits
+ */
+#include "kernel_types.h"
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+#include "include/blockwatch.h"
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+#include "thread_state.h"
+#include "registers.h"
+#include "resolve.h"
+#include "describe.h"
+
+/* ---- one call as scan and exit both report it ---- */
+
+struct instance {
+	u64 stamp;
+	u64 ip, sp;
+	const u64 *args;
+	u32 number, abi, kind;
+	u32 type, flags;
+	s64 result;
+};
+
+static __always_inline long report(struct bw_call *call, struct task_struct *task, const struct instance *what)
+{
+	u64 clock = stamp_now();
+
+	call->type = what->type;
+	call->kind = what->kind;
+	call->id = call_id(task, what->stamp, what->number | what->kind << 12);
+	call->now_ns = bpf_ktime_get_ns();
+	call->start_ns = stamp_to_ns(what->stamp, clock, call->now_ns);
+	call->result = what->result;
+	call->ip = what->ip;
+	call->sp = what->sp;
+	call->number = what->number;
+	call->abi = what->abi;
+	call->flags = what->flags | (what->stamp & STAMP_OLD ? BW_CALL_OLD : 0);
+	if (what->args) {
+		for (int i = 0; i < 6; i++)
+			call->args[i] = what->args[i];
+	}
+	describe(call, task);
+	return send_call(call);
+}
+
+static __always_inline u64 id_of(struct task_struct *task, u64 stamp, u32 number)
+{
+	return call_id(task, stamp, number);
+}
+
+static __always_inline bool is_sure(u64 stamp, u64 clock)
+{
+	return (s64)(clock - (stamp >> STAMP_SHIFT)) >= (s64)settings.sure_age;
+}
+
+/* ---- end of a call, in the thread itself ---- */
+
+/* A call that was never reported returned past the threshold. */
+static __noinline int report_slow(struct task_struct *task, struct thread_state *state, struct parked_call *parked,
+				  s64 result)
+{
+	u32 zero = 0;
+	struct bw_call *call = bpf_map_lookup_elem(&exit_scratch, &zero);
+	struct instance what = {
+		.stamp = parked->stamp,
+		.ip = parked->ip,
+		.sp = parked->sp,
+		.args = parked->args,
+		.number = parked->number,
+		.abi = parked->abi,
+		.type = BW_RECORD_SLOW,
+		.result = result,
+	};
+
+	if (!call || BPF_CORE_READ(task, tgid) == scanner_tgid)
+		return 0;
+	call->stack_depth = 0;
+	call->fault_address = 0;
+	call->last_io_number = state->io_number;
+	call->last_io_fd = state->io_fd;
+	count(slow_calls, 1);
+	if (report(call, task, &what))
+		count(lost_records, 1);
+	return 0;
+}
+
+static __always_inline void finish(struct task_struct *task, struct thread_state *state, struct parked_call *ended,
+				   s64 result)
+{
+	if (ended->stamp & STAMP_REPORTED)
+		say_closed(state, id_of(task, ended->stamp, ended->number), BW_CLOSE_RETURNED, result);
+	else if (is_sure(ended->stamp, stamp_now()))
+		report_slow(task, state, ended, result);
+}
+
+/* The call is over, but nobody knows how it ended. */
+static __always_inline void drop(struct task_struct *task, struct thread_state *state, struct parked_call *parked)
+{
+	u64 stamp = take(&parked->stamp);
+
+	if (stamp & STAMP_REPORTED)
+		say_closed(state, id_of(task, stamp, parked->number), BW_CLOSE_UNSEEN, 0);
+}
+
+static __always_inline void drop_aside(struct task_struct *task, struct thread_state *state)
+{
+	u64 stamp = take(&state->aside.stamp);
+
+	state->has_aside = 0;
+	if (stamp & STAMP_REPORTED)
+		say_closed(state, id_of(task, stamp, state->aside.kind << 12), BW_CLOSE_UNSEEN, 0);
+}
+
+static __always_inline bool on_alternate_stack(struct task_struct *task, u64 sp)
+{
+	u64 base = BPF_CORE_READ(task, sas_ss_sp), size = BPF_CORE_READ(task, sas_ss_size);
+
+	return size && sp > base && sp - base <= size;
+}
+
+static __always_inline bool same_place(const struct parked_call *parked, struct pt_regs *regs, u32 number, u32 abi)
+{
+	u64 args[6];
+
+	if (parked->number != number || parked->abi != abi || parked->ip != regs_ip(regs) ||
+	    parked->sp != regs_sp(regs))
+		return false;
+	regs_args(regs, abi, args);
+	return parked->args[0] == args[0] && parked->args[1] == args[1] && parked->args[2] == args[2];
+}
+
+/* Entry off the fast path: a call is interrupted, was seen parked, or its exit was missed.
+ * True if this entry goes on with a call that has its stamp already. */
+static __noinline bool enter_slowly(struct task_struct *task, struct thread_state *state, struct pt_regs *regs,
+				    u32 number, u32 abi)
+{
+	u64 stamp = take(&state->stamp);
+
+	if (stamp) {
+		count(missed_exits, 1);
+		if (stamp & STAMP_REPORTED)
+			say_closed(state, id_of(task, stamp, state->number), BW_CLOSE_UNSEEN, 0);
+	}
+	if (state->has_aside)
+		drop_aside(task, state);
+	if (state->has_old) {
+		state->has_old = 0;
+		if (same_place(&state->old, regs, number, abi)) {
+			stamp = take(&state->old.stamp);
+			if (stamp) {
+				state->number = number;
+				state->abi = abi;
+				state->restarted = 0;
+				state->stamp = stamp;
+				return true;
+			}
+		} else if (is_restart_number(number, abi) && !state->has_left) {
+			/* stopped before blockwatch began: this is the restart of that call */
+			state->left = state->old;
+			state->left.stamp = take(&state->old.stamp);
+			state->has_left = state->left.stamp != 0;
+		} else {
+			drop(task, state, &state->old);
+		}
+	}
+	if (state->has_left) {
+		if (is_restart_number(number, abi) || same_place(&state->left, regs, number, abi)) {
+			state->has_left = 0;
+			state->number = state->left.number;
+			state->abi = abi;
+			state->restarted = is_restart_number(number, abi);
+			state->stamp = take(&state->left.stamp);
+			return true;
+		}
+		/* Above the interrupted frame: the handler was left by longjmp. On an alternate stack sp says
+		 * nothing: Go and Java run their handlers there. */
+		if (regs_sp(regs) >= state->left.sp && !on_alternate_stack(task, regs_sp(regs))) {
+			state->has_left = 0;
+			drop(task, state, &state->left);
+		}
+	}
+	return false;
+}
+
+SEC("tp_btf/sys_enter")
+int BPF_PROG(on_sys_enter, struct pt_regs *regs, long id)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	u32 abi = abi_of(task), class = watched_class(id, abi);
+	struct thread_state *state;
+
+	if (!class || class == (BW_CLASS_SIGRETURN | BW_FD_NONE << BW_FD_SHIFT))
+		return 0;
+	state = bpf_task_storage_get(&threads, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (!state) {
+		count(null_storage, 1);
+		return 0;
+	}
+	if (state->stamp || state->attention) {
+		if (enter_slowly(task, state, regs, id, abi))
+			return 0;
+		state->restarted = 0;
+	}
+	state->number = id;
+	state->abi = abi;
+	state->stamp = stamp_now() << STAMP_SHIFT;
+	return 0;
+}
+
+/* rt_sigreturn leaves with the registers of what the handler interrupted. */
+static __noinline int leave_handler(struct task_struct *task, struct thread_state *state, struct pt_regs *regs)
+{
+	struct parked_call *left = &state->left;
+	u64 ip = regs_ip(regs);
+
+	if (regs_sp(regs) != left->sp)
+		return 0; /* an inner handler's */
+	if (ip < left->ip && left->ip - ip <= 4)
+		return 0; /* back on the call's own instruction: it enters again next */
+	state->has_left = 0;
+	if (ip == left->ip) {
+		struct parked_call ended = *left;
+
+		ended.stamp = take(&left->stamp);
+		if (ended.stamp)
+			finish(task, state, &ended, regs_result(regs));
+		return 0;
+	}
+	drop(task, state, left);
+	return 0;
+}
+
+static __noinline int leave_slowly(struct task_struct *task, struct thread_state *state, struct pt_regs *regs, s64 ret)
+{
+	struct parked_call ended;
+
+	ended.stamp = take(&state->stamp);
+	ended.number = state->number;
+	ended.abi = state->abi;
+	if (!ended.stamp && state->has_old && state->old.number == (u32)regs_number(regs)) {
+		state->has_old = 0;
+		ended.number = state->old.number;
+		ended.abi = state->old.abi;
+		ended.stamp = take(&state->old.stamp);
+	}
+	if (!ended.stamp)
+		return 0;
+	ended.ip = regs_ip(regs);
+	ended.sp = regs_sp(regs);
+	regs_args(regs, ended.abi, ended.args);
+	if (!is_restart(ret)) {
+		finish(task, state, &ended, ret);
+		return 0;
+	}
+	if (state->has_left) {
+		if (ended.sp < state->left.sp || on_alternate_stack(task, ended.sp)) {
+			/* a handler's own call is interrupted too: the outer one is what we follow */
+			if (ended.stamp & STAMP_REPORTED)
+				say_closed(state, id_of(task, ended.stamp, ended.number), BW_CLOSE_UNSEEN, 0);
+			return 0;
+		}
+		drop(task, state, &state->left);
+	}
+	state->left = ended;
+	state->has_left = 1;
+	return 0;
+}
+
+SEC("tp_btf/sys_exit")
+int BPF_PROG(on_sys_exit, struct pt_regs *regs, long ret)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	s32 number = regs_number(regs);
+	u32 abi = abi_of(task), class;
+	struct thread_state *state;
+	u64 stamp;
+
+	if (number < 0) {
+		state = bpf_task_storage_get(&threads, task, 0, 0);
+		if (state && state->has_left)
+			leave_handler(task, state, regs);
+		return 0;
+	}
+	class = watched_class(number, abi);
+	if (!class)
+		return 0;
+	state = bpf_task_storage_get(&threads, task, 0, 0);
+	if (!state)
+		return 0; /* entered before blockwatch began, and short */
+	stamp = state->stamp;
+	/* sign-extended by hand: of an i386 call the upper half is not to be relied on */
+	if (abi == BW_ABI_COMPAT)
+		ret = (s32)ret;
+	if (!stamp || stamp & STAMP_REPORTED || is_restart(ret) ||
+	    stamp_now() - (stamp >> STAMP_SHIFT) >= settings.near_age) {
+		leave_slowly(task, state, regs, ret);
+	} else {
+		state->stamp = 0;
+	}
+	if (ret > 0 && class & BW_MOVES_BYTES) {
+		u64 args[6];
+
+		regs_args(regs, abi, args);
+		state->io_number = number;
+		state->io_fd = args[0];
+	}
+	return 0;
+}
+
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(on_process_exit, struct task_struct *task)
+{
+	struct thread_state *state = bpf_task_storage_get(&threads, task, 0, 0);
+	u64 stamp;
+
+	if (!state)
+		return 0;
+	stamp = take(&state->stamp);
+	if (stamp & STAMP_REPORTED)
+		say_closed(NULL, id_of(task, stamp, state->number), BW_CLOSE_ENDED, 0);
+	stamp = take(&state->left.stamp);
+	if (stamp & STAMP_REPORTED)
+		say_closed(NULL, id_of(task, stamp, state->left.number), BW_CLOSE_ENDED, 0);
+	stamp = take(&state->old.stamp);
+	if (stamp & STAMP_REPORTED)
+		say_closed(NULL, id_of(task, stamp, state->old.number), BW_CLOSE_ENDED, 0);
+	stamp = take(&state->aside.stamp);
+	if (stamp & STAMP_REPORTED)
+		say_closed(NULL, id_of(task, stamp, state->aside.kind << 12), BW_CLOSE_ENDED, 0);
+	state->has_left = state->has_old = state->has_aside = 0;
+	return 0;
+}
+
+/* ---- the scan ---- */
+
+/* One look at one thread. */
+struct look {
+	u64 now_ns, clock;
+	u32 kind, flags; /* enum bw_call_kind, BW_CALL_... */
+};
+
+/* When the thread last ran, on CLOCK_MONOTONIC: the scheduler's own stamp, brought from its run
+ * queue's task clock to that queue's clock and from there over a pair read at this scan. */
+static __noinline u64 last_ran_ns(struct task_struct *task, u64 now_ns)
+{
+	u64 then = BPF_CORE_READ(task, se.exec_start), age;
+
+	if (!then)
+		return now_ns; /* not run since it migrated */
+	if (bpf_core_field_exists(task->se.cfs_rq)) {
+		struct rq *rq = BPF_CORE_READ(task, se.cfs_rq, rq);
+
+		then += BPF_CORE_READ(rq, clock) - BPF_CORE_READ(rq, clock_task);
+	}
+	age = counters.scan_sched > then ? counters.scan_sched - then : 0;
+	return counters.scan_boot > age ? counters.scan_boot - age : 0;
+}
+
+static __always_inline void note_crossing(u64 start_ns)
+{
+	u64 at = start_ns + settings.threshold_ns;
+
+	if (!counters.scan_next_ns || at < counters.scan_next_ns)
+		counters.scan_next_ns = at;
+}
+
+static __always_inline bool wants_refresh(u64 id)
+{
+	if (control.refresh_all)
+		return true;
+	return control.refresh_some && bpf_map_lookup_elem(&refresh, &id);
+}
+
+static __noinline int read_stack(struct bw_call *call, struct task_struct *task, u32 state)
+{
+	long bytes;
+
+	call->stack_depth = 0;
+	if (call->kind == BW_KIND_SYSCALL && !(state & TASK_UNINTERRUPTIBLE) &&
+	    (watched_class(call->number, call->abi) & BW_CLASS_MASK) != BW_CLASS_PATH)
+		return 0;
+	bytes = bpf_get_task_stack(task, call->stack, sizeof(call->stack), 0);
+	if (bytes > 0)
+		call->stack_depth = bytes / sizeof(u64);
+	return 0;
+}
+
+/* Reports one instance if it is past the threshold and new, or asked for. `word` is where its stamp
+ * lives. `still_there` says that the thread did not move while it was described. */
+static __noinline int consider(struct task_struct *task, struct thread_state *state, u64 *word, struct instance *what,
+			       const struct look *now)
+{
+	u64 stamp = what->stamp, id = call_id(task, stamp, what->number | what->kind << 12);
+	struct bw_call *call;
+	u32 zero = 0;
+
+	if (stamp & STAMP_REPORTED) {
+		if (!wants_refresh(id))
+			return 0;
+		what->type = BW_RECORD_REFRESH;
+	} else {
+		if (!is_sure(stamp, now->clock)) {
+			note_crossing(stamp_to_ns(stamp, now->clock, now->now_ns));
+			return 0;
+		}
+		what->type = BW_RECORD_CALL;
+		if (__sync_val_compare_and_swap(word, stamp, stamp | STAMP_REPORTED) != stamp)
+			return 0; /* returned just now, and has said so itself */
+	}
+	call = bpf_map_lookup_elem(&scan_scratch, &zero);
+	if (!call)
+		return 0;
+	call->kind = what->kind;
+	call->number = what->number;
+	call->abi = what->abi;
+	call->fault_address = what->kind == BW_KIND_PAGE ? task_fault_address(task) : 0;
+	call->last_io_number = state->io_number;
+	call->last_io_fd = state->io_fd;
+	read_stack(call, task, BPF_CORE_READ(task, __state));
+	if (report(call, task, what)) {
+		count(scan_dropped, 1);
+		/* as if it had not been seen; if the call returned meanwhile, its closing has been said */
+		if (what->type == BW_RECORD_CALL)
+			__sync_val_compare_and_swap(word, stamp | STAMP_REPORTED, stamp);
+		return 0;
+	}
+	count(scan_reported, 1);
+	return 0;
+}
+
+/* A call that has its stamp, by entry or by an earlier scan. */
+static __noinline int scan_stamped(struct task_struct *task, struct thread_state *state, struct pt_regs *regs,
+				   const struct look *now)
+{
+	struct instance what = { .stamp = state->stamp, .number = state->number, .abi = state->abi };
+	u32 shown = regs_number(regs);
+	u64 args[6];
+
+	if (!what.stamp)
+		return 0;
+	if (!(what.stamp & STAMP_REPORTED) && !is_sure(what.stamp, now->clock)) {
+		u64 start = stamp_to_ns(what.stamp, now->clock, now->now_ns);
+
+		if (BPF_CORE_READ(task, __state))
+			note_crossing(start);
+		return 0;
+	}
+	if (shown != what.number && !(state->restarted && is_restart_number(shown, what.abi))) {
+		/* the registers tell of another call: its exit was missed */
+		if (state->stamp == what.stamp &&
+		    __sync_val_compare_and_swap(&state->stamp, what.stamp, 0) == what.stamp) {
+			count(missed_exits, 1);
+			if (what.stamp & STAMP_REPORTED)
+				say_closed(state, id_of(task, what.stamp, what.number), BW_CLOSE_UNSEEN, 0);
+		}
+		return 0;
+	}
+	regs_args(regs, what.abi, args);
+	what.args = args;
+	what.ip = regs_ip(regs);
+	what.sp = regs_sp(regs);
+	return consider(task, state, &state->stamp, &what, now);
+}
+
+static __always_inline int scan_parked(struct task_struct *task, struct thread_state *state,
+				       struct parked_call *parked, const struct look *now)
+{
+	struct instance what = {
+		.stamp = parked->stamp,
+		.ip = parked->ip,
+		.sp = parked->sp,
+		.args = parked->args,
+		.number = parked->number,
+		.abi = parked->abi,
+		.flags = now->flags,
+	};
+
+	if (!what.stamp)
+		return 0;
+	return consider(task, state, &parked->stamp, &what, now);
+}
+
+/* A wait outside any call: new, gone on, or another than at the last scan. */
+static __noinline int scan_aside(struct task_struct *task, struct thread_state *state, struct pt_regs *regs,
+				 const struct look *now)
+{
+	struct aside *aside = &state->aside;
+	u32 kind = now->kind;
+	u64 address = kind == BW_KIND_PAGE ? task_fault_address(task) : 0;
+	struct instance what = { .kind = kind, .flags = now->flags };
+
+	if (aside->stamp && (aside->kind != kind || aside->address != address ||
+			     (kind == BW_KIND_PAGE && (aside->ip != regs_ip(regs) || aside->sp != regs_sp(regs)))))
+		drop_aside(task, state);
+	if (!aside->stamp) {
+		aside->kind = kind;
+		aside->address = address;
+		aside->ip = regs_ip(regs);
+		aside->sp = regs_sp(regs);
+		aside->stamp = ns_to_stamp(last_ran_ns(task, now->now_ns), now->clock, now->now_ns) | STAMP_OLD;
+		state->has_aside = 1;
+	}
+	what.stamp = aside->stamp;
+	what.ip = aside->ip;
+	what.sp = aside->sp;
+	if (!what.stamp)
+		return 0;
+	return consider(task, state, &aside->stamp, &what, now);
+}
+
+/* The thread sleeps in a call that it was never seen to enter. */
+static __noinline int scan_unentered(struct task_struct *task, struct thread_state *state, struct pt_regs *regs,
+				     const struct look *now)
+{
+	struct parked_call *old = &state->old;
+	u32 number = regs_number(regs), abi = abi_of(task);
+	u64 switches = BPF_CORE_READ(task, nvcsw) + BPF_CORE_READ(task, nivcsw);
+
+	if (old->stamp && (!same_place(old, regs, number, abi) || (!settings.trace && state->switches != switches)))
+		drop(task, state, old);
+	if (!old->stamp) {
+		old->number = number;
+		old->abi = abi;
+		old->ip = regs_ip(regs);
+		old->sp = regs_sp(regs);
+		regs_args(regs, abi, old->args);
+		state->switches = switches;
+		old->stamp = ns_to_stamp(last_ran_ns(task, now->now_ns), now->clock, now->now_ns) | STAMP_OLD;
+		state->has_old = 1;
+		/* woke up between our look and our note: the next entry or scan would drop it, but a report
+		 * now would be of a call that is over */
+		if (BPF_CORE_READ(task, nvcsw) + BPF_CORE_READ(task, nivcsw) != switches ||
+		    !BPF_CORE_READ(task, __state)) {
+			take(&old->stamp);
+			return 0;
+		}
+	}
+	return scan_parked(task, state, old, now);
+}
+
+static __always_inline void start_scan(void)
+{
+	struct task_struct *self = bpf_get_current_task_btf();
+
+	scanner_tgid = bpf_get_current_pid_tgid() >> 32;
+	scanner_level = BPF_CORE_READ(self, thread_pid, level);
+	counters.scan_threads = 0;
+	counters.scan_reported = 0;
+	counters.scan_dropped = 0;
+	counters.scan_next_ns = 0;
+	counters.scan_boot = bpf_ktime_get_ns();
+	counters.scan_sched = counters.scan_boot;
+	if (bpf_core_field_exists(self->se.cfs_rq))
+		counters.scan_sched = BPF_CORE_READ(self, se.cfs_rq, rq, clock);
+}
+
+SEC("iter/task")
+int scan(struct bpf_iter__task *ctx)
+{
+	struct task_struct *task = ctx->task;
+	struct thread_state *state;
+	struct pt_regs *regs;
+	struct look now;
+	u32 asleep, flags, call_class;
+	s32 number;
+
+	if (ctx->meta->seq_num == 0)
+		start_scan();
+	if (!task)
+		return 0;
+	counters.scan_threads++;
+	flags = task->flags;
+	if (flags & PF_KTHREAD || task->exit_state || task->tgid == scanner_tgid)
+		return 0;
+	/* they carry a copy of their creator's registers and would seem to hang in its call for ever */
+	if (flags & PF_IO_WORKER || (flags & PF_USER_WORKER && bpf_core_field_exists(struct kernel_clone_args, user_worker)))
+		return 0;
+	asleep = task_state(task) & ~0x400u;
+	state = bpf_task_storage_get(&threads, task, 0, 0);
+	if (!state) {
+		if (!asleep)
+			return 0;
+		state = bpf_task_storage_get(&threads, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+		if (!state) {
+			count(null_storage, 1);
+			return 0;
+		}
+	}
+	regs = (struct pt_regs *)bpf_task_pt_regs(task);
+	if (!regs)
+		return 0;
+	now.now_ns = bpf_ktime_get_ns();
+	now.clock = settings.precise ? now.now_ns : bpf_jiffies64();
+	now.kind = BW_KIND_SYSCALL;
+	now.flags = 0;
+
+	if (state->has_lost && !say_closed(NULL, state->lost_closing, BW_CLOSE_UNSEEN, 0))
+		state->has_lost = 0;
+
+	if (flags & PF_EXITING || flags & PF_POSTCOREDUMP || flags & PF_DUMPCORE) {
+		now.kind = BW_KIND_EXITING;
+		if (asleep)
+			scan_aside(task, state, regs, &now);
+		return 0;
+	}
+	if (is_frozen(task, asleep))
+		now.flags = BW_CALL_FROZEN;
+
+	if (state->stamp) {
+		scan_stamped(task, state, regs, &now);
+		if (!state->has_left)
+			return 0;
+	}
+	if (state->has_left) {
+		now.flags |= BW_CALL_LEFT;
+		scan_parked(task, state, &state->left, &now);
+		return 0;
+	}
+	number = regs_number(regs);
+	call_class = watched_class(number, abi_of(task));
+	if ((call_class & BW_CLASS_MASK) == BW_CLASS_SIGRETURN)
+		call_class = 0;
+	if (asleep & (TASK_STOPPED | TASK_TRACED) || now.flags & BW_CALL_FROZEN) {
+		/* Stopped on its way out of a call, or in front of one. It keeps the call if it will go
+		 * back into it; a tracer that stopped it at entry shows -ENOSYS there. */
+		s64 result = regs_result(regs);
+
+		if (number >= 0 && call_class &&
+		    (is_restart(abi_of(task) == BW_ABI_COMPAT ? (s32)result : result) ||
+		     ((s32)result == -38 && asleep & TASK_TRACED))) {
+			now.flags |= BW_CALL_LEFT;
+			scan_unentered(task, state, regs, &now);
+		} else {
+			now.kind = BW_KIND_STOPPED;
+			scan_aside(task, state, regs, &now);
+		}
+		return 0;
+	}
+	if (!asleep) {
+		/* running, and in no call that we know of: what an earlier scan saw is over */
+		if (state->has_aside)
+			drop_aside(task, state);
+		if (state->has_old && !settings.trace) {
+			state->has_old = 0;
+			drop(task, state, &state->old);
+		}
+		return 0;
+	}
+	if (number >= 0 && call_class) {
+		if (state->has_aside)
+			drop_aside(task, state);
+		scan_unentered(task, state, regs, &now);
+	} else if (number < 0) {
+		now.kind = BW_KIND_PAGE;
+		scan_aside(task, state, regs, &now);
+	}
+	return 0;
+}

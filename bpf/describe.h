@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0 */
+/* Who the thread is and what it is in: everything of struct bw_call but the verdict on its age. */
+#ifndef BLOCKWATCH_DESCRIBE_H
+#define BLOCKWATCH_DESCRIBE_H
+
+#define TASK_INTERRUPTIBLE 0x1
+#define TASK_UNINTERRUPTIBLE 0x2
+#define TASK_STOPPED 0x4
+#define TASK_TRACED 0x8
+#define TASK_ASLEEP 0xf
+#define TASK_FROZEN 0x8000	  /* 6.1 on: the v1 freezer */
+#define PF_EXITING 0x00000004
+#define PF_POSTCOREDUMP 0x00000008 /* 5.16 on */
+#define PF_IO_WORKER 0x00000010
+#define PF_DUMPCORE 0x00000200
+#define PF_USER_WORKER 0x00004000 /* 6.4 on */
+#define PF_KTHREAD 0x00200000
+#define JOBCTL_STOP_PENDING (1ul << 17)
+#define JOBCTL_TRAP_FREEZE (1ul << 23)
+#define JOBCTL_STOPPED (1ul << 26)
+#define JOBCTL_TRACED (1ul << 27)
+#define PIDTYPE_TGID 1
+
+static u32 scanner_level; /* depth of the PID namespace of whoever scans */
+static u32 scanner_tgid;  /* blockwatch itself */
+
+/* Room to build a record in, too large for the stack. One for exits, where preemption is
+ * off, and one for the scan, which can be preempted by an exit. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct bw_call);
+} exit_scratch SEC(".maps"), scan_scratch SEC(".maps");
+
+/* __state was `state` before 5.14; the floor is 5.15. */
+static __always_inline u32 task_state(struct task_struct *task)
+{
+	return task->__state;
+}
+
+static __always_inline bool is_frozen(struct task_struct *task, u32 state)
+{
+	if (task->jobctl & JOBCTL_TRAP_FREEZE)
+		return true;
+	if (state & TASK_FROZEN)
+		return true;
+	if (bpf_core_field_exists(task->frozen) && BPF_CORE_READ_BITFIELD_PROBED(task, frozen))
+		return true;
+	return false;
+}
+
+static __always_inline void read_pid(struct pid *pid, u32 *own, u32 *reader)
+{
+	u32 level = BPF_CORE_READ(pid, level);
+	struct upid *numbers = (void *)pid + bpf_core_field_offset(struct pid, numbers);
+	struct upid upid;
+
+	if (!bpf_probe_read_kernel(&upid, sizeof(upid), numbers + level))
+		*own = upid.nr;
+	if (scanner_level <= level && !bpf_probe_read_kernel(&upid, sizeof(upid), numbers + scanner_level))
+		*reader = upid.nr;
+}
+
+static __always_inline struct kernfs_node *parent_of(struct kernfs_node *node)
+{
+	if (bpf_core_field_exists(node->__parent))
+		return BPF_CORE_READ(node, __parent);
+	return BPF_CORE_READ((struct kernfs_node___old *)node, parent);
+}
+
+static __always_inline struct kernfs_node *v1_node(struct css_set *set, u32 id)
+{
+	struct cgroup_subsys_state *css;
+
+	bpf_probe_read_kernel(&css, sizeof(css),
+			      (void *)set + bpf_core_field_offset(struct css_set, subsys) + (id & 15) * sizeof(void *));
+	return css ? BPF_CORE_READ(css, cgroup, kn) : NULL;
+}
+
+/* The cgroup's path, leaf first, and the unified hierarchy's id. Where that one is only the
+ * root (cgroup v1), the first of the usual controllers that is not. */
+static __noinline int read_cgroup(struct bw_call *call, struct task_struct *task)
+{
+	struct css_set *set = BPF_CORE_READ(task, cgroups);
+	struct kernfs_node *node = BPF_CORE_READ(set, dfl_cgrp, kn);
+	u32 used = 0;
+
+	call->cgroup_id = BPF_CORE_READ(node, id);
+	if (!parent_of(node) && bpf_core_enum_value_exists(enum cgroup_subsys_id, pids_cgrp_id))
+		node = v1_node(set, bpf_core_enum_value(enum cgroup_subsys_id, pids_cgrp_id));
+	if ((!node || !parent_of(node)) && bpf_core_enum_value_exists(enum cgroup_subsys_id, memory_cgrp_id))
+		node = v1_node(set, bpf_core_enum_value(enum cgroup_subsys_id, memory_cgrp_id));
+	if ((!node || !parent_of(node)) && bpf_core_enum_value_exists(enum cgroup_subsys_id, cpu_cgrp_id))
+		node = v1_node(set, bpf_core_enum_value(enum cgroup_subsys_id, cpu_cgrp_id));
+	if ((!node || !parent_of(node)) && bpf_core_enum_value_exists(enum cgroup_subsys_id, freezer_cgrp_id))
+		node = v1_node(set, bpf_core_enum_value(enum cgroup_subsys_id, freezer_cgrp_id));
+
+	for (u32 i = 0; i < BW_CGROUP_LEVELS; i++) {
+		struct kernfs_node *parent;
+		long length;
+
+		if (!node)
+			break;
+		parent = parent_of(node);
+		if (!parent || used > BW_CGROUP_LEN - BW_CGROUP_NAME)
+			break; /* the root has no name */
+		length = bpf_probe_read_kernel_str(&call->cgroup[used], BW_CGROUP_NAME, BPF_CORE_READ(node, name));
+		if (length <= 0 || length > BW_CGROUP_NAME)
+			break;
+		used += length;
+		node = parent;
+	}
+	call->cgroup_len = used;
+	return 0;
+}
+
+static __always_inline u32 descriptor_of(u32 class, u32 abi, const u64 args[6], s32 *fd)
+{
+	u32 argument = class >> BW_FD_SHIFT;
+
+	if (argument >= 6)
+		return 0;
+	/* the verifier wants constants to index a context it knows */
+	*fd = argument == 0 ? args[0] : argument == 1 ? args[1] : argument == 2 ? args[2] :
+	      argument == 3 ? args[3] : argument == 4 ? args[4] : args[5];
+	return *fd >= 0;
+}
+
+/* Everything but type, kind, number, abi, args, ip, sp, times and flags, which the caller has set. */
+static __noinline int describe(struct bw_call *call, struct task_struct *task)
+{
+	struct task_struct *leader = BPF_CORE_READ(task, group_leader);
+	u32 state = BPF_CORE_READ(task, __state);
+
+	call->tgid = BPF_CORE_READ(task, tgid);
+	call->pid = BPF_CORE_READ(task, pid);
+	call->own_tgid = call->own_pid = call->reader_tgid = call->reader_pid = 0;
+	read_pid(BPF_CORE_READ(task, thread_pid), &call->own_pid, &call->reader_pid);
+	read_pid(BPF_CORE_READ(task, signal, pids[PIDTYPE_TGID]), &call->own_tgid, &call->reader_tgid);
+	call->parent_tgid = BPF_CORE_READ(task, real_parent, tgid);
+	call->thread_start_ns = BPF_CORE_READ(task, start_boottime);
+	call->process_start_ns = BPF_CORE_READ(leader, start_boottime);
+	call->switches = BPF_CORE_READ(task, nvcsw) + BPF_CORE_READ(task, nivcsw);
+	call->cpu_ns = BPF_CORE_READ(task, se.sum_exec_runtime);
+	call->uid = BPF_CORE_READ(task, cred, euid.val);
+	call->state = state | BPF_CORE_READ(task, exit_state);
+	call->tracer_tgid = BPF_CORE_READ(task, ptrace) ? BPF_CORE_READ(task, parent, tgid) : 0;
+	call->pid_namespace = 0;
+	{
+		struct pid *pid = BPF_CORE_READ(task, thread_pid);
+		u32 level = BPF_CORE_READ(pid, level);
+		struct upid *numbers = (void *)pid + bpf_core_field_offset(struct pid, numbers);
+		struct upid upid;
+
+		if (!bpf_probe_read_kernel(&upid, sizeof(upid), numbers + level))
+			call->pid_namespace = BPF_CORE_READ(upid.ns, ns.inum);
+	}
+	call->mount_namespace = BPF_CORE_READ(task, nsproxy, mnt_ns, ns.inum);
+	call->net_namespace = BPF_CORE_READ(task, nsproxy, net_ns, ns.inum);
+	BPF_CORE_READ_STR_INTO(&call->comm, task, comm);
+	BPF_CORE_READ_STR_INTO(&call->leader_comm, leader, comm);
+	if (state & (TASK_STOPPED | TASK_TRACED)) {
+		if (state & TASK_TRACED)
+			call->flags |= BW_CALL_TRACED;
+		else
+			call->flags |= BW_CALL_STOPPED;
+	}
+	if (!(state & ~0x400)) /* TASK_NOLOAD alone is no sleep */
+		call->flags |= BW_CALL_ON_CPU;
+	if (BPF_CORE_READ(task, signal, nr_threads) == 1)
+		call->flags |= BW_CALL_SINGLE;
+	__builtin_memset(&call->object, 0, sizeof(call->object));
+	call->fd = -1;
+	call->class_ = 0;
+	if (call->kind == BW_KIND_SYSCALL) {
+		call->class_ = watched_class(call->number, call->abi);
+		if (descriptor_of(call->class_, call->abi, call->args, &call->fd))
+			resolve_descriptor(call, task);
+	}
+	read_cgroup(call, task);
+	return 0;
+}
+
+/* Sends the record, without the unused end of the cgroup's name. */
+static __always_inline long send_call(struct bw_call *call)
+{
+	u32 length = call->cgroup_len;
+
+	if (length > BW_CGROUP_LEN)
+		length = BW_CGROUP_LEN;
+	length = (sizeof(*call) - BW_CGROUP_LEN + length + 7) & ~7u;
+	if (length > sizeof(*call))
+		length = sizeof(*call);
+	return bpf_ringbuf_output(&records, call, length, 0);
+}
+
+#endif

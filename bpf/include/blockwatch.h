@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0 */
+/*
+ * The one contract between the BPF programs and user space: settings that go in,
+ * records and counters that come out. Both sides include this file; the static
+ * asserts below and a test against the object's BTF keep the layouts equal.
+ *
+ * Terms: this is the kernel side, so `tgid` is what users call the process id and
+ * `pid` is the thread id. The line where they change is in Core/Decode.
+ */
+#ifndef BLOCKWATCH_H
+#define BLOCKWATCH_H
+
+#ifdef __bpf__
+typedef unsigned char bw_u8;
+typedef unsigned short bw_u16;
+typedef unsigned int bw_u32;
+typedef int bw_s32;
+typedef unsigned long long bw_u64;
+typedef long long bw_s64;
+#else
+#include <stdint.h>
+typedef uint8_t bw_u8;
+typedef uint16_t bw_u16;
+typedef uint32_t bw_u32;
+typedef int32_t bw_s32;
+typedef uint64_t bw_u64;
+typedef int64_t bw_s64;
+#endif
+
+#define BW_SYSCALLS_MAX 512 /* numbers above this are never watched (x32 has bit 30 set) */
+#define BW_COMM_LEN 16
+#define BW_NAME_LEN 64	      /* a dentry's or a file system's name, cut */
+#define BW_UNIX_PATH_LEN 108  /* sun_path */
+#define BW_STACK_DEPTH 16     /* kernel stack frames kept */
+#define BW_CGROUP_LEN 1024    /* cgroup path, leaf first, components ended by NUL */
+#define BW_CGROUP_LEVELS 12
+#define BW_CGROUP_NAME 256    /* NAME_MAX and its NUL */
+#define BW_REFRESH_MAX 16384  /* calls that user space can ask about in one scan */
+
+/* What a system call may wait for; one byte per number in `bw_settings`. The low nibble
+ * is the class, BW_MOVES_BYTES is set where a positive result means bytes moved, and the
+ * top three bits say which argument is the descriptor. 0: never blocks, not watched. */
+enum bw_class {
+	BW_CLASS_NONE = 0,
+	BW_CLASS_FD = 1,      /* on the descriptor in one argument */
+	BW_CLASS_SET = 2,     /* on a set of descriptors: poll, select, epoll, aio, io_uring */
+	BW_CLASS_LOCK = 3,    /* on a file lock: flock, fcntl */
+	BW_CLASS_PROCESS = 4, /* on another process: wait4, vfork, pidfd */
+	BW_CLASS_MEMORY = 5,  /* on a word of memory or on memory itself: futex, msync, mmap */
+	BW_CLASS_TIME = 6,    /* on a clock: nanosleep */
+	BW_CLASS_SIGNAL = 7,  /* on a signal: pause, rt_sigtimedwait */
+	BW_CLASS_PATH = 8,    /* on a file named by path: open, stat, mount, rename */
+	BW_CLASS_IPC = 9,     /* on SysV or POSIX IPC */
+	BW_CLASS_KERNEL = 10, /* on the kernel itself: sync, reboot, init_module, bpf */
+	BW_CLASS_SIGRETURN = 14, /* rt_sigreturn: never reported, ends handlers */
+	BW_CLASS_RESTART = 15,	 /* restart_syscall: continues the interrupted call */
+};
+#define BW_CLASS_MASK 0x0f
+#define BW_MOVES_BYTES 0x10
+#define BW_FD_SHIFT 5	     /* descriptor argument 0..5; 6: AT-style directory; 7: none */
+#define BW_FD_NONE 7
+
+enum bw_abi {
+	BW_ABI_NATIVE = 0, /* x86_64, aarch64 */
+	BW_ABI_COMPAT = 1, /* i386: 32-bit programs, and int 0x80 from 64-bit ones */
+};
+
+/* Written by user space before the programs are loaded; the verifier folds it. */
+struct bw_settings {
+	bw_u64 threshold_ns;
+	bw_u64 tick_ns;	     /* length of a jiffy: clock_getres(CLOCK_MONOTONIC_COARSE) */
+	bw_u64 near_age;     /* in stamp units: below this age no scan can have reported a call */
+	bw_u64 sure_age;     /* in stamp units: from this age on a call is surely past the threshold */
+	bw_u32 precise;	     /* stamps are CLOCK_MONOTONIC nanoseconds instead of jiffies */
+	bw_u32 trace;	     /* engine trace; 0: engine scan, no program on any system call */
+	bw_u8 watched[2][BW_SYSCALLS_MAX]; /* by enum bw_abi and number */
+};
+
+/* Shared memory, read by user space at any time and written by the programs. */
+struct bw_counters {
+	bw_u64 lost_records;   /* ring buffer full: a record was dropped (a scan tries again) */
+	bw_u64 lost_closings;  /* the same for a closing of a reported call */
+	bw_u64 null_storage;   /* no task storage for a thread: its call was not stamped */
+	bw_u64 missed_exits;   /* an exit was never seen; found by entry or scan */
+	bw_u64 slow_calls;     /* returned past the threshold before a scan saw them */
+	bw_u64 next_id;	       /* the last id given to a reported call */
+	/* of the last scan */
+	bw_u64 scan_threads;   /* threads looked at */
+	bw_u64 scan_reported;  /* candidates written */
+	bw_u64 scan_dropped;   /* candidates for which the ring had no room: scan again at once */
+	bw_u64 scan_next_ns;   /* CLOCK_MONOTONIC at which the next known call crosses the threshold; 0: none */
+	bw_u64 scan_boot;      /* a pair of readings: CLOCK_MONOTONIC ... */
+	bw_u64 scan_sched;     /* ... and the scheduler's clock */
+};
+
+/* Written by user space between scans. */
+struct bw_control {
+	bw_u32 refresh_all;   /* say every reported call again */
+	bw_u32 refresh_some;  /* look into the map `refresh` */
+};
+
+enum bw_record_type {
+	BW_RECORD_CALL = 1,   /* struct bw_call: in flight past the threshold, first time */
+	BW_RECORD_REFRESH = 2,/* struct bw_call: the same, asked for again */
+	BW_RECORD_SLOW = 3,   /* struct bw_call: returned past the threshold, never seen in flight */
+	BW_RECORD_CLOSE = 4,  /* struct bw_close */
+};
+
+enum bw_close_reason {
+	BW_CLOSE_RETURNED = 1, /* `result` is what the call returned */
+	BW_CLOSE_ENDED = 2,    /* its thread died inside it */
+	BW_CLOSE_UNSEEN = 3,   /* over, but nobody saw the result */
+};
+
+enum bw_call_kind {
+	BW_KIND_SYSCALL = 0, /* in the system call `number` */
+	BW_KIND_PAGE = 1,    /* in a page fault outside any call */
+	BW_KIND_EXITING = 2, /* dying: its system calls are over */
+	BW_KIND_STOPPED = 3, /* stopped, traced or frozen outside any call */
+};
+
+/* bw_call.flags */
+#define BW_CALL_OLD 0x1	       /* start is `last_ran`: older than blockwatch, or never entered */
+#define BW_CALL_LEFT 0x2       /* interrupted: has left the call and will restart it (stop, handler) */
+#define BW_CALL_STOPPED 0x4    /* job control stop */
+#define BW_CALL_TRACED 0x8     /* stopped by a tracer */
+#define BW_CALL_FROZEN 0x10    /* cgroup freezer */
+#define BW_CALL_ON_CPU 0x20    /* runnable, not asleep */
+#define BW_CALL_IO_WORKER 0x40 /* seen through one of its process's io_uring workers */
+#define BW_CALL_FD_CLOSED 0x80 /* the descriptor is no longer open */
+#define BW_CALL_FD_OTHER 0x100 /* the descriptor has been opened anew since */
+#define BW_CALL_SINGLE 0x200   /* the process has one thread */
+
+/* bw_object.kind: what user space needs to pick the fields; the names are the contract's. */
+enum bw_object_kind {
+	BW_OBJECT_NONE = 0,
+	BW_OBJECT_FILE = 1,   /* regular, directory, device: by mode */
+	BW_OBJECT_PIPE = 2,   /* anonymous or named */
+	BW_OBJECT_SOCKET = 3,
+	BW_OBJECT_ANON = 4,   /* anonymous inode: `name` tells which */
+};
+
+struct bw_pipe {
+	bw_u32 readers, writers;
+	bw_u64 bytes, capacity;
+};
+
+struct bw_inet {
+	bw_u8 local[16], peer[16]; /* network order; IPv4 in the first four bytes */
+	bw_u16 local_port, peer_port; /* host order */
+	bw_u8 retransmits, probes;
+	bw_u8 pad[2];
+	bw_u32 receive_queue, send_queue; /* bytes; of a listener: connections waiting, and the most */
+	bw_u32 unacked;			  /* bytes sent and not acknowledged */
+	bw_u32 peer_window;		  /* bytes the peer will take; 0: closed window */
+	bw_u64 last_sent, last_received, last_acked; /* ages in ns; ~0: never */
+};
+
+struct bw_unix {
+	bw_u64 peer_inode;
+	bw_u32 local_len, peer_len; /* bytes of the path; abstract ones begin with NUL */
+	bw_u32 receive_queue, send_queue;
+	bw_u8 local[BW_UNIX_PATH_LEN], peer[BW_UNIX_PATH_LEN];
+};
+
+struct bw_netlink {
+	bw_u32 port, protocol, groups, peer_port;
+};
+
+struct bw_vsock {
+	bw_u32 local_cid, local_port, peer_cid, peer_port;
+};
+
+struct bw_object {
+	bw_u32 kind;	    /* enum bw_object_kind */
+	bw_u32 mode;	    /* i_mode */
+	bw_u64 inode;
+	bw_u64 address;	    /* file->private_data: tells anonymous inodes apart */
+	bw_u32 device;	    /* s_dev, the kernel's encoding: major << 20 | minor */
+	bw_u32 rdev;	    /* i_rdev of a device node */
+	bw_u32 fs_magic;
+	bw_u32 links;	    /* i_nlink; 0: deleted */
+	bw_u32 open_flags;  /* f_flags */
+	bw_u16 family, socket_type, protocol;
+	bw_u8 tcp_state;
+	bw_u8 accepted;	    /* socket: its other end has a file */
+	bw_u64 position;    /* f_pos */
+	bw_u64 size;	    /* i_size */
+	bw_u64 receive_timeout_ns, send_timeout_ns; /* SO_RCVTIMEO, SO_SNDTIMEO; 0: none */
+	char fs_name[BW_COMM_LEN];   /* s_type->name */
+	char fs_subtype[BW_COMM_LEN];/* s_subtype: fuse.SUBTYPE */
+	char fs_source[BW_COMM_LEN * 2]; /* s_id: block device's name */
+	char name[BW_NAME_LEN];	     /* last component, or [eventfd] */
+	union {
+		struct bw_pipe pipe;
+		struct bw_inet inet;
+		struct bw_unix unix_;
+		struct bw_netlink netlink;
+		struct bw_vsock vsock;
+	} u;
+};
+
+struct bw_call {
+	bw_u32 type;	 /* enum bw_record_type */
+	bw_u32 kind;	 /* enum bw_call_kind */
+	bw_u64 id;	 /* of the call, for as long as blockwatch runs */
+	bw_u64 now_ns;	 /* CLOCK_MONOTONIC at the reading */
+	bw_u64 start_ns; /* CLOCK_MONOTONIC */
+	bw_s64 result;	 /* BW_RECORD_SLOW only */
+	bw_u64 args[6];
+	bw_u64 ip, sp;
+	bw_u64 fault_address; /* BW_KIND_PAGE */
+	bw_u64 thread_start_ns, process_start_ns; /* CLOCK_BOOTTIME: start_boottime of the thread, of its leader */
+	bw_u64 switches;      /* context switches so far */
+	bw_u64 cpu_ns;	      /* CPU time so far */
+	bw_u64 cgroup_id;     /* of the unified hierarchy */
+	bw_u32 number;	      /* system call */
+	bw_u32 abi;	      /* enum bw_abi */
+	bw_u32 class_;	      /* byte of the table */
+	bw_u32 flags;	      /* BW_CALL_... */
+	bw_s32 fd;	      /* -1: none */
+	bw_u32 tgid, pid;     /* in the initial namespace */
+	bw_u32 parent_tgid;
+	bw_u32 own_tgid, own_pid;	/* in the thread's own PID namespace */
+	bw_u32 reader_tgid, reader_pid; /* in the namespace of whoever scans: for /proc */
+	bw_u32 uid;
+	bw_u32 state;	      /* __state | exit_state */
+	bw_u32 tracer_tgid;
+	bw_u32 last_io_number;
+	bw_s32 last_io_fd;
+	bw_u32 stack_depth;
+	bw_u32 cgroup_len;    /* bytes used of `cgroup` */
+	bw_u32 pid_namespace; /* inode numbers of the namespaces */
+	bw_u32 mount_namespace, net_namespace;
+	bw_u64 stop_signal;   /* group_stop signal of a stopped one, if known */
+	char comm[BW_COMM_LEN], leader_comm[BW_COMM_LEN];
+	struct bw_object object;
+	bw_u64 stack[BW_STACK_DEPTH];
+	char cgroup[BW_CGROUP_LEN]; /* last: only `cgroup_len` bytes are sent */
+};
+
+struct bw_close {
+	bw_u32 type;   /* BW_RECORD_CLOSE */
+	bw_u32 reason; /* enum bw_close_reason */
+	bw_u64 id;
+	bw_u64 now_ns;
+	bw_s64 result;
+};
+
+_Static_assert(sizeof(struct bw_close) == 32, "bw_close is part of the contract");
+_Static_assert(sizeof(struct bw_object) % 8 == 0, "records are 8-byte aligned");
+_Static_assert(sizeof(struct bw_call) % 8 == 0, "records are 8-byte aligned");
+
+#endif

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0 */
+/* Where each architecture keeps a system call's number, arguments, ip and sp. */
+#ifndef BLOCKWATCH_REGISTERS_H
+#define BLOCKWATCH_REGISTERS_H
+
+#if defined(__TARGET_ARCH_x86)
+
+#define TS_COMPAT 0x0002
+#define RESTART_NUMBER 219
+#define RESTART_NUMBER_COMPAT 0
+#define IO_URING_ENTER_NUMBER 426
+
+static __always_inline u32 abi_of(struct task_struct *task)
+{
+	return task->thread_info.status & TS_COMPAT ? BW_ABI_COMPAT : BW_ABI_NATIVE;
+}
+
+#define regs_number(regs) ((s32)(regs)->orig_ax)
+#define regs_result(regs) ((s64)(regs)->ax)
+#define regs_ip(regs) ((regs)->ip)
+#define regs_sp(regs) ((regs)->sp)
+#define task_fault_address(task) BPF_CORE_READ(task, thread.cr2)
+
+static __always_inline void regs_args(struct pt_regs *regs, u32 abi, u64 args[6])
+{
+	if (abi == BW_ABI_COMPAT) {
+		args[0] = (u32)regs->bx;
+		args[1] = (u32)regs->cx;
+		args[2] = (u32)regs->dx;
+		args[3] = (u32)regs->si;
+		args[4] = (u32)regs->di;
+		args[5] = (u32)regs->bp;
+	} else {
+		args[0] = regs->di;
+		args[1] = regs->si;
+		args[2] = regs->dx;
+		args[3] = regs->r10;
+		args[4] = regs->r8;
+		args[5] = regs->r9;
+	}
+}
+
+#elif defined(__TARGET_ARCH_arm64)
+
+#define RESTART_NUMBER 128
+#define RESTART_NUMBER_COMPAT 0
+#define IO_URING_ENTER_NUMBER 426
+
+static __always_inline u32 abi_of(struct task_struct *task)
+{
+	return BW_ABI_NATIVE; /* TIF_32BIT tasks are left out: their table is not generated */
+}
+
+#define regs_number(regs) ((s32)(regs)->syscallno)
+#define regs_result(regs) ((s64)(regs)->regs[0])
+#define regs_ip(regs) ((regs)->pc)
+#define regs_sp(regs) ((regs)->sp)
+#define task_fault_address(task) BPF_CORE_READ(task, thread.fault_address)
+
+static __always_inline void regs_args(struct pt_regs *regs, u32 abi, u64 args[6])
+{
+	args[0] = regs->orig_x0;
+	args[1] = regs->regs[1];
+	args[2] = regs->regs[2];
+	args[3] = regs->regs[3];
+	args[4] = regs->regs[4];
+	args[5] = regs->regs[5];
+}
+
+#endif
+
+/* The kernel's codes for "interrupted, will be restarted"; never seen by programs. */
+static __always_inline bool is_restart(s64 result)
+{
+	return result == -512 || result == -513 || result == -514 || result == -516;
+}
+
+static __always_inline bool is_restart_number(u32 number, u32 abi)
+{
+	return number == (abi == BW_ABI_COMPAT ? RESTART_NUMBER_COMPAT : RESTART_NUMBER);
+}
+
+static __always_inline u32 watched_class(u32 number, u32 abi)
+{
+	/* int 0x80 and x32 bring any number: unsigned, so that -1 is out too */
+	if (number >= BW_SYSCALLS_MAX)
+		return BW_CLASS_NONE;
+	return settings.watched[abi & 1][number];
+}
+
+#endif
