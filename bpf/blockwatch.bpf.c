@@ -32,8 +32,9 @@ struct instance {
 	s64 result;
 };
 
-static __always_inline long report(struct bw_call *call, struct task_struct *task, const struct instance *what)
+static __always_inline long report(struct workspace *room, struct task_struct *task, const struct instance *what)
 {
+	struct bw_call *call = &room->call;
 	u64 clock = stamp_now();
 
 	call->type = what->type;
@@ -51,7 +52,8 @@ static __always_inline long report(struct bw_call *call, struct task_struct *tas
 		for (int i = 0; i < 6; i++)
 			call->args[i] = what->args[i];
 	}
-	describe(call, task);
+	*(volatile u64 *)&room->task = (u64)task;
+	describe(call, *(volatile u64 *)&room->task);
 	return send_call(call);
 }
 
@@ -72,7 +74,7 @@ static __noinline int report_slow(struct task_struct *task, struct thread_state 
 				  s64 result)
 {
 	u32 zero = 0;
-	struct bw_call *call = bpf_map_lookup_elem(&exit_scratch, &zero);
+	struct workspace *room = bpf_map_lookup_elem(&exit_scratch, &zero);
 	struct instance what = {
 		.stamp = parked->stamp,
 		.ip = parked->ip,
@@ -84,14 +86,13 @@ static __noinline int report_slow(struct task_struct *task, struct thread_state 
 		.result = result,
 	};
 
-	if (!call || BPF_CORE_READ(task, tgid) == scanner_tgid)
+	if (!room || BPF_CORE_READ(task, tgid) == scanner_tgid)
 		return 0;
-	call->stack_depth = 0;
-	call->fault_address = 0;
-	call->last_io_number = state->io_number;
-	call->last_io_fd = state->io_fd;
+	room->call.stack_depth = 0;
+	room->call.last_io_number = state->io_number;
+	room->call.last_io_fd = state->io_fd;
 	count(slow_calls, 1);
-	if (report(call, task, &what))
+	if (report(room, task, &what))
 		count(lost_records, 1);
 	return 0;
 }
@@ -383,17 +384,11 @@ static __always_inline bool wants_refresh(u64 id)
 	return control.refresh_some && bpf_map_lookup_elem(&refresh, &id);
 }
 
-static __noinline int read_stack(struct bw_call *call, struct task_struct *task, u32 state)
+static __noinline int read_stack(struct bw_call *call, struct task_struct *task)
 {
-	long bytes;
+	long bytes = bpf_get_task_stack(task, call->stack, sizeof(call->stack), 0);
 
-	call->stack_depth = 0;
-	if (call->kind == BW_KIND_SYSCALL && !(state & TASK_UNINTERRUPTIBLE) &&
-	    (watched_class(call->number, call->abi) & BW_CLASS_MASK) != BW_CLASS_PATH)
-		return 0;
-	bytes = bpf_get_task_stack(task, call->stack, sizeof(call->stack), 0);
-	if (bytes > 0)
-		call->stack_depth = bytes / sizeof(u64);
+	call->stack_depth = bytes > 0 ? bytes / sizeof(u64) : 0;
 	return 0;
 }
 
@@ -403,7 +398,7 @@ static __noinline int consider(struct task_struct *task, struct thread_state *st
 			       const struct look *now)
 {
 	u64 stamp = what->stamp, id = call_id(task, stamp, what->number | what->kind << 12);
-	struct bw_call *call;
+	struct workspace *room;
 	u32 zero = 0;
 
 	if (stamp & STAMP_REPORTED) {
@@ -419,17 +414,13 @@ static __noinline int consider(struct task_struct *task, struct thread_state *st
 		if (__sync_val_compare_and_swap(word, stamp, stamp | STAMP_REPORTED) != stamp)
 			return 0; /* returned just now, and has said so itself */
 	}
-	call = bpf_map_lookup_elem(&scan_scratch, &zero);
-	if (!call)
+	room = bpf_map_lookup_elem(&scan_scratch, &zero);
+	if (!room)
 		return 0;
-	call->kind = what->kind;
-	call->number = what->number;
-	call->abi = what->abi;
-	call->fault_address = what->kind == BW_KIND_PAGE ? task_fault_address(task) : 0;
-	call->last_io_number = state->io_number;
-	call->last_io_fd = state->io_fd;
-	read_stack(call, task, BPF_CORE_READ(task, __state));
-	if (report(call, task, what)) {
+	room->call.last_io_number = state->io_number;
+	room->call.last_io_fd = state->io_fd;
+	read_stack(&room->call, task);
+	if (report(room, task, what)) {
 		count(scan_dropped, 1);
 		/* as if it had not been seen; if the call returned meanwhile, its closing has been said */
 		if (what->type == BW_RECORD_CALL)
@@ -498,21 +489,20 @@ static __noinline int scan_aside(struct task_struct *task, struct thread_state *
 {
 	struct aside *aside = &state->aside;
 	u32 kind = now->kind;
-	u64 address = kind == BW_KIND_PAGE ? task_fault_address(task) : 0;
 	struct instance what = { .kind = kind, .flags = now->flags };
 
-	if (aside->stamp && (aside->kind != kind || aside->address != address ||
+	if (aside->stamp && (aside->kind != kind ||
 			     (kind == BW_KIND_PAGE && (aside->ip != regs_ip(regs) || aside->sp != regs_sp(regs)))))
 		drop_aside(task, state);
 	if (!aside->stamp) {
 		aside->kind = kind;
-		aside->address = address;
 		aside->ip = regs_ip(regs);
 		aside->sp = regs_sp(regs);
 		aside->stamp = ns_to_stamp(last_ran_ns(task, now->now_ns), now->clock, now->now_ns) | STAMP_OLD;
 		state->has_aside = 1;
 	}
 	what.stamp = aside->stamp;
+	what.abi = kind == BW_KIND_EXITING ? abi_of_program(regs) : abi_of(task);
 	what.ip = aside->ip;
 	what.sp = aside->sp;
 	if (!what.stamp)
@@ -574,6 +564,7 @@ int scan(struct bpf_iter__task *ctx)
 	struct pt_regs *regs;
 	struct look now;
 	u32 asleep, flags, call_class;
+	bool is_handler_return;
 	s32 number;
 
 	if (ctx->meta->seq_num == 0)
@@ -630,14 +621,13 @@ int scan(struct bpf_iter__task *ctx)
 	}
 	number = regs_number(regs);
 	call_class = watched_class(number, abi_of(task));
-	if ((call_class & BW_CLASS_MASK) == BW_CLASS_SIGRETURN)
-		call_class = 0;
+	is_handler_return = (call_class & BW_CLASS_MASK) == BW_CLASS_SIGRETURN;
 	if (asleep & (TASK_STOPPED | TASK_TRACED) || now.flags & BW_CALL_FROZEN) {
 		/* Stopped on its way out of a call, or in front of one. It keeps the call if it will go
 		 * back into it; a tracer that stopped it at entry shows -ENOSYS there. */
 		s64 result = regs_result(regs);
 
-		if (number >= 0 && call_class &&
+		if (number >= 0 && !is_handler_return &&
 		    (is_restart(abi_of(task) == BW_ABI_COMPAT ? (s32)result : result) ||
 		     ((s32)result == -38 && asleep & TASK_TRACED))) {
 			now.flags |= BW_CALL_LEFT;
@@ -649,16 +639,18 @@ int scan(struct bpf_iter__task *ctx)
 		return 0;
 	}
 	if (!asleep) {
-		/* running, and in no call that we know of: what an earlier scan saw is over */
+		/* Running, and in no call that we know of: what an earlier scan saw is over. Where the exit of
+		 * that call is watched it says so itself, with the result. */
 		if (state->has_aside)
 			drop_aside(task, state);
-		if (state->has_old && !settings.trace) {
+		if (state->has_old && (!settings.trace || !watched_class(state->old.number, state->old.abi))) {
 			state->has_old = 0;
 			drop(task, state, &state->old);
 		}
 		return 0;
 	}
-	if (number >= 0 && call_class) {
+	if (number >= 0 && !is_handler_return) {
+		/* also one that never blocks by itself: seccomp or a tracer may hold it in front of the kernel */
 		if (state->has_aside)
 			drop_aside(task, state);
 		scan_unentered(task, state, regs, &now);

@@ -20,9 +20,15 @@
 #define JOBCTL_STOPPED (1ul << 26)
 #define JOBCTL_TRACED (1ul << 27)
 #define PIDTYPE_TGID 1
+#define P_PIDFD 3
 
 static u32 scanner_level; /* depth of the PID namespace of whoever scans */
 static u32 scanner_tgid;  /* blockwatch itself */
+
+struct workspace {
+	struct bw_call call;
+	u64 task; /* a pointer stored and loaded again is a number, which functions of their own can take */
+};
 
 /* Room to build a record in, too large for the stack. One for exits, where preemption is
  * off, and one for the scan, which can be preempted by an exit. */
@@ -30,7 +36,7 @@ struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, u32);
-	__type(value, struct bw_call);
+	__type(value, struct workspace);
 } exit_scratch SEC(".maps"), scan_scratch SEC(".maps");
 
 /* __state was `state` before 5.14; the floor is 5.15. */
@@ -39,13 +45,12 @@ static __always_inline u32 task_state(struct task_struct *task)
 	return task->__state;
 }
 
+/* Not by task->frozen: the waiting parent of a vfork and stopped threads have that too. */
 static __always_inline bool is_frozen(struct task_struct *task, u32 state)
 {
 	if (task->jobctl & JOBCTL_TRAP_FREEZE)
 		return true;
 	if (state & TASK_FROZEN)
-		return true;
-	if (bpf_core_field_exists(task->frozen) && BPF_CORE_READ_BITFIELD_PROBED(task, frozen))
 		return true;
 	return false;
 }
@@ -115,12 +120,14 @@ static __noinline int read_cgroup(struct bw_call *call, struct task_struct *task
 	return 0;
 }
 
-static __always_inline u32 descriptor_of(u32 class, u32 abi, const u64 args[6], s32 *fd)
+static __always_inline u32 descriptor_of(u32 class, const u64 args[6], s32 *fd)
 {
 	u32 argument = class >> BW_FD_SHIFT;
 
 	if (argument >= 6)
 		return 0;
+	if ((class & BW_CLASS_MASK) == BW_CLASS_PROCESS && args[0] != P_PIDFD)
+		return 0; /* waitid, by a number */
 	/* the verifier wants constants to index a context it knows */
 	*fd = argument == 0 ? args[0] : argument == 1 ? args[1] : argument == 2 ? args[2] :
 	      argument == 3 ? args[3] : argument == 4 ? args[4] : args[5];
@@ -128,11 +135,14 @@ static __always_inline u32 descriptor_of(u32 class, u32 abi, const u64 args[6], 
 }
 
 /* Everything but type, kind, number, abi, args, ip, sp, times and flags, which the caller has set. */
-static __noinline int describe(struct bw_call *call, struct task_struct *task)
+__noinline int describe(struct bw_call *call, u64 address)
 {
+	struct task_struct *task = (struct task_struct *)address;
 	struct task_struct *leader = BPF_CORE_READ(task, group_leader);
 	u32 state = BPF_CORE_READ(task, __state);
 
+	if (!call)
+		return 0;
 	call->tgid = BPF_CORE_READ(task, tgid);
 	call->pid = BPF_CORE_READ(task, pid);
 	call->own_tgid = call->own_pid = call->reader_tgid = call->reader_pid = 0;
@@ -175,8 +185,10 @@ static __noinline int describe(struct bw_call *call, struct task_struct *task)
 	call->class_ = 0;
 	if (call->kind == BW_KIND_SYSCALL) {
 		call->class_ = watched_class(call->number, call->abi);
-		if (descriptor_of(call->class_, call->abi, call->args, &call->fd))
+		if (descriptor_of(call->class_, call->args, &call->fd))
 			resolve_descriptor(call, task);
+		else if (is_socketcall(call->number, call->abi))
+			resolve_from_stack(call, task);
 	}
 	read_cgroup(call, task);
 	return 0;

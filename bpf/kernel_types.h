@@ -40,16 +40,15 @@ enum { BPF_RB_FORCE_WAKEUP = 2, BPF_RB_NO_WAKEUP = 1 };
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
 typedef struct { int counter; } atomic_t;
-typedef struct { long counter; } atomic_long_t;
-typedef struct { atomic_long_t refcnt; } file_ref_t;
 typedef struct { atomic_t refs; } refcount_t;
 
 #if defined(__TARGET_ARCH_x86)
 struct pt_regs {
 	unsigned long r10, r9, r8, r15, bp, bx, ax, cx, dx, si, di, orig_ax, ip, sp;
+	u16 cs;
 };
 struct thread_info { unsigned long flags; u32 status; };
-struct thread_struct { unsigned long cr2; };
+struct thread_struct { unsigned long sp; };
 #elif defined(__TARGET_ARCH_arm64)
 struct pt_regs {
 	u64 regs[31];
@@ -93,7 +92,8 @@ struct signal_struct {
 };
 
 struct qstr { const unsigned char *name; u32 len; };
-struct dentry { struct qstr d_name; };
+struct inode;
+struct dentry { struct qstr d_name; struct inode *d_inode; };
 struct vfsmount;
 struct path { struct vfsmount *mnt; struct dentry *dentry; };
 struct file_system_type { const char *name; };
@@ -117,10 +117,9 @@ struct file {
 	void *private_data;
 	struct inode *f_inode;
 	struct path f_path;
+	void *f_mapping;
 	long long f_pos;
-	file_ref_t f_ref;
 };
-struct file___old { atomic_long_t f_count; }; /* before 6.13 */
 struct fdtable { unsigned int max_fds; struct file **fd; };
 struct files_struct { atomic_t count; struct fdtable *fdt; };
 
@@ -139,7 +138,6 @@ struct sock_common {
 	volatile unsigned char skc_state;
 	struct in6_addr skc_v6_daddr, skc_v6_rcv_saddr;
 };
-struct sock___backlog_part { atomic_t rmem_alloc; };
 struct sock {
 	struct sock_common __sk_common;
 	struct { atomic_t rmem_alloc; } sk_backlog;
@@ -175,7 +173,6 @@ struct task_struct {
 	struct sched_entity se;
 	int exit_state;
 	unsigned long jobctl;
-	unsigned frozen : 1;
 	u32 pid, tgid;
 	struct task_struct *real_parent, *parent, *group_leader;
 	struct pid *thread_pid;

@@ -19,7 +19,22 @@ static __always_inline u32 abi_of(struct task_struct *task)
 #define regs_result(regs) ((s64)(regs)->ax)
 #define regs_ip(regs) ((regs)->ip)
 #define regs_sp(regs) ((regs)->sp)
-#define task_fault_address(task) BPF_CORE_READ(task, thread.cr2)
+#define KERNEL_SPACE 0xffff800000000000ull
+/* where a sleeping thread's stack pointer is kept */
+#define task_kernel_sp(task) ((u64)BPF_CORE_READ(task, thread.sp))
+#define STACK_BYTES (4 * 4096)
+#define SOCKETCALL_NUMBER 102
+
+static __always_inline bool is_socketcall(u32 number, u32 abi)
+{
+	return abi == BW_ABI_COMPAT && number == SOCKETCALL_NUMBER;
+}
+
+/* Of the program itself, whatever call it last made: by its code segment. */
+static __always_inline u32 abi_of_program(struct pt_regs *regs)
+{
+	return regs->cs == 0x23 ? BW_ABI_COMPAT : BW_ABI_NATIVE;
+}
 
 static __always_inline void regs_args(struct pt_regs *regs, u32 abi, u64 args[6])
 {
@@ -55,7 +70,11 @@ static __always_inline u32 abi_of(struct task_struct *task)
 #define regs_result(regs) ((s64)(regs)->regs[0])
 #define regs_ip(regs) ((regs)->pc)
 #define regs_sp(regs) ((regs)->sp)
-#define task_fault_address(task) BPF_CORE_READ(task, thread.fault_address)
+#define KERNEL_SPACE 0xffff000000000000ull
+#define task_kernel_sp(task) 0ull /* not looked for: descriptors closed meanwhile stay unresolved */
+#define STACK_BYTES 0
+#define is_socketcall(number, abi) false
+#define abi_of_program(regs) BW_ABI_NATIVE
 
 static __always_inline void regs_args(struct pt_regs *regs, u32 abi, u64 args[6])
 {

@@ -189,12 +189,16 @@ static __noinline int resolve_socket(struct bw_object *object, struct socket *so
 	return 0;
 }
 
-static __noinline int resolve_file(struct bw_object *object, struct file *file)
+/* Global for the verifier's sake, like all that takes addresses as numbers. */
+__noinline int resolve_file(struct bw_object *object, u64 address)
 {
+	struct file *file = (struct file *)address;
 	struct inode *inode = BPF_CORE_READ(file, f_inode);
 	struct super_block *sb = BPF_CORE_READ(inode, i_sb);
 	const char *text;
 
+	if (!object)
+		return 0;
 	object->kind = BW_OBJECT_FILE;
 	object->mode = BPF_CORE_READ(inode, i_mode);
 	object->inode = BPF_CORE_READ(inode, i_ino);
@@ -227,11 +231,72 @@ static __noinline int resolve_file(struct bw_object *object, struct file *file)
 	return 0;
 }
 
-static __always_inline bool has_one_reference(struct file *file)
+/* ---- the file of a sleeping call, from its kernel stack ----
+ *
+ * While a thread sleeps in a call, the pointer to the file it will let go of afterwards lies on its
+ * kernel stack, with the low bits that fdget() puts there. That tells which file the call is on when
+ * its descriptor was closed or opened anew meanwhile, and when no register holds the descriptor. */
+#define STACK_WORDS 256
+#define FD_FLAG_BITS 3ull
+
+/* In memory and not in registers, so that the verifier does not follow every combination. Only the scan uses it. */
+struct candidates { u64 first, second; };
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct candidates);
+} stack_candidates SEC(".maps");
+
+/* Three structures agree: no other object's bytes look like that. */
+__noinline int is_file(u64 address)
 {
-	if (bpf_core_field_exists(file->f_ref))
-		return BPF_CORE_READ(file, f_ref.refcnt.counter) == 0; /* counts from zero */
-	return BPF_CORE_READ((struct file___old *)file, f_count.counter) == 1;
+	struct file *file = (struct file *)address;
+	struct inode *inode = BPF_CORE_READ(file, f_inode);
+
+	return inode && BPF_CORE_READ(file, f_path.dentry, d_inode) == inode && BPF_CORE_READ(file, f_mapping);
+}
+
+/* Looks for `wanted` between two addresses, or for any file if that is 0. Innermost first: beyond the call's own
+ * frames lies what earlier calls left behind. What is there by chance is there once, the file of the call more
+ * often. Global, so that the verifier looks at its loop once. */
+__noinline u64 file_on_stack(u64 from, u64 top, u64 wanted)
+{
+	u32 zero = 0;
+	struct candidates *seen = bpf_map_lookup_elem(&stack_candidates, &zero);
+	u64 word;
+
+	if (!seen)
+		return 0;
+	seen->first = seen->second = 0;
+	for (u32 i = 0; i < STACK_WORDS; i++) {
+		if (from >= top || bpf_probe_read_kernel(&word, sizeof(word), (void *)from))
+			break;
+		from += 8;
+		word &= ~FD_FLAG_BITS;
+		if (wanted) {
+			if (word == wanted)
+				return wanted;
+			continue;
+		}
+		if (word < KERNEL_SPACE || !is_file(word))
+			continue;
+		if (word == seen->first || word == seen->second)
+			return word;
+		if (!seen->first)
+			seen->first = word;
+		else
+			seen->second = word;
+	}
+	return seen->first;
+}
+
+static __always_inline u64 sleeping_file(struct task_struct *task, u64 wanted)
+{
+	u64 from = task_kernel_sp(task);
+
+	return from ? file_on_stack(from, (u64)BPF_CORE_READ(task, stack) + STACK_BYTES, wanted) : 0;
 }
 
 /* Fills call->object from the descriptor call->fd of the task, or says in call->flags why not. */
@@ -241,6 +306,7 @@ static __noinline int resolve_descriptor(struct bw_call *call, struct task_struc
 	struct fdtable *table;
 	struct file **slots, *file = NULL;
 	u32 fd, most;
+	u64 used;
 
 	fd = call->fd;
 	if (!files)
@@ -250,17 +316,28 @@ static __noinline int resolve_descriptor(struct bw_call *call, struct task_struc
 	slots = BPF_CORE_READ(table, fd);
 	if (fd < most)
 		bpf_probe_read_kernel(&file, sizeof(file), slots + fd);
+	/* only another thread can take the number away from a call in flight */
+	if (BPF_CORE_READ(files, count.counter) > 1 && BPF_CORE_READ(task, __state) && task_kernel_sp(task) &&
+	    (!file || !sleeping_file(task, (u64)file))) {
+		used = sleeping_file(task, 0);
+		if (used) {
+			call->flags |= file ? BW_CALL_FD_OTHER : BW_CALL_FD_CLOSED;
+			file = (struct file *)used;
+		}
+	}
 	if (!file) {
 		call->flags |= BW_CALL_FD_CLOSED;
 		return 0;
 	}
-	/* A call in a process of several threads holds a reference of its own to its file. If this one has
-	 * only the table's, the call is on another file, which this number no longer names. */
-	if (!(call->flags & BW_CALL_SINGLE) && BPF_CORE_READ(files, count.counter) > 1 && has_one_reference(file)) {
-		call->flags |= BW_CALL_FD_OTHER;
-		return 0;
-	}
-	return resolve_file(&call->object, file);
+	return resolve_file(&call->object, (u64)file);
+}
+
+/* A call whose descriptor lies in user memory: i386's socketcall. */
+static __noinline int resolve_from_stack(struct bw_call *call, struct task_struct *task)
+{
+	u64 file = sleeping_file(task, 0);
+
+	return file ? resolve_file(&call->object, file) : 0;
 }
 
 #endif

@@ -25,7 +25,7 @@ struct parked_call {
 /* A wait outside any call. */
 struct aside {
 	u64 stamp;
-	u64 ip, sp, address;
+	u64 ip, sp;
 	u32 kind, pad;
 };
 

@@ -127,8 +127,8 @@ enum bw_call_kind {
 #define BW_CALL_FROZEN 0x10    /* cgroup freezer */
 #define BW_CALL_ON_CPU 0x20    /* runnable, not asleep */
 #define BW_CALL_IO_WORKER 0x40 /* seen through one of its process's io_uring workers */
-#define BW_CALL_FD_CLOSED 0x80 /* the descriptor is no longer open */
-#define BW_CALL_FD_OTHER 0x100 /* the descriptor has been opened anew since */
+#define BW_CALL_FD_CLOSED 0x80 /* the descriptor has been closed since; `object` is what the call is on, if known */
+#define BW_CALL_FD_OTHER 0x100 /* the descriptor has been opened anew since; `object` is what the call is on */
 #define BW_CALL_SINGLE 0x200   /* the process has one thread */
 
 /* bw_object.kind: what user space needs to pick the fields; the names are the contract's. */
@@ -209,7 +209,6 @@ struct bw_call {
 	bw_s64 result;	 /* BW_RECORD_SLOW only */
 	bw_u64 args[6];
 	bw_u64 ip, sp;
-	bw_u64 fault_address; /* BW_KIND_PAGE */
 	bw_u64 thread_start_ns, process_start_ns; /* CLOCK_BOOTTIME: start_boottime of the thread, of its leader */
 	bw_u64 switches;      /* context switches so far */
 	bw_u64 cpu_ns;	      /* CPU time so far */

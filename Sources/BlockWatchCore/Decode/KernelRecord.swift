@@ -145,7 +145,8 @@ public struct CallRecord: Sendable {
         return [a.0, a.1, a.2, a.3, a.4, a.5]
     }
     public var descriptor: Int? { raw.fd >= 0 ? Int(raw.fd) : nil }
-    public var faultAddress: UInt64 { raw.fault_address }
+    /// Where in the program.
+    public var instructionPointer: UInt64 { raw.ip }
     public var cgroupID: UInt64 { raw.cgroup_id }
     public var threadName: [UInt8] { cString(raw.comm) }
     public var processName: [UInt8] { cString(raw.leader_comm) }

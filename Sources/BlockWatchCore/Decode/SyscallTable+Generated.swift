@@ -247,7 +247,7 @@ extension SyscallTable {
         244	mq_notify	none	-	-	-	mq_notify
         245	mq_getsetattr	none	-	-	-	mq_getsetattr
         246	kexec_load	none	-	-	-	kexec_load
-        247	waitid	process	-	-	-	waitid
+        247	waitid	process	1	-	-	waitid
         248	add_key	kernel	-	-	-	add_key
         249	request_key	kernel	-	-	-	request_key
         250	keyctl	kernel	-	-	-	keyctl
@@ -645,7 +645,7 @@ extension SyscallTable {
         281	mq_notify	none	-	-	-	mq_notify
         282	mq_getsetattr	none	-	-	-	mq_getsetattr
         283	kexec_load	none	-	-	-	kexec_load
-        284	waitid	process	-	-	-	waitid
+        284	waitid	process	1	-	-	waitid
         286	add_key	kernel	-	-	-	add_key
         287	request_key	kernel	-	-	-	request_key
         288	keyctl	kernel	-	-	-	keyctl
@@ -1053,7 +1053,7 @@ extension SyscallTable {
         244	mq_notify	none	-	-	-	mq_notify
         245	mq_getsetattr	none	-	-	-	mq_getsetattr
         246	kexec_load	none	-	-	-	kexec_load
-        247	waitid	process	-	-	-	waitid
+        247	waitid	process	1	-	-	waitid
         248	add_key	kernel	-	-	-	add_key
         249	request_key	kernel	-	-	-	request_key
         250	keyctl	kernel	-	-	-	keyctl

@@ -81,8 +81,8 @@ public struct Identifier {
         switch record.kind {
         case .page, .stopped: return nil
         case .exiting:
-            let number = native.number(named: "exit_group") ?? 0
-            return SystemCall(name: "exit_group", number: number, abi: settings.nativeABI, arguments: [])
+            let number = (record.isCompat ? compat : native).number(named: "exit_group") ?? 0
+            return SystemCall(name: "exit_group", number: number, abi: abi, arguments: [])
         case .systemCall:
             let name = info(record)?.name ?? "syscall_\(record.number)"
             return SystemCall(name: name, number: record.number, abi: abi, arguments: record.arguments)
@@ -98,7 +98,7 @@ public struct Identifier {
             ? [] : [.commandLine(pid: Int32(clamping: record.procPID), tid: Int32(clamping: record.procTID))]
     }
 
-    private enum Purpose { case timeout, path, lock }
+    private enum Purpose { case timeout, path, lock, descriptor }
 
     /// Memory is only read where the call's own arguments point, and only while it is in flight.
     private func memoryQuestions(
@@ -112,6 +112,9 @@ public struct Identifier {
         }
         if let place = UserMemory.lockCall(call)?.structure {
             questions.append((.lock, .memory(pid: pid, address: place.address, length: place.length)))
+        }
+        if info.name == "socketcall" {
+            questions.append((.descriptor, .memory(pid: pid, address: call.arguments[1], length: 4)))
         }
         if info.class == .path, let argument = pathArgument(info), argument < call.arguments.count {
             questions.append(
@@ -148,7 +151,13 @@ public struct Identifier {
                 switch answers[question] ?? .timedOut {
                 case .bytes(let bytes): memory[purpose] = bytes
                 case let other:
-                    let field = purpose == .timeout ? "syscall.timeout" : purpose == .path ? "file.path" : "lock"
+                    let field =
+                        switch purpose {
+                        case .timeout: "syscall.timeout"
+                        case .path: "file.path"
+                        case .lock: "lock"
+                        case .descriptor: "resource.fd"
+                        }
                     unresolved.append("\(field)=\(other.reason ?? "timed_out")")
                 }
             }
@@ -175,7 +184,14 @@ public struct Identifier {
         return BlockedCall(
             id: record.id, eventID: eventID(record), kind: record.kind,
             startNanoseconds: record.startNanoseconds, startSource: record.isOlder ? .lastRan : .entry,
-            process: process, call: call, resource: resource, stack: stack, unresolved: unresolved)
+            process: process, call: call, resource: resource, stack: isStuck(record, resource) ? stack : [],
+            unresolved: unresolved)
+    }
+
+    /// Whether the kernel's own functions tell more than the call's name.
+    private func isStuck(_ record: CallRecord, _ resource: Resource) -> Bool {
+        record.isUninterruptible || record.kind == .exiting || resource.kind == .page
+            || info(record).map { $0.class == .path || $0.class == .kernel } ?? true
     }
 
     private func socketTimeout(_ record: CallRecord, _ call: SystemCall) -> UInt64? {
@@ -210,21 +226,20 @@ public struct Identifier {
         case .exiting, .stopped: return Resource(.none)
         case .page:
             // asleep outside any call, and not in a fault: the way back to the program, a task's work
-            let isFault = stack.isEmpty || stack.contains { $0.contains("fault") }
-            return isFault
-                ? Resource(.page, name: Array("page \(CallKind.hex(record.faultAddress))".utf8)) : Resource(.none)
-        case .systemCall: break
+            return stack.isEmpty || Self.isInPageFault(stack) ? page(record) : Resource(.none)
+        case .systemCall:
+            break
         }
         guard let call else { return Resource(.none) }
-        guard let descriptor = record.descriptor else {
+        guard let descriptor = record.descriptor ?? socketcallDescriptor(call, memory[.descriptor]) else {
             let info = info(record)
             let path = path(record, call, memory[.path])
             let isFIFO = stack.contains { $0 == "fifo_open" || $0 == "wait_for_partner" }
             return CallKind.resource(call, info: info, path: path, isFIFO: isFIFO)
         }
+        if record.descriptorIsClosed || record.descriptorIsOther { unresolved.append("resource.fd=closed") }
         guard let object = record.object else {
-            let reason = record.descriptorIsClosed || record.descriptorIsOther ? "closed" : "in_flight"
-            unresolved.append("resource=\(reason)")
+            if !record.descriptorIsClosed { unresolved.append("resource=in_flight") }
             return Resource(.none, name: Array("fd \(descriptor)".utf8), descriptor: descriptor)
         }
         var resource: Resource
@@ -245,7 +260,28 @@ public struct Identifier {
             case let other: unresolved.append("file.server=\(other.reason ?? "timed_out")")
             }
         }
+        // copying from or to the program's memory, which does not come: the file is not what it waits for
+        if Self.isInPageFault(stack) {
+            resource.kind = .page
+            resource.name = page(record).name
+        }
         return resource
+    }
+
+    private static func isInPageFault(_ stack: [String]) -> Bool {
+        stack.contains { $0.hasSuffix("exc_page_fault") || $0 == "handle_userfault" || $0 == "do_mem_abort" }
+    }
+
+    /// The kernel does not keep the address of a fault in progress; the instruction tells the program's place.
+    private func page(_ record: CallRecord) -> Resource {
+        let place = record.kind == .page ? " touched at \(CallKind.hex(record.instructionPointer))" : ""
+        return Resource(.page, name: Array("a page of memory\(place)".utf8))
+    }
+
+    /// The first word of the arguments that i386's socketcall points at.
+    private func socketcallDescriptor(_ call: SystemCall, _ memory: [UInt8]?) -> Int? {
+        guard call.name == "socketcall" else { return nil }
+        return memory.flatMap { UserMemory.integer($0, at: 0, size: 4) }.flatMap { $0 >= 0 ? Int($0) : nil }
     }
 
     /// The path of a descriptor, as its process sees it.
@@ -254,7 +290,8 @@ public struct Identifier {
     ) -> [UInt8]? {
         let pid = Int32(clamping: record.procPID)
         let tid = Int32(clamping: record.procTID)
-        if object.fileSystem == "pipefs" { return nil }
+        // the number now names another file, or none
+        guard object.fileSystem != "pipefs", !record.descriptorIsOther, !record.descriptorIsClosed else { return nil }
         do {
             let path = try procFS.descriptorTarget(pid: pid, tid: tid, fd: Int32(clamping: descriptor))
             guard path.first == UInt8(ascii: "/") else { return nil }

@@ -23,7 +23,7 @@ public struct TextFormat: Sendable {
         let step = TerminalText.padded(self.step(call), to: 14)
         var line = "\(time)  \(colored(action, record.action))  \(duration)  \(who)  \(step)  \(Sentence.what(call))"
         if let result = Sentence.result(report) { line += "  = \(result)" }
-        if call.unresolved.contains(where: { $0.hasPrefix("resource=") }) { line += "  (no longer open)" }
+        if call.unresolved.contains(where: { $0.hasPrefix("resource") }) { line += "  (no longer open)" }
         return Array((line + "\n").utf8)
     }
 

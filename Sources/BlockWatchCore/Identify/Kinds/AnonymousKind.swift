@@ -1,7 +1,8 @@
 /// Files without a path that the kernel names itself: `[eventfd]`, `[timerfd]`.
 enum AnonymousKind {
     static func resource(_ object: KernelObject) -> Resource {
-        let name = String(decoding: object.name, as: UTF8.self)
+        // pidfs names its files itself since 6.9
+        let name = object.fileSystem == "pidfs" ? "[pidfd]" : String(decoding: object.name, as: UTF8.self)
         return Resource(kind(named: name, fileSystem: object.fileSystem), name: Array("anon_inode:\(name)".utf8))
     }
 
