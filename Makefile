@@ -8,7 +8,7 @@ DESTDIR ?=
 ARGS ?= --threshold 5s
 SWIFT ?= swift
 JOBS ?=
-BUILD_FLAGS := -c release --static-swift-stdlib $(if $(JOBS),-j $(JOBS))
+BUILD_FLAGS := -c release --static-swift-stdlib -Xlinker -s $(if $(JOBS),-j $(JOBS))
 BINARY := .build/release/blockwatch
 
 # The Swift toolchain's own clang builds the BPF side: one toolchain for both.

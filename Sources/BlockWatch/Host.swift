@@ -77,7 +77,7 @@ struct Host: Sendable {
     private var capabilityBits: UInt64 {
         guard let status = try? procFS.readFile("self/status", limit: 16384) else { return 0 }
         for line in String(decoding: status, as: UTF8.self).split(separator: "\n") where line.hasPrefix("CapEff:") {
-            return UInt64(line.dropFirst(7).trimmingPrefix { $0 == "\t" || $0 == " " }, radix: 16) ?? 0
+            return UInt64(line.dropFirst(7).drop { $0 == "\t" || $0 == " " }, radix: 16) ?? 0
         }
         return 0
     }

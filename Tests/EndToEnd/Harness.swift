@@ -111,7 +111,7 @@ final class Child: @unchecked Sendable {
     /// - Returns: the exit code; a signal's number with a minus.
     @discardableResult
     func exitCode(within seconds: Double = 20) async throws -> Int32 {
-        try await eventually(within: seconds, "the end of \(process.executableURL!.lastPathComponent) \(process.arguments!)") {
+        _ = try await eventually(within: seconds, "the end of \(process.executableURL!.lastPathComponent) \(process.arguments!)") {
             process.isRunning ? nil : true
         }
         _ = try? await eventually(within: 2, "the end of its output") { lock.withLock { isOutputOver } ? true : nil }

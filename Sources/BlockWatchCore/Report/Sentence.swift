@@ -9,7 +9,7 @@ enum Sentence {
             case .summary(let summary):
                 "\(summary.open) calls are blocked past the threshold among \(summary.threads) threads; "
                     + "\(summary.totals.blocked) reported since start"
-            case .loss(let loss): "\(loss.count) \(loss.what.replacing("_", with: " ")) may have been missed: \(loss.reason)"
+            case .loss(let loss): "\(loss.count) \(loss.what.split(separator: "_").joined(separator: " ")) may have been missed: \(loss.reason)"
             case .started(let started):
                 "blockwatch \(started.version) watches this host for calls blocked longer than "
                     + TerminalText.duration(nanoseconds: started.thresholdNanoseconds)

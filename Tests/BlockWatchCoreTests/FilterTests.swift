@@ -1,0 +1,114 @@
+import Testing
+
+@testable import BlockWatchCore
+
+@Suite struct `Filters` {
+    let call = FilterSubject(
+        syscall: "read", pid: 7, tid: 8, names: ["postgres", "worker"], userID: 26, userName: "postgres",
+        cgroup: "/system.slice/postgresql.service", unit: "postgresql.service",
+        container: "0123456789abcdef", path: "/srv/data/base/1", ports: [5432, 40404], durationNanoseconds: 5_000_000_000)
+
+    private func only(_ field: FilterField, _ values: String...) -> Filter { Filter(include: [field: values]) }
+    private func not(_ field: FilterField, _ values: String...) -> Filter { Filter(exclude: [field: values]) }
+
+    @Test func `nothing asked admits everything`() { #expect(Filter().admits(call)) }
+
+    @Test(arguments: [
+        (FilterField.syscall, "read", "write"), (.syscall, "re*", "w*"), (.pid, "7", "8"), (.comm, "worker", "work"),
+        (.comm, "post*", "gres"), (.user, "26", "0"), (.user, "postgres", "root"), (.cgroup, "/system.slice/*", "/user*"),
+        (.unit, "postgresql.service", "ssh.service"), (.container, "012345", "01234"), (.container, "0123456789abcdef", "f*"),
+        (.path, "/srv/*", "/srv"), (.port, "5432", "543"), (.port, "40404", "80"),
+    ])
+    func `a field fits or not`(field: FilterField, fits: String, other: String) {
+        #expect(only(field, fits).admits(call))
+        #expect(!only(field, other).admits(call))
+        #expect(only(field, other, fits).admits(call), "within a field one value suffices")
+        #expect(!not(field, fits).admits(call))
+        #expect(not(field, other).admits(call))
+    }
+
+    @Test func `of several fields each must fit, and one exclusion hides`() {
+        #expect(Filter(include: [.comm: ["postgres"], .syscall: ["read"]]).admits(call))
+        #expect(!Filter(include: [.comm: ["postgres"], .syscall: ["write"]]).admits(call))
+        #expect(!Filter(include: [.comm: ["postgres"]], exclude: [.pid: ["7"]]).admits(call))
+    }
+
+    @Test func `what is unknown fits nothing`() {
+        var stopped = call
+        stopped.syscall = nil
+        stopped.container = nil
+        stopped.ports = []
+        #expect(!only(.syscall, "*").admits(stopped))
+        #expect(!only(.container, "*").admits(stopped))
+        #expect(!only(.port, "5432").admits(stopped))
+        #expect(not(.syscall, "*").admits(stopped))
+    }
+
+    @Test func `calls that can never be written are not watched`() {
+        #expect(only(.syscall, "fl*").mayAdmit(syscall: "flock"))
+        #expect(!only(.syscall, "fl*").mayAdmit(syscall: "read"))
+        #expect(!not(.syscall, "nanosleep").mayAdmit(syscall: "nanosleep"))
+        #expect(only(.comm, "x").mayAdmit(syscall: "read"))
+    }
+
+    @Test(arguments: [(FilterField.pid, "0"), (.pid, "x"), (.port, "0"), (.port, "65536"), (.comm, "")])
+    func `values that can never match are refused`(field: FilterField, value: String) {
+        #expect(throws: FilterError.self) { try field.check(value) }
+    }
+}
+
+@Suite struct `Ignore rules` {
+    let call = FilterSubject(
+        syscall: "read", pid: 7, tid: 7, names: ["borg backup"], userID: 0, userName: "root", cgroup: "/", unit: nil,
+        container: nil, path: nil, ports: [], durationNanoseconds: 60_000_000_000)
+
+    @Test func `ignore what fits all conditions, up to their time`() throws {
+        let rule = try IgnoreRule(name: "b", text: "comm=borg* syscall=read,write max=1m")
+        #expect(rule.maxNanoseconds == 60_000_000_000)
+        #expect(rule.ignores(call))
+        var longer = call
+        longer.durationNanoseconds += 1
+        #expect(!rule.ignores(longer))
+        var other = call
+        other.syscall = "poll"
+        #expect(!rule.ignores(other))
+    }
+
+    @Test func `values in quotes may hold blanks`() throws {
+        #expect(try IgnoreRule(name: "b", text: #"comm="borg backup""#).ignores(call))
+    }
+
+    @Test(arguments: [
+        "", "max=2h", "colour=red", "comm", "comm=\"x", "comm=", "pid=zero", "comm=x max=5", "comm=x max=-1s",
+    ])
+    func `a rule that means nothing is refused`(text: String) {
+        #expect(throws: FilterError.self) { try IgnoreRule(name: "b", text: text) }
+    }
+}
+
+@Suite struct `The config file` {
+    private func parse(_ text: String) throws(ConfigFile.ParseError) -> ConfigFile { try ConfigFile(Array(text.utf8)) }
+
+    @Test func `has keys, values, comments and rules`() throws {
+        let config = try parse("# ours\nthreshold = 5s\r\n\n  comm=a, b  \nignore.backup = comm=borg max=2h\n")
+        #expect(config.entries == [.init(line: 2, key: "threshold", value: "5s"), .init(line: 4, key: "comm", value: "a, b")])
+        #expect(config.ignoreRules.map(\.name) == ["backup"])
+    }
+
+    @Test(arguments: [
+        ("threshold 5s", 1), ("a = b\n= 5", 2), ("\n\nignore. = comm=x", 3), ("ignore.a = comm=x\nignore.a = comm=y", 2),
+        ("x = \u{0}", 1), ("ignore.a = max=5s", 1),
+    ])
+    func `names the line of a mistake`(text: String, line: Int) {
+        do throws(ConfigFile.ParseError) {
+            _ = try parse(text)
+            Issue.record("accepted: \(text)")
+        } catch { #expect(error.line == line) }
+    }
+
+    @Test func `refuses bytes that are no text`() {
+        #expect(throws: ConfigFile.ParseError(line: 2, what: "not UTF-8 text")) {
+            try ConfigFile(Array("a = b\n".utf8) + [0xff, 0xfe])
+        }
+    }
+}

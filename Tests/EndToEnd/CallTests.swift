@@ -1,0 +1,228 @@
+import Foundation
+import Testing
+
+/// A call from its beginning to its end, through signals, stops and deaths.
+@Suite(.serialized) struct `A call is followed to its end` {
+    /// Nanoseconds.
+    private func duration(_ record: Fields) -> Int { record.integer("event.duration") ?? -1 }
+
+    @Test func `one that never returns is said in time, again, and closed when its thread dies`() async throws {
+        try await Watcher.run(["--threshold", "1s", "--repeat", "1s"]) { watcher in
+            try await Hanging.run("pipe-read") { hanging in
+                let first = try await watcher.blocked(tid: hanging.tid)
+                #expect((1_000_000_000...1_250_000_000).contains(duration(first)), "\(duration(first)) ns")
+                #expect(first.text("event.start_source") == "entry")
+                let again = try await watcher.record("still_blocked") { $0.action == "still_blocked" && $0.id == first.id }
+                #expect(duration(again) > duration(first))
+                #expect(again.text("event.start") == first.text("event.start"))
+                hanging.child.signal(SIGKILL)
+                let end = try await watcher.record("ended") { $0.action == "ended" && $0.id == first.id }
+                #expect(duration(end) > duration(again))
+                #expect(end["process"] as? NSDictionary != nil)
+            }
+        }
+    }
+
+    @Test func `one that returns tells its result`() async throws {
+        try await Watcher.run(["--threshold", "500ms"]) { watcher in
+            try await Hanging.run("read-until-signal") { hanging in
+                let first = try await watcher.blocked(tid: hanging.tid)
+                hanging.child.signal(SIGUSR1)
+                let end = try await watcher.record("returned") { $0.action == "returned" && $0.id == first.id }
+                #expect(end.integer("syscall.result") == 1)
+                #expect(end["syscall.error"] == nil)
+            }
+        }
+    }
+
+    @Test func `one that is older than blockwatch has a start right to half a second`() async throws {
+        try await Hanging.run("pipe-read") { hanging in
+            let began = Date()
+            try await Task.sleep(for: .seconds(3))
+            try await Watcher.run(["--threshold", "1s"]) { watcher in
+                let record = try await watcher.blocked(tid: hanging.tid)
+                #expect(record.text("event.start_source") == "last_ran")
+                let format = ISO8601DateFormatter()
+                format.formatOptions = [.withInternetDateTime, .withFractionalSeconds]
+                // six digits are more than this reader takes
+                let text = record.text("event.start")!
+                let start = try #require(format.date(from: String(text.prefix(23)) + "Z"))
+                #expect(abs(start.timeIntervalSince(began)) < 0.5, "start \(text)")
+                #expect(abs(Double(duration(record)) / 1e9 - Date().timeIntervalSince(began)) < 1.5)
+            }
+        }
+    }
+
+    @Test func `--new-only leaves out older ones, and their ends`() async throws {
+        try await Hanging.run("pipe-read") { old in
+            try await Watcher.run(["--threshold", "500ms", "--new-only"]) { watcher in
+                try await Hanging.run("fifo-read") { new in
+                    _ = try await watcher.blocked(tid: new.tid)
+                    #expect(!watcher.records.contains { $0.tid == old.tid })
+                }
+            }
+        }
+    }
+
+    @Test(arguments: ["restart-timer", "restart-sigaltstack"])
+    func `a read restarted again and again by a handler grows old as one call`(mode: String) async throws {
+        try await Watcher.run(["--threshold", "1s", "--repeat", "1s"]) { watcher in
+            try await Hanging.run(mode, [200]) { hanging in
+                let first = try await watcher.blocked(tid: hanging.tid)
+                let later = try await watcher.record("4 s of it") {
+                    $0.action == "still_blocked" && $0.id == first.id && duration($0) > 2_900_000_000
+                }
+                #expect(later.text("syscall.name") == "read")
+                #expect(later.integer("resource.fd") == first.integer("resource.fd"))
+                #expect(later.strings("syscall.arguments") == first.strings("syscall.arguments"))
+                #expect(watcher.records.count { $0.tid == hanging.tid && $0.action == "blocked" } == 1)
+                #expect(!watcher.records.contains { $0.tid == hanging.tid && $0.action == "returned" })
+            }
+        }
+    }
+
+    @Test func `an older read that handlers restart keeps its start`() async throws {
+        try await Hanging.run("restart-timer", [300]) { hanging in
+            try await Task.sleep(for: .seconds(1))
+            try await Watcher.run(["--threshold", "2s", "--repeat", "1s"]) { watcher in
+                let first = try await watcher.blocked(tid: hanging.tid)
+                #expect(first.text("syscall.name") == "read")
+                _ = try await watcher.record("growing") {
+                    $0.action == "still_blocked" && $0.id == first.id && duration($0) > 3_000_000_000
+                }
+            }
+        }
+    }
+
+    @Test func `a loop of calls that a handler really interrupts is many calls`() async throws {
+        try await Watcher.run(["--threshold", "1s"]) { watcher in
+            try await Hanging.run("ppoll-eintr-loop", [300]) { hanging in
+                // another hang, younger by far more than the threshold, shows that the watcher is awake
+                try await Hanging.run("pipe-read") { other in
+                    try await Task.sleep(for: .seconds(2))
+                    _ = try await watcher.blocked(tid: other.tid)
+                    #expect(!watcher.records.contains { $0.tid == hanging.tid })
+                }
+            }
+        }
+    }
+
+    @Test func `a poll that is stopped and continued is one call, through restart_syscall`() async throws {
+        try await Watcher.run(["--threshold", "1s", "--repeat", "1s"]) { watcher in
+            try await Hanging.run("poll-simple") { hanging in
+                let first = try await watcher.blocked(tid: hanging.tid)
+                hanging.child.signal(SIGSTOP)
+                let stopped = try await watcher.record("the stop") {
+                    $0.action == "still_blocked" && $0.id == first.id && $0.text("process.state") == "T"
+                }
+                #expect(stopped.text("syscall.name") == "poll")
+                hanging.child.signal(SIGCONT)
+                let on = try await watcher.record("going on") {
+                    $0.id == first.id && $0.text("process.state") == "S" && duration($0) > duration(stopped)
+                }
+                #expect(on.text("syscall.name") == "poll")
+                #expect(on.strings("syscall.arguments") == first.strings("syscall.arguments"))
+                #expect(watcher.records.count { $0.tid == hanging.tid && $0.action == "blocked" } == 1)
+            }
+        }
+    }
+
+    @Test func `a debugger that comes and goes does not end a call`() async throws {
+        try await Watcher.run(["--threshold", "1s", "--repeat", "1s"]) { watcher in
+            try await Hanging.run("pipe-read") { hanging in
+                let first = try await watcher.blocked(tid: hanging.tid)
+                let debugger = try Child(Built.hang, ["debugger", "\(hanging.pid)", "300"])
+                #expect(try await debugger.exitCode() == 0)
+                let later = try await watcher.record("after the debugger", within: 15) {
+                    $0.action == "still_blocked" && $0.id == first.id && duration($0) > 2_500_000_000
+                }
+                #expect(later.text("syscall.name") == "read")
+                #expect(!watcher.records.contains { $0.id == first.id && $0.action == "returned" })
+            }
+        }
+    }
+
+    @Test func `a call left by longjmp is closed`() async throws {
+        try await Watcher.run(["--threshold", "500ms"]) { watcher in
+            try await Hanging.run("longjmp-out") { hanging in
+                let first = try await watcher.blocked(tid: hanging.tid)
+                hanging.child.signal(SIGUSR1)
+                _ = try await watcher.record("returned") { $0.action == "returned" && $0.id == first.id }
+                let next = try await watcher.record("pause") {
+                    $0.action == "blocked" && $0.tid == hanging.tid && $0.text("syscall.name") == "pause"
+                }
+                #expect(next.id != first.id)
+            }
+        }
+    }
+
+    @Test(arguments: ["group-exit", "exec-from-thread"])
+    func `killed by a sibling, a call is closed once`(mode: String) async throws {
+        try await Watcher.run(["--threshold", "500ms"]) { watcher in
+            try await Hanging.run(mode) { hanging in
+                let first = try await watcher.blocked(tid: hanging.tid)
+                hanging.child.signal(SIGUSR1)
+                let end = try await watcher.record("ended") { $0.id == first.id && $0.action == "ended" }
+                #expect(end.integer("process.pid") == hanging.pid)
+                #expect(end.integer("process.thread.id") == hanging.tid, "process.* is as at first")
+            }
+        }
+    }
+
+    @Test(arguments: ["fuse-flush-exit", "fuse-flush-kill"])
+    func `a process that hangs in closing its files is a call of its own: exit_group`(mode: String) async throws {
+        try await Watcher.run(["--threshold", "500ms"]) { watcher in
+            try await Hanging.run(mode) { hanging in
+                let record = try await watcher.record("exit_group") {
+                    $0.tid == hanging.tid && $0.text("syscall.name") == "exit_group" && $0.action == "blocked"
+                }
+                #expect(record.text("resource.kind") == "none")
+                #expect(!record.strings("stack").isEmpty)
+                #expect(record.strings("stack").contains { $0.hasPrefix("fuse_") })
+                // the server's end lets it go
+                hanging.child.signal(SIGKILL)
+                _ = try await watcher.record("its end") { $0.id == record.id && $0.action == "ended" }
+            }
+        }
+    }
+
+    @Test func `calls that last just longer than the threshold are slow`() async throws {
+        try await Watcher.run(["--threshold", "50ms", "--comm", "hang"]) { watcher in
+            try await Hanging.run("crossing", [60]) { hanging in
+                let slow = try await watcher.record("a slow call") { $0.action == "slow" && $0.tid == hanging.tid }
+                #expect((50_000_000...500_000_000).contains(duration(slow)))
+                #expect(slow["syscall.result"] != nil)
+            }
+        }
+    }
+
+    @Test func `seccomp's supervisor lets a call go on, and it stays one call`() async throws {
+        try await Watcher.run(["--threshold", "1s", "--repeat", "1s"]) { watcher in
+            try await Hanging.run("seccomp-notify-continue") { hanging in
+                let first = try await watcher.blocked(tid: hanging.tid)
+                #expect(first.text("syscall.name") == "read")
+                hanging.child.signal(SIGUSR1)
+                let later = try await watcher.record("after CONTINUE") {
+                    $0.action == "still_blocked" && $0.id == first.id && duration($0) > 3_000_000_000
+                }
+                #expect(later.text("syscall.name") == "read")
+            }
+        }
+    }
+
+    @Test func `engine scan finds them too, and the end without a result`() async throws {
+        try await Hanging.run("fifo-read") { old in
+            try await Watcher.run(["--threshold", "1s", "--engine", "scan"]) { watcher in
+                #expect(try await watcher.blocked(tid: old.tid).text("resource.kind") == "fifo")
+                try await Hanging.run("read-until-signal") { hanging in
+                    let first = try await watcher.blocked(tid: hanging.tid)
+                    #expect(first.text("event.start_source") == "last_ran")
+                    #expect(first.text("resource.kind") == "pipe")
+                    hanging.child.signal(SIGUSR1)
+                    let end = try await watcher.record("returned") { $0.action == "returned" && $0.id == first.id }
+                    #expect(end["syscall.result"] == nil)
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,86 @@
+import Foundation
+import Testing
+
+/// Every way to hang: what blockwatch says is held against what the program says of itself.
+@Suite(.serialized) struct `Each way to hang is named` {
+    /// Not hangs of their own: storms, helpers, and those whose every call returns in time.
+    static let others: Set<String> = ["fork-storm", "debugger", "idle", "crossing", "many-threads", "ppoll-eintr-loop"]
+
+    enum Age: String, CaseIterable, Sendable { case younger, older }
+
+    @Test(arguments: [Built.hang, Built.hang32], Age.allCases)
+    func `younger and older than blockwatch, in both ABIs`(program: String, age: Age) async throws {
+        let listing = try Child(program, ["list"])
+        #expect(try await listing.exitCode() == 0)
+        let modes = listing.lines.compactMap { $0.split(separator: " ").first.map(String.init) }
+            .filter { !Self.others.contains($0) }
+        #expect(modes.count > 80)
+        try await hangAll(modes[...], program, []) { hanging in
+            if age == .older { try await Task.sleep(for: .seconds(2)) }
+            try await Watcher.run(["--threshold", "1s"]) { watcher in
+                for (mode, program) in hanging {
+                    guard let record = try? await watcher.blocked(tid: program.tid) else {
+                        Issue.record("\(mode): never reported; it says \(program.says)")
+                        continue
+                    }
+                    for difference in differences(program.says, record) { Issue.record("\(mode): \(difference) in \(record)") }
+                    if age == .older { #expect(record.text("event.start_source") == "last_ran", "\(mode)") }
+                }
+                for (mode, program) in hanging {
+                    let count = watcher.records.count { $0.action == "blocked" && $0.tid == program.tid }
+                    #expect(count == 1, "\(mode): blocked was said \(count) times")
+                }
+            }
+        }
+    }
+
+    /// Hangs them one inside the other, so that each is cleared away whatever happens.
+    private func hangAll(
+        _ modes: ArraySlice<String>, _ program: String, _ hanging: [(String, Hanging)],
+        _ body: ([(String, Hanging)]) async throws -> Void
+    ) async throws {
+        guard let mode = modes.first else { return try await body(hanging) }
+        try await Hanging.run(mode, program: program) {
+            try await hangAll(modes.dropFirst(), program, hanging + [(mode, $0)], body)
+        }
+    }
+
+    private func differences(_ says: Fields, _ record: Fields) -> [String] {
+        var found: [String] = []
+        func compare(_ key: String, _ path: String) {
+            guard let wanted = says[key] else { return }
+            let have = record[path]
+            if have.map({ "\($0)" }) != "\(wanted)" { found.append("\(path) is \(have ?? "missing"), not \(wanted)") }
+        }
+        compare("pid", "process.pid")
+        compare("kind", "resource.kind")
+        compare("fd", "resource.fd")
+        compare("inner_pid", "process.namespace.pid")
+        compare("process_name", "process.name")
+        compare("thread_name", "process.thread.name")
+        if says.text("syscall") != "none" {
+            compare("syscall", "syscall.name")
+            compare("number", "syscall.number")
+            compare("abi", "syscall.abi")
+        }
+        for (key, path) in [
+            ("readers", "pipe.readers"), ("writers", "pipe.writers"), ("bytes", "pipe.bytes"), ("capacity", "pipe.capacity"),
+            ("local_port", "network.local.port"), ("peer_port", "network.peer.port"), ("state", "network.state"),
+            ("local_address", "network.local.address"), ("peer_address", "network.peer.address"),
+            ("peer_inode", "network.peer.inode"), ("lock", "lock.type"), ("lock_mode", "lock.mode"),
+            ("start", "lock.start"), ("end", "lock.end"), ("filesystem", "file.filesystem"),
+        ] { compare(key, path) }
+        let kind = says.text("kind") ?? ""
+        if ["pipe", "fifo", "file", "tty", "device"].contains(kind), record.text("syscall.name")?.hasPrefix("open") != true {
+            compare("inode", kind == "pipe" ? "pipe.inode" : "file.inode")
+        }
+        if ["tcp", "udp", "unix", "netlink"].contains(kind) { compare("inode", "network.inode") }
+        // a path over the budget is cut in its middle
+        if let path = says.text("path"), kind != "unix", kind != "io_uring", path.utf8.count <= 512 { compare("path", "file.path") }
+        if kind == "unix", says.text("path") != nil, says.text("syscall") != "connect" {
+            let paths = [record.text("network.local.path"), record.text("network.peer.path")]
+            if !paths.contains(says.text("path")) { found.append("network has no path \(says.text("path")!)") }
+        }
+        return found
+    }
+}
