@@ -68,6 +68,10 @@ compile-bpf = { case $(1) in *x86_64*) arch=x86;; *) arch=arm64;; esac; \
 syscalls: ## generate the table of system calls anew from the kernel's headers
 	python3 tools/gen-syscalls.py
 
+.PHONY: schema-docs
+schema-docs: ## write the table of fields in SCHEMA.md anew from the schema
+	python3 tools/gen-schema-docs.py
+
 .PHONY: programs
 programs: .build/programs/hang .build/programs/hang32 ## the programs that the end-to-end tests hang
 

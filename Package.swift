@@ -13,7 +13,7 @@ let fenced: [SwiftSetting] = [
 // Compiled by `make bpf`, not by the package manager.
 let bpfSources = [
     "blockwatch.bpf.c", "kernel_types.h", "thread_state.h", "registers.h", "resolve.h", "describe.h",
-    "blockwatch.x86_64.bpf.o", "blockwatch.aarch64.bpf.o",
+    "blockwatch.x86_64.bpf.o", "blockwatch.aarch64.bpf.o", "LICENSE.BSD-2-Clause", "LICENSE.GPL-2.0",
 ]
 
 let package = Package(

@@ -77,6 +77,9 @@ const volatile struct bw_settings settings SEC(".rodata.settings");
 struct bw_counters counters SEC(".data.counters");
 struct bw_control control SEC(".data.control");
 
+/* The layout test finds in the type information only what a map or a global variable mentions. */
+struct bw_close *mentioned __attribute__((unused));
+
 static __always_inline u64 stamp_now(void)
 {
 	return settings.precise ? bpf_ktime_get_ns() : bpf_jiffies64();

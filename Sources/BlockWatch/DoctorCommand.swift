@@ -23,7 +23,11 @@ struct DoctorCommand: ParsableCommand {
         checkPrivileges(host, &report)
         checkNamespace(host, &report)
         checkClock(host, &report)
-        checkKernel(host, &report)
+        if report.lacksPrivilege, !host.mayLoadPrograms {
+            report.say(.poor, "kernel features", "cannot be tried without the capabilities above")
+        } else {
+            checkKernel(host, &report)
+        }
         report.say(.good, "tracefs", "not needed")
         printOut(report.text)
         let code: ExitCode = report.lacksFeature ? .missingFeature : report.lacksPrivilege ? .missingPrivilege : .success

@@ -49,8 +49,8 @@ struct Host: Sendable {
 
     /// The kernel would refuse later and say less.
     func requireCapabilities() {
-        let missing = Self.neededCapabilities.filter { !has($0.number) && !has(Self.sysAdmin) }
-        guard let first = missing.first else { return }
+        guard !mayLoadPrograms, let first = Self.neededCapabilities.first else { return }
+        let missing = Self.neededCapabilities.filter { !has($0.number) }
         fail(
             .missingPrivilege,
             "\(first.purpose) needs \(missing.map(\.name).joined(separator: " and ")); run blockwatch as root or give it "
@@ -83,6 +83,8 @@ struct Host: Sendable {
     }
 
     func has(_ capability: Int) -> Bool { capabilityBits >> UInt64(capability) & 1 == 1 }
+
+    var mayLoadPrograms: Bool { has(Self.sysAdmin) || Self.neededCapabilities.allSatisfy { has($0.number) } }
 
     /// Those of blockwatch's interest that it has.
     func capabilities() -> [String] {

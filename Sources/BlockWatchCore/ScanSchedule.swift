@@ -12,6 +12,8 @@ public struct ScanSchedule: Sendable, Equatable {
 
     public private(set) var lastStart: UInt64 = 0
     public private(set) var lastDuration: UInt64 = 0
+    /// A scan that has much to report takes long once; what counts is what most of them take.
+    private var recentDurations: [UInt64] = [0, 0, 0]
     public private(set) var next: UInt64
 
     /// - Parameter now: CLOCK_MONOTONIC; the first scan is due at once.
@@ -30,12 +32,15 @@ public struct ScanSchedule: Sendable, Equatable {
     /// The share of one core is kept: true if that makes the period longer than it should be.
     public var isWidened: Bool { budgetGap > period }
 
-    private var budgetGap: UInt64 { lastDuration.multipliedReportingOverflow(by: 100).partialValue }
+    private var budgetGap: UInt64 {
+        recentDurations.sorted()[1].multipliedReportingOverflow(by: 100).partialValue
+    }
 
     /// - Parameter crossing: when the next known call crosses the threshold; 0 for none.
     public mutating func finished(start: UInt64, end: UInt64, crossing: UInt64) {
         lastStart = start
         lastDuration = end - min(start, end)
+        recentDurations = [lastDuration] + recentDurations.prefix(2)
         let gap = max(leastGap, budgetGap)
         let wanted = crossing == 0 ? start + period : min(start + period, crossing &+ margin)
         next = max(wanted, start + gap)

@@ -9,11 +9,11 @@ import Testing
     }
 
     @Test(arguments: [
-        (["--threshold", "5"], 64, "write 5s or 5ms"), (["--threshold", "-1s"], 64, ""), (["--threshold", "0s"], 64, "1ms"),
-        (["--threshold", "soon"], 64, ""), (["--syscall", "conect"], 64, "did you mean connect"),
+        (["--threshold", "5"], 64, "write 5s or 5ms"), (["--threshold", "-1s"], 64, "--threshold"), (["--threshold", "0s"], 64, "1ms"),
+        (["--threshold", "soon"], 64, "not a duration"), (["--syscall", "conect"], 64, "did you mean connect"),
         (["--user", "nobody-of-that-name"], 64, "no user"), (["--pid", "0"], 64, "pid"), (["--port", "70000"], 64, "port"),
         (["--no-such-option"], 64, "no-such-option"), (["--format", "xml"], 64, "ndjson"), (["frobnicate"], 64, "frobnicate"),
-        (["--repeat", "often"], 64, ""), (["--max-rate", "0"], 64, "1 at the least"),
+        (["--repeat", "often"], 64, "not a duration"), (["--max-rate", "0"], 64, "1 at the least"),
         (["--output", "/nonexistent/folder/log"], 74, "/nonexistent/folder/log"), (["--output", "/"], 74, "directory"),
         (["--config", "/nonexistent.conf"], 78, "/nonexistent.conf"),
     ])

@@ -10,9 +10,11 @@ import Testing
                 // whoever is said to be blocked is there: the storm's children live a few milliseconds
                 let pid = try #require(record.integer("process.pid"))
                 let tid = try #require(record.tid)
-                let isClosed = watcher.records.contains { $0.id == record.id && ["ended", "returned"].contains($0.action) }
-                let isThere = access("/proc/\(pid)/task/\(tid)", F_OK) == 0
-                #expect(isThere || isClosed, "\(record)")
+                _ = try await eventually(within: 5, "the thread, or the end of its call: \(record)") {
+                    let isThere = access("/proc/\(pid)/task/\(tid)", F_OK) == 0
+                    let isClosed = watcher.records.contains { $0.id == record.id && ["ended", "returned"].contains($0.action) }
+                    return isThere || isClosed ? true : nil
+                }
                 #expect(record.text("process.name") != "true")
             }
         }

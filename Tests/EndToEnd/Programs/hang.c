@@ -65,6 +65,11 @@ int main(int count, char **arguments) {
 		fprintf(stderr, "usage: hang MODE [FOLDER] [NUMBER...]; hang list prints the modes\n");
 		return 64;
 	}
+	/* whoever started us may have blocked signals that the modes wait for */
+	sigset_t none;
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+
 	int next = 2;
 	if (count > next && strchr(arguments[next], '/'))
 		given_folder = without_slashes(arguments[next++]);

@@ -90,7 +90,7 @@ static void long_path(void) {
 }
 
 static void secrets(void) {
-	execl("/proc/self/exe", "hang", "pause", "--password=hunter2", "-p", "hunter2", "postgres://u:hunter2@h/db",
+	execl("/proc/self/exe", "hang", "pause", "--password=hunter2", "--token", "hunter2", "postgres://u:hunter2@h/db",
 	      "AWS_SECRET_ACCESS_KEY=hunter2", NULL);
 	must(-1, "execl");
 }
