@@ -29,7 +29,7 @@ enum Bytes {
         set(&raw.comm, "worker")
         set(&raw.leader_comm, "cat")
         // leaf first, each ended by NUL
-        let names = cgroup.reversed().flatMap { Array($0.utf8) + [0] }
+        let names: [UInt8] = cgroup.reversed().flatMap { (name: String) -> [UInt8] in Array(name.utf8) + [UInt8(0)] }
         set(&raw.cgroup, names)
         raw.cgroup_len = UInt32(names.count)
         change(&raw)
