@@ -99,7 +99,7 @@ struct RedactionTests {
         // Commands inside of arguments.
         Case(["sh", "-c", "mysql -psecret db | gzip"], "sh -c 'mysql -p*** db | gzip'"),
         Case(["bash", "-c", "cd /x; PGPASSWORD=y psql && curl -u a:b h"], "bash -c 'cd /x; PGPASSWORD=*** psql && curl -u a:*** h'"),
-        Case(["sh", "-c", "mysql -p'my secret' db"], #"sh -c "mysql -p*** db""#),
+        Case(["sh", "-c", "mysql -p'my secret' db"], "sh -c 'mysql -p*** db'"),
         Case(["sh", "-c", #"app --password "my secret" x"#], "sh -c 'app --password *** x'"),
         Case(
             ["bash", "-c", #"ssh h 'mysql -psecret' "--token=x""#], #"bash -c 'ssh h '\''mysql -p***'\'' "--token=***"'"#),

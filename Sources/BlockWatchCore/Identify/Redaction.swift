@@ -308,6 +308,7 @@ private struct WordScanner {
         case .secret(let secrecy, let evenIfOption):
             let isOption = word.first == UInt8(ascii: "-") && word.count > 1 && !evenIfOption
             if !isOption {
+                if Self.isHidden(word) { return word }
                 return Rules.hides(secrecy, Self.unquoted(word)) ? Rules.marker : word
             }
         case .login(let separator):
@@ -343,6 +344,12 @@ private struct WordScanner {
         return text(word)
     }
 
+    /// `'***'}` of a member that was hidden with its quotes.
+    private static func isHidden(_ word: Bytes) -> Bool {
+        word.count > 3 && (word.first == UInt8(ascii: "'") || word.first == UInt8(ascii: "\""))
+            && word[1...].starts(with: Rules.marker)
+    }
+
     /// A shell separator: another command begins.
     mutating func commandEnds() {
         next = .word
@@ -371,6 +378,10 @@ private struct WordScanner {
         let dashes = word.starts(with: "--".utf8) ? 2 : 1
         let body = word[dashes...]
 
+        // before `=` is looked at: a cookie holds some
+        if body.starts(with: "H".utf8), dashes == 1, let header = Self.hidingHeader(Bytes(body.dropFirst())) {
+            return word[..<(dashes + 1)] + header
+        }
         if let equals = body.firstIndex(of: UInt8(ascii: "=")) {
             let head = word[...equals]
             let value = Bytes(word[(equals + 1)...])
@@ -409,9 +420,6 @@ private struct WordScanner {
         if body.elementsEqual("header".utf8) || body.elementsEqual("H".utf8) {
             next = .header
             return word
-        }
-        if body.starts(with: "H".utf8), dashes == 1, let header = Self.hidingHeader(Bytes(body.dropFirst())) {
-            return word[..<(dashes + 1)] + header
         }
         if body.count > 1, body.count < 64, Self.isName(body) {
             let secrecy = Rules.secrecy(of: body)
@@ -519,6 +527,12 @@ private struct WordScanner {
         }
         guard isList else { return TextScanner.redacted(result) }
         if let header = Self.hidingHeader(result) { return header }
+        // git's `http.extraHeader=Authorization: ...`
+        if let equals = result.prefix(64).firstIndex(of: UInt8(ascii: "=")),
+            let header = Self.hidingHeader(Bytes(result[(equals + 1)...]))
+        {
+            return result[...equals] + header
+        }
         // A shell's -c text holds commands, and these may hold others; whoever nests deeper hides from more than us.
         guard depth < 4 else { return TextScanner.redacted(result) }
         return Self.redactedCommands(result, depth: depth + 1)
