@@ -6,7 +6,8 @@ import Glibc
 struct DoctorCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "doctor", abstract: "Say what this host offers, what is missing, and what to do about it.",
-        discussion: "Ends with 0 if blockwatch can run here, 69 if the kernel lacks something, 77 if a privilege is missing.")
+        discussion:
+            "Ends with 0 if blockwatch can run here, 69 if the kernel lacks something, 77 if a privilege is missing.")
 
     @Option(help: "Check this config file too.") var config: String?
 
@@ -30,7 +31,8 @@ struct DoctorCommand: ParsableCommand {
         }
         report.say(.good, "tracefs", "not needed")
         printOut(report.text)
-        let code: ExitCode = report.lacksFeature ? .missingFeature : report.lacksPrivilege ? .missingPrivilege : .success
+        let code: ExitCode =
+            report.lacksFeature ? .missingFeature : report.lacksPrivilege ? .missingPrivilege : .success
         Glibc.exit(code.rawValue)
     }
 
@@ -46,7 +48,9 @@ struct DoctorCommand: ParsableCommand {
         }
         for capability in Host.usefulCapabilities {
             let isThere = host.has(capability.number)
-            report.say(isThere ? .good : .poor, capability.name, (isThere ? "" : "missing, less detail: ") + capability.purpose)
+            report.say(
+                isThere ? .good : .poor, capability.name, (isThere ? "" : "missing, less detail: ") + capability.purpose
+            )
         }
     }
 
@@ -57,7 +61,8 @@ struct DoctorCommand: ParsableCommand {
             report.lacksPrivilege = true
             report.say(
                 .bad, "PID namespace",
-                "not the host's: only processes in here can be seen; hostPID: true (docker: --pid=host), or --scope namespace")
+                "not the host's: only processes in here can be seen; hostPID: true (docker: --pid=host), or --scope namespace"
+            )
         }
         let hidesOthers = (try? host.procFS.readFile("1/stat", limit: 16)) == nil
         if hidesOthers {

@@ -101,7 +101,9 @@ struct Host: Sendable {
             UInt64(max(time.tv_sec, 0)) * 1_000_000_000 + UInt64(max(time.tv_usec, 0)) * 1000
         }
         let statm = (try? procFS.readFile("self/statm", limit: 256)) ?? []
-        let pages = String(decoding: statm, as: UTF8.self).split(separator: " ").dropFirst().first.flatMap { UInt64($0) }
+        let pages = String(decoding: statm, as: UTF8.self).split(separator: " ").dropFirst().first.flatMap {
+            UInt64($0)
+        }
         return OwnUsage(
             cpuNanoseconds: nanoseconds(usage.ru_utime) + nanoseconds(usage.ru_stime),
             residentBytes: (pages ?? 0) * UInt64(max(sysconf(Int32(_SC_PAGESIZE)), 1)))

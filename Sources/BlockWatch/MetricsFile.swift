@@ -57,7 +57,8 @@ struct MetricsFile: Sendable {
         close(descriptor)
         let isRenamed = unsafe count == bytes.count && rename(beside, path) == 0
         if !isRenamed {
-            log.warning("cannot write the metrics file \(path): \(describe(errno: count != bytes.count ? answer : errno))")
+            log.warning(
+                "cannot write the metrics file \(path): \(describe(errno: count != bytes.count ? answer : errno))")
             unsafe unlink(beside)
         }
     }

@@ -53,7 +53,8 @@ struct Settings: Sendable {
         engine = options.engine
         format = options.format
         outputPath = options.output
-        repeatNanoseconds = (options.repetition ?? Span(nanoseconds: max(options.threshold, 10_000_000_000))).nanoseconds
+        repeatNanoseconds =
+            (options.repetition ?? Span(nanoseconds: max(options.threshold, 10_000_000_000))).nanoseconds
         maxRate = options.maxRate
         summaryNanoseconds = options.summary.nanoseconds
         scope = options.scope
@@ -78,7 +79,9 @@ struct Settings: Sendable {
     /// - Returns: what is in it; ends with 78 if it cannot be read or understood.
     static func read(_ path: String) -> ConfigFile {
         let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
-        guard descriptor >= 0 else { fail(.badConfig, "cannot open the config file \(path): \(describe(errno: errno))") }
+        guard descriptor >= 0 else {
+            fail(.badConfig, "cannot open the config file \(path): \(describe(errno: errno))")
+        }
         defer { close(descriptor) }
         var bytes: [UInt8] = []
         var chunk = [UInt8](repeating: 0, count: 65536)

@@ -20,7 +20,9 @@ struct SyscallsCommand: ParsableCommand {
         }
         let rows = byName.sorted { $0.key < $1.key }.map(\.value)
         let native = Host.nativeABI.rawValue
-        var text = json ? "" : "\(padded(native, 7)) \(padded("i386", 5)) \(padded("name", 26)) \(padded("class", 11)) waits for\n"
+        var text =
+            json
+            ? "" : "\(padded(native, 7)) \(padded("i386", 5)) \(padded("name", 26)) \(padded("class", 11)) waits for\n"
         for row in rows {
             let number = row.numbers[Host.nativeABI]
             let compat = row.numbers[.i386]
@@ -36,8 +38,10 @@ struct SyscallsCommand: ParsableCommand {
                 line.newline()
                 text += String(decoding: line.bytes, as: UTF8.self)
             } else {
-                let numbers = "\(padded(number.map(String.init) ?? "-", 7)) \(padded(compat.map(String.init) ?? "-", 5))"
-                text += "\(numbers) \(padded(row.info.name, 26)) \(padded(row.info.class.label, 11)) \(row.info.waitsFor)\n"
+                let numbers =
+                    "\(padded(number.map(String.init) ?? "-", 7)) \(padded(compat.map(String.init) ?? "-", 5))"
+                text +=
+                    "\(numbers) \(padded(row.info.name, 26)) \(padded(row.info.class.label, 11)) \(row.info.waitsFor)\n"
             }
         }
         printOut(text)
@@ -52,7 +56,9 @@ func printOut(_ text: String) {
     let bytes = Array(text.utf8)
     var offset = 0
     while offset < bytes.count {
-        let count = unsafe bytes.withUnsafeBytes { unsafe write(STDOUT_FILENO, $0.baseAddress! + offset, $0.count - offset) }
+        let count = unsafe bytes.withUnsafeBytes {
+            unsafe write(STDOUT_FILENO, $0.baseAddress! + offset, $0.count - offset)
+        }
         if count >= 0 {
             offset += count
         } else if errno == EPIPE {

@@ -58,7 +58,8 @@ struct WatchOptions: ParsableArguments {
 
     @Option(
         name: .customLong("repeat"),
-        help: "Say a call that is still blocked again after this (default: the threshold, 10s at the least), doubling up to 1h; or never.",
+        help:
+            "Say a call that is still blocked again after this (default: the threshold, 10s at the least), doubling up to 1h; or never.",
         transform: Self.span)
     var repetition: Span?
 

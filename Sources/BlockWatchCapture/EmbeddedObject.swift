@@ -14,7 +14,8 @@ internal import Glibc
     init() throws(CaptureError) {
         // libbpf writes to stderr by itself otherwise
         unsafe libbpf_set_print(nil)
-        guard let bytes = unsafe bw_object_bytes(), let object = unsafe bpf_object__open_mem(bytes, bw_object_size(), nil)
+        guard let bytes = unsafe bw_object_bytes(),
+            let object = unsafe bpf_object__open_mem(bytes, bw_object_size(), nil)
         else {
             throw CaptureError(
                 .defect, step: "open the embedded BPF object", errno: Glibc.errno,

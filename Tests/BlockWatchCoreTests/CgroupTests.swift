@@ -116,8 +116,10 @@ struct CgroupTests {
 
     @Test func hostilePathsDoNotTrap() {
         for path in [
-            "////", ":::", "\\x\\x2\\x2d.service", "docker-", "pod", "-pod.slice", "kubepods-pod.slice", "lxc/", ".scope",
-            "machine.slice/.scope", "machine.slice/machine-.scope", "a\0b.service", "systemd-nspawn@.service", "_.service",
+            "////", ":::", "\\x\\x2\\x2d.service", "docker-", "pod", "-pod.slice", "kubepods-pod.slice", "lxc/",
+            ".scope",
+            "machine.slice/.scope", "machine.slice/machine-.scope", "a\0b.service", "systemd-nspawn@.service",
+            "_.service",
             String(repeating: "kubepods-pod", count: 2_000) + ".slice", String(repeating: "/lxc", count: 2_000),
         ] {
             _ = CgroupIdentity(path: path)

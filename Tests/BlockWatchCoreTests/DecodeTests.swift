@@ -13,7 +13,8 @@ import Testing
             0x92, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,  // result: -110
         ]
         guard case .closed(let closing) = try Bytes.record(bytes) else { throw Bytes.Unexpected() }
-        #expect(closing == ClosedRecord(call: 0xdead_beef, reason: .returned, nowNanoseconds: 1_000_000_000, result: -110))
+        #expect(
+            closing == ClosedRecord(call: 0xdead_beef, reason: .returned, nowNanoseconds: 1_000_000_000, result: -110))
     }
 
     @Test func `a short record is refused, whatever its length`() throws {
@@ -22,7 +23,9 @@ import Testing
                 #expect(throws: DecodeError.self, "\(length) bytes") { try Bytes.record(Array(whole.prefix(length))) }
             }
         }
-        #expect(throws: DecodeError.unknownType(77)) { try Bytes.record([77, 0, 0, 0] + [UInt8](repeating: 0, count: 4000)) }
+        #expect(throws: DecodeError.unknownType(77)) {
+            try Bytes.record([77, 0, 0, 0] + [UInt8](repeating: 0, count: 4000))
+        }
     }
 
     @Test func `no bytes make it trap`() {
@@ -48,7 +51,8 @@ import Testing
     }
 
     @Test(arguments: [
-        (0, "R"), (1, "S"), (2, "D"), (0x402, "I"), (4, "T"), (8, "t"), (0x10, "X"), (0x20, "Z"), (0x102, "D"), (0x2102, "D"),
+        (0, "R"), (1, "S"), (2, "D"), (0x402, "I"), (4, "T"), (8, "t"), (0x10, "X"), (0x20, "Z"), (0x102, "D"),
+        (0x2102, "D"),
         (0x8000, "D"),
     ])
     func `the state is the letter of ps`(state: UInt32, letter: String) throws {

@@ -6,7 +6,8 @@ import Testing
     let call = FilterSubject(
         syscall: "read", pid: 7, tid: 8, names: ["postgres", "worker"], userID: 26, userName: "postgres",
         cgroup: "/system.slice/postgresql.service", unit: "postgresql.service",
-        container: "0123456789abcdef", path: "/srv/data/base/1", ports: [5432, 40404], durationNanoseconds: 5_000_000_000)
+        container: "0123456789abcdef", path: "/srv/data/base/1", ports: [5432, 40404],
+        durationNanoseconds: 5_000_000_000)
 
     private func only(_ field: FilterField, _ values: String...) -> Filter { Filter(include: [field: values]) }
     private func not(_ field: FilterField, _ values: String...) -> Filter { Filter(exclude: [field: values]) }
@@ -15,8 +16,10 @@ import Testing
 
     @Test(arguments: [
         (FilterField.syscall, "read", "write"), (.syscall, "re*", "w*"), (.pid, "7", "8"), (.comm, "worker", "work"),
-        (.comm, "post*", "gres"), (.user, "26", "0"), (.user, "postgres", "root"), (.cgroup, "/system.slice/*", "/user*"),
-        (.unit, "postgresql.service", "ssh.service"), (.container, "012345", "01234"), (.container, "0123456789abcdef", "f*"),
+        (.comm, "post*", "gres"), (.user, "26", "0"), (.user, "postgres", "root"),
+        (.cgroup, "/system.slice/*", "/user*"),
+        (.unit, "postgresql.service", "ssh.service"), (.container, "012345", "01234"),
+        (.container, "0123456789abcdef", "f*"),
         (.path, "/srv/*", "/srv"), (.port, "5432", "543"), (.port, "40404", "80"),
     ])
     func `a field fits or not`(field: FilterField, fits: String, other: String) {
@@ -91,12 +94,16 @@ import Testing
 
     @Test func `has keys, values, comments and rules`() throws {
         let config = try parse("# ours\nthreshold = 5s\r\n\n  comm=a, b  \nignore.backup = comm=borg max=2h\n")
-        #expect(config.entries == [.init(line: 2, key: "threshold", value: "5s"), .init(line: 4, key: "comm", value: "a, b")])
+        #expect(
+            config.entries == [
+                .init(line: 2, key: "threshold", value: "5s"), .init(line: 4, key: "comm", value: "a, b"),
+            ])
         #expect(config.ignoreRules.map(\.name) == ["backup"])
     }
 
     @Test(arguments: [
-        ("threshold 5s", 1), ("a = b\n= 5", 2), ("\n\nignore. = comm=x", 3), ("ignore.a = comm=x\nignore.a = comm=y", 2),
+        ("threshold 5s", 1), ("a = b\n= 5", 2), ("\n\nignore. = comm=x", 3),
+        ("ignore.a = comm=x\nignore.a = comm=y", 2),
         ("x = \u{0}", 1), ("ignore.a = max=5s", 1),
     ])
     func `names the line of a mistake`(text: String, line: Int) {

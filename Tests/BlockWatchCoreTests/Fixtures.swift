@@ -98,7 +98,8 @@ final class ProcTree {
     func identifier(_ policy: CommandLinePolicy = .full) -> Identifier {
         Identifier(
             procFS: ProcFS(root: root), users: UserNames(passwd: Array("root:x:0:0::/root:/bin/sh\n".utf8)),
-            settings: Identifier.Settings(bootID: "boot", commandLine: policy, clockTicksPerSecond: 100, nativeABI: .x86_64))
+            settings: Identifier.Settings(
+                bootID: "boot", commandLine: policy, clockTicksPerSecond: 100, nativeABI: .x86_64))
     }
 }
 

@@ -64,7 +64,8 @@ import Testing
     }
 
     @Test(arguments: [
-        (UInt32(0o040755), "ext4", ResourceKind.directory), (0o020666, "devtmpfs", .device), (0o060660, "devtmpfs", .device),
+        (UInt32(0o040755), "ext4", ResourceKind.directory), (0o020666, "devtmpfs", .device),
+        (0o060660, "devtmpfs", .device),
         (0o100600, "mqueue", .ipc),
     ])
     func `the mode tells the kind`(mode: UInt32, fileSystem: String, kind: ResourceKind) throws {
@@ -171,14 +172,16 @@ import Testing
                 unix.local_len = 4
                 unix.peer_inode = 6
                 $0.object.u.unix_ = unix
-            }).resource
+            }
+        ).resource
         #expect(text(resource.network?.local.path) == "@a@b")
         #expect(resource.network?.peer.inode == 6)
         #expect(text(resource.name) == "unix @a@b->socket:[6]")
     }
 
     @Test(arguments: [
-        ("[eventfd]", ResourceKind.eventfd), ("[eventpoll]", .epoll), ("[timerfd]", .timerfd), ("[signalfd]", .signalfd),
+        ("[eventfd]", ResourceKind.eventfd), ("[eventpoll]", .epoll), ("[timerfd]", .timerfd),
+        ("[signalfd]", .signalfd),
         ("inotify", .inotify), ("[pidfd]", .pidfd), ("[io_uring]", .ioUring), ("[userfaultfd]", .device),
     ])
     func `anonymous inodes have their names`(name: String, kind: ResourceKind) throws {
@@ -187,7 +190,8 @@ import Testing
                 $0.object.kind = BW_OBJECT_ANON.rawValue
                 Bytes.set(&$0.object.name, name)
                 Bytes.set(&$0.object.fs_name, "anon_inodefs")
-            }).resource
+            }
+        ).resource
         #expect(resource.kind == kind)
         #expect(text(resource.name) == "anon_inode:\(name)")
     }
@@ -244,7 +248,8 @@ import Testing
             Bytes.call {
                 $0.own_tgid = 1
                 $0.own_pid = 2
-            }).process
+            }
+        ).process
         #expect(inner.innerPID == 1)
         #expect(inner.innerTID == 2)
     }
@@ -326,7 +331,8 @@ import Testing
         #expect(UserMemory.timeoutNanoseconds(spec, call("nanosleep", [8]), memory: hostile) == nil)
         #expect(UserMemory.timeoutNanoseconds(spec, call("nanosleep", [8]), memory: [1]) == nil)
         let old = SyscallTimeout(argument: 0, unit: .timeval32)
-        #expect(UserMemory.timeoutNanoseconds(old, call("select", [8]), memory: [2, 0, 0, 0, 1, 0, 0, 0]) == 2_000_001_000)
+        #expect(
+            UserMemory.timeoutNanoseconds(old, call("select", [8]), memory: [2, 0, 0, 0, 1, 0, 0, 0]) == 2_000_001_000)
     }
 }
 

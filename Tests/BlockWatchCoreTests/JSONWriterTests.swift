@@ -77,7 +77,8 @@ struct JSONWriterTests {
     @Test(
         "control characters, quotes and backslashes are escaped; nothing else is",
         arguments: [
-            ("a\nb", "a\\u000ab"), ("\0\u{1b}\u{1f}", "\\u0000\\u001b\\u001f"), ("\u{7f}\u{80}\u{9f}", "\\u007f\\u0080\\u009f"),
+            ("a\nb", "a\\u000ab"), ("\0\u{1b}\u{1f}", "\\u0000\\u001b\\u001f"),
+            ("\u{7f}\u{80}\u{9f}", "\\u007f\\u0080\\u009f"),
             ("\"\\/", "\\\"\\\\/"), ("ü漢🙂\u{2028}\u{a0}", "ü漢🙂\u{2028}\u{a0}"), ("", ""),
         ])
     func escapes(plain: String, written: String) {

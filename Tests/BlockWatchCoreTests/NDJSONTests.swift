@@ -9,17 +9,23 @@ import Testing
         BlockedCall(
             id: 1, eventID: "0123456789abcdef", kind: .systemCall, startNanoseconds: 0, startSource: .entry,
             process: ProcessIdentity(
-                pid: 7, tid: 8, parentPID: 1, innerPID: 2, innerTID: 3, name: Array("cat".utf8), threadName: Array("cat".utf8),
-                executable: Array("/bin/cat".utf8), commandLine: "cat", startWallNanoseconds: 0, entityID: "0123456789abcdef",
-                state: "S", userID: 0, userName: "root", cgroupPath: [UInt8(ascii: "/")], cgroup: CgroupIdentity(path: "/")),
+                pid: 7, tid: 8, parentPID: 1, innerPID: 2, innerTID: 3, name: Array("cat".utf8),
+                threadName: Array("cat".utf8),
+                executable: Array("/bin/cat".utf8), commandLine: "cat", startWallNanoseconds: 0,
+                entityID: "0123456789abcdef",
+                state: "S", userID: 0, userName: "root", cgroupPath: [UInt8(ascii: "/")],
+                cgroup: CgroupIdentity(path: "/")),
             call: SystemCall(name: "read", number: 0, abi: .x86_64, arguments: [3, .max, 0, 0, 0, 0]),
             resource: Resource(.file, name: Array("/x".utf8), descriptor: 3), stack: [], unresolved: [])
     }
 
-    private func line(_ call: BlockedCall, result: Int64? = nil, duration: UInt64 = 5_000_000_000) throws -> ([UInt8], [String: Any]) {
+    private func line(_ call: BlockedCall, result: Int64? = nil, duration: UInt64 = 5_000_000_000) throws -> (
+        [UInt8], [String: Any]
+    ) {
         var format = NDJSON(hostName: "h", bootID: "b")
         let report = CallReport(call: call, startWallNanoseconds: 0, durationNanoseconds: duration, result: result)
-        let bytes = format.line(Record(action: .returned, sequence: 1, wallNanoseconds: 1_700_000_000_123_456_789, body: .call(report)))
+        let bytes = format.line(
+            Record(action: .returned, sequence: 1, wallNanoseconds: 1_700_000_000_123_456_789, body: .call(report)))
         #expect(bytes.count <= NDJSON.lineLimit)
         #expect(bytes.last == 10 && bytes.dropLast().allSatisfy { $0 >= 0x20 && $0 != 0x7f })
         return (bytes, try #require(try JSONSerialization.jsonObject(with: Data(bytes)) as? [String: Any]))
@@ -87,6 +93,8 @@ import Testing
         #expect(text.hasPrefix("01:00:00  blocked "))
         #expect(text.contains(">=5.0s"))
         #expect(text.hasSuffix("\n") && !text.dropLast().unicodeScalars.contains { $0.value < 0x20 })
-        #expect(String(decoding: TextFormat(usesColor: true).line(record, offsetSeconds: 0), as: UTF8.self).contains("\u{1b}[33m"))
+        #expect(
+            String(decoding: TextFormat(usesColor: true).line(record, offsetSeconds: 0), as: UTF8.self).contains(
+                "\u{1b}[33m"))
     }
 }

@@ -19,7 +19,9 @@ import Testing
     }
 
     private func at(_ seconds: UInt64) -> ClockReading {
-        ClockReading(monotonic: seconds * 1_000_000_000, wall: 1_700_000_000_000_000_000 + seconds * 1_000_000_000, boot: seconds * 1_000_000_000)
+        ClockReading(
+            monotonic: seconds * 1_000_000_000, wall: 1_700_000_000_000_000_000 + seconds * 1_000_000_000,
+            boot: seconds * 1_000_000_000)
     }
 
     private func feed(_ pipeline: inout Pipeline, _ bytes: [UInt8]..., at seconds: UInt64) throws -> [Record] {
@@ -86,7 +88,8 @@ import Testing
         var pipeline = pipeline()
         _ = try feed(&pipeline, Bytes.call(), Bytes.call { $0.id = 100 }, at: 15)
         let ends = try feed(
-            &pipeline, Bytes.close(99, BW_CLOSE_ENDED, at: 16_000_000_000), Bytes.close(100, BW_CLOSE_UNSEEN, at: 16_000_000_000, result: 5),
+            &pipeline, Bytes.close(99, BW_CLOSE_ENDED, at: 16_000_000_000),
+            Bytes.close(100, BW_CLOSE_UNSEEN, at: 16_000_000_000, result: 5),
             at: 16)
         #expect(ends.map(\.action) == [.ended, .returned])
         guard case .call(let report) = ends[1].body else { throw Bytes.Unexpected() }
@@ -107,7 +110,8 @@ import Testing
 
     @Test func `what is hidden has no end either, and is counted by reason`() throws {
         var pipeline = pipeline(filter: Filter(include: [.comm: ["dog"]]))
-        #expect(try feed(&pipeline, Bytes.call(), Bytes.close(99, BW_CLOSE_RETURNED, at: 16_000_000_000), at: 16).isEmpty)
+        #expect(
+            try feed(&pipeline, Bytes.call(), Bytes.close(99, BW_CLOSE_RETURNED, at: 16_000_000_000), at: 16).isEmpty)
         #expect(pipeline.totals.hidden == ["filter": 1])
     }
 
@@ -132,7 +136,8 @@ import Testing
             $0.now_ns = 40_000_000_000
         }
         #expect(try feed(&pipeline, later, at: 40).map(\.action) == [.blocked])
-        #expect(try feed(&pipeline, Bytes.close(99, BW_CLOSE_ENDED, at: 41_000_000_000), at: 41).map(\.action) == [.ended])
+        #expect(
+            try feed(&pipeline, Bytes.close(99, BW_CLOSE_ENDED, at: 41_000_000_000), at: 41).map(\.action) == [.ended])
     }
 
     @Test func `the rate holds back new records, never the end of a written one`() throws {
@@ -177,7 +182,8 @@ import Testing
         func lines() throws -> [[UInt8]] {
             var pipeline = pipeline()
             var format = NDJSON(hostName: "h", bootID: "b")
-            return try feed(&pipeline, Bytes.call(), Bytes.close(99, BW_CLOSE_RETURNED, at: 16_000_000_000), at: 16).map { format.line($0) }
+            return try feed(&pipeline, Bytes.call(), Bytes.close(99, BW_CLOSE_RETURNED, at: 16_000_000_000), at: 16).map
+            { format.line($0) }
         }
         #expect(try lines() == lines())
     }

@@ -62,7 +62,10 @@ struct ProcFSTests {
 
     @Test(
         "a stat that is none is refused",
-        arguments: ["", "7", "7 (x", "7 (x) S 1 2", ")", "7 (x) \(manyFields) -1 2", "7 (x) \(manyFields) 99999999999999999999999 2"])
+        arguments: [
+            "", "7", "7 (x", "7 (x) S 1 2", ")", "7 (x) \(manyFields) -1 2",
+            "7 (x) \(manyFields) 99999999999999999999999 2",
+        ])
     func brokenStat(text: String) throws {
         try tree.file("7/task/8/stat", text)
         #expect(throws: ProcError(path: tree.root + "/7/task/8/stat", errno: EBADMSG)) {
@@ -143,7 +146,8 @@ struct ProcFSTests {
     @Test func statusGivesEveryNamespaceFromTheOutermost() throws {
         try tree.file(
             "7/task/8/status",
-            "Name:\tevil\\nTgid:\t1\nTgid:\t7\nNgid:\t0\nPid:\t8\nPPid:\t4\nUid:\t1000\t0\t1000\t1000\nNSpid:\t8\t5\t2\n")
+            "Name:\tevil\\nTgid:\t1\nTgid:\t7\nNgid:\t0\nPid:\t8\nPPid:\t4\nUid:\t1000\t0\t1000\t1000\nNSpid:\t8\t5\t2\n"
+        )
         let status = try proc.status(pid: 7, tid: 8)
         #expect(status.processID == 7)
         #expect(status.parentID == 4)
@@ -155,7 +159,8 @@ struct ProcFSTests {
     @Test(
         "half a status is refused, one without NSpid is not",
         arguments: [
-            ("Tgid:\t7\nPPid:\t4\nUid:\t0\t0\t0\t0\n", true), ("Tgid:\t7\nPPid:\t4\n", false), ("", false), (":::\n\n:", false),
+            ("Tgid:\t7\nPPid:\t4\nUid:\t0\t0\t0\t0\n", true), ("Tgid:\t7\nPPid:\t4\n", false), ("", false),
+            (":::\n\n:", false),
             ("Tgid:\t99999999999\nPPid:\t4\nUid:\t0\t0\n", false), ("Tgid:\t7\nPPid:\t-4\nUid:\t0\t0\n", false),
         ])
     func statusParsing(text: String, isValid: Bool) throws {

@@ -48,7 +48,9 @@ struct RedactionTests {
         Case("smbclient //h/s -U user%pass", "smbclient //h/s -U user%***"),
         Case("lftp -u user,pass ftp.h", "lftp -u user,*** ftp.h"),
         Case("sqlplus scott/tiger@ORCL", "sqlplus scott/***@ORCL"),
-        Case("openssl rsa -in k.pem -passin pass:x1 -passout env:P", "openssl rsa -in k.pem -passin pass:*** -passout env:P"),
+        Case(
+            "openssl rsa -in k.pem -passin pass:x1 -passout env:P",
+            "openssl rsa -in k.pem -passin pass:*** -passout env:P"),
         Case("openssl enc -aes-256-cbc -k geheim -in f", "openssl enc -aes-256-cbc -k *** -in f"),
         Case("openssl enc -pass pass:geheim", "openssl enc -pass pass:***"),
         Case("7z x -pgeheim a.7z", "7z x -p*** a.7z"),
@@ -75,7 +77,9 @@ struct RedactionTests {
             "git clone https://a1b2c3d4e5f6a7b8c9d0e1f2@github.com/a/b", "git clone https://***@github.com/a/b"),
         Case(
             "curl https://h/p?a=1&token=abc&b=2&key=xyz&sig=q", "curl 'https://h/p?a=1&token=***&b=2&key=***&sig=***'"),
-        Case("java -jar a.jar jdbc:mysql://h/d?user=u&password=p", "java -jar a.jar 'jdbc:mysql://h/d?user=u&password=***'"),
+        Case(
+            "java -jar a.jar jdbc:mysql://h/d?user=u&password=p",
+            "java -jar a.jar 'jdbc:mysql://h/d?user=u&password=***'"),
         // Assignments.
         Case("env PGPASSWORD=x psql -h h", "env PGPASSWORD=*** psql -h h"),
         Case("docker run -e DB_PASSWORD=x -e A=b img", "docker run -e DB_PASSWORD=*** -e A=b img"),
@@ -85,24 +89,35 @@ struct RedactionTests {
         Case("env KEY=abc CREDENTIAL=def SIGNING_KEY=g cmd", "env KEY=*** CREDENTIAL=*** SIGNING_KEY=*** cmd"),
         Case("mount -o username=x,password=y,vers=3 //h/s /m", "mount -o username=x,password=***,vers=3 //h/s /m"),
         Case("java -Dspring.datasource.password=x -jar a.jar", "java -Dspring.datasource.password=*** -jar a.jar"),
-        Case("java -Djavax.net.ssl.keyStorePassword=x -Dpassword=y A", "java -Djavax.net.ssl.keyStorePassword=*** -Dpassword=*** A"),
-        Case("kubectl create secret generic s --from-literal=a=b", "kubectl create secret generic s --from-literal=a=***"),
+        Case(
+            "java -Djavax.net.ssl.keyStorePassword=x -Dpassword=y A",
+            "java -Djavax.net.ssl.keyStorePassword=*** -Dpassword=*** A"),
+        Case(
+            "kubectl create secret generic s --from-literal=a=b", "kubectl create secret generic s --from-literal=a=***"
+        ),
         Case("helm upgrade r c --set db.password=x,db.user=y", "helm upgrade r c --set db.password=***,db.user=y"),
         Case(["psql", "host=h user=u password=p dbname=d"], "psql 'host=h user=u password=*** dbname=d'"),
         Case(["app", "Server=h;User Id=u;Password=p;Timeout=3"], "app 'Server=h;User Id=u;Password=***;Timeout=3'"),
         Case(["curl", "-d", "user=u&password=p&x=1", "h"], "curl -d 'user=u&password=***&x=1' h"),
         // JSON.
-        Case(["curl", "-d", #"{"user":"u","password":"p,\"q","n":1}"#], #"curl -d '{"user":"u","password":"***","n":1}'"#),
-        Case(["curl", "-d", #"{"a": {"api_key" : "x y"}, "pin": 3}"#], #"curl -d '{"a": {"api_key" : "***"}, "pin": 3}'"#),
+        Case(
+            ["curl", "-d", #"{"user":"u","password":"p,\"q","n":1}"#], #"curl -d '{"user":"u","password":"***","n":1}'"#
+        ),
+        Case(
+            ["curl", "-d", #"{"a": {"api_key" : "x y"}, "pin": 3}"#], #"curl -d '{"a": {"api_key" : "***"}, "pin": 3}'"#
+        ),
         Case(["sh", "-c", #"curl -d "{\"password\":\"x\"}" h"#], #"sh -c 'curl -d "{\"password\":\"***\"}" h'"#),
         Case(["app", #"{'token': 'x'}"#], #"app "{'token': '***'}""#),
         // Commands inside of arguments.
         Case(["sh", "-c", "mysql -psecret db | gzip"], "sh -c 'mysql -p*** db | gzip'"),
-        Case(["bash", "-c", "cd /x; PGPASSWORD=y psql && curl -u a:b h"], "bash -c 'cd /x; PGPASSWORD=*** psql && curl -u a:*** h'"),
+        Case(
+            ["bash", "-c", "cd /x; PGPASSWORD=y psql && curl -u a:b h"],
+            "bash -c 'cd /x; PGPASSWORD=*** psql && curl -u a:*** h'"),
         Case(["sh", "-c", "mysql -p'my secret' db"], "sh -c 'mysql -p*** db'"),
         Case(["sh", "-c", #"app --password "my secret" x"#], "sh -c 'app --password *** x'"),
         Case(
-            ["bash", "-c", #"ssh h 'mysql -psecret' "--token=x""#], #"bash -c 'ssh h '\''mysql -p***'\'' "--token=***"'"#),
+            ["bash", "-c", #"ssh h 'mysql -psecret' "--token=x""#],
+            #"bash -c 'ssh h '\''mysql -p***'\'' "--token=***"'"#),
         Case(
             ["sh", "-c", #"curl -H "Authorization: Bearer abc" h"#], #"sh -c 'curl -H "Authorization: Bearer ***" h'"#),
         // A title; a command line cut in the middle of a quote.
@@ -150,7 +165,8 @@ struct RedactionTests {
     @Test func textsWithBlanksThatAreNoCommandsStay() {
         for text in [
             "nginx: worker process", "postgres: user db 10.0.0.1(5432) idle", "don't panic, it's fine",
-            "SELECT a FROM b WHERE c='d'", #"print("hello; world") # it's"#, "sshd: user [priv]", "a (b) & c | d < e > f",
+            "SELECT a FROM b WHERE c='d'", #"print("hello; world") # it's"#, "sshd: user [priv]",
+            "a (b) & c | d < e > f",
             #"{"user":"x","n":1,"keys":["a"]}"#, "awk '{print $1}' f | sort -k2 | head -n 3",
         ] {
             #expect(render([text]) == text)
@@ -168,27 +184,32 @@ struct RedactionTests {
     }
 
     @Test func argumentsAreQuotedAsAShellWouldReadThem() {
-        #expect(render(["a", "", "b c", "it's", "d\"e", "x'$y", "$HOME", "*.c", "a=b", "ü"], .full)
-            == #"a '' 'b c' "it's" 'd"e' 'x'\''$y' '$HOME' *.c a=b ü"#)
+        #expect(
+            render(["a", "", "b c", "it's", "d\"e", "x'$y", "$HOME", "*.c", "a=b", "ü"], .full)
+                == #"a '' 'b c' "it's" 'd"e' 'x'\''$y' '$HOME' *.c a=b ü"#)
     }
 
     @Test func bytesThatAreNotUTF8AreReplaced() {
         #expect(CommandLinePolicy.full.render([[0x61], [0xff, 0x62]]) == "a \u{fffd}b")
-        #expect(CommandLinePolicy.redacted.render([[0x61], Array("--password=".utf8) + [0xff, 0xfe]]) == "a --password=***")
+        #expect(
+            CommandLinePolicy.redacted.render([[0x61], Array("--password=".utf8) + [0xff, 0xfe]]) == "a --password=***")
     }
 
     @Test func hostileArgumentsNeitherTrapNorGrowNorTakeLong() {
         var generator = FixedSeed(state: 99)
         let pieces = [
-            "password", "=", ":", "://", "@", "-", "--", "\"", "'", "\\", " ", "{", "}", "?", "&", ";", ",", "token", "-p",
-            "curl ", "mysql ", "openssl ", "-pass ", "Authorization: ", "=>", "\n", "x", "/", "pass:", "-H", "-u", "sh -c ",
+            "password", "=", ":", "://", "@", "-", "--", "\"", "'", "\\", " ", "{", "}", "?", "&", ";", ",", "token",
+            "-p",
+            "curl ", "mysql ", "openssl ", "-pass ", "Authorization: ", "=>", "\n", "x", "/", "pass:", "-H", "-u",
+            "sh -c ",
             "\u{0}", "ü", "ghp_abcdefghijklmnopqrstuvwxyz0123", "-D", "-P", "login ", "/p:", "sqlplus ", "#", "|", "(",
         ]
         for _ in 0..<5_000 {
             let arguments = (0..<Int.random(in: 0...6, using: &generator)).map { _ in
                 Array(
-                    (0..<Int.random(in: 0...12, using: &generator)).map { _ in pieces.randomElement(using: &generator)! }
-                        .joined().utf8)
+                    (0..<Int.random(in: 0...12, using: &generator)).map { _ in pieces.randomElement(using: &generator)!
+                    }
+                    .joined().utf8)
             }
             let size = arguments.reduce(0) { $0 + $1.count }
             let line = CommandLinePolicy.redacted.render(arguments) ?? ""

@@ -7,7 +7,10 @@ import Testing
     @Test func `has the numbers of each ABI's headers`() {
         let expected: [(ABI, [String: Int])] = [
             (.x86_64, ["read": 0, "connect": 42, "rt_sigreturn": 15, "restart_syscall": 219, "futex": 202, "poll": 7]),
-            (.i386, ["read": 3, "restart_syscall": 0, "socketcall": 102, "ipc": 117, "_newselect": 142, "sigreturn": 119]),
+            (
+                .i386,
+                ["read": 3, "restart_syscall": 0, "socketcall": 102, "ipc": 117, "_newselect": 142, "sigreturn": 119]
+            ),
             (.aarch64, ["read": 63, "connect": 203, "rt_sigreturn": 139, "restart_syscall": 128, "ppoll": 73]),
         ]
         for (abi, numbers) in expected {
@@ -49,7 +52,9 @@ import Testing
         #expect(table[39]?.kernelByte == 0)  // getpid
         for info in table.all {
             #expect(UInt32(info.kernelByte & 0x0f) == UInt32(info.class.rawValue))
-            if let argument = info.descriptorArgument, info.class != .none { #expect(Int(info.kernelByte >> 5) == argument) }
+            if let argument = info.descriptorArgument, info.class != .none {
+                #expect(Int(info.kernelByte >> 5) == argument)
+            }
         }
     }
 

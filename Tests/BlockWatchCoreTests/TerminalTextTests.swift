@@ -9,7 +9,8 @@ struct TerminalTextTests {
             ("plain ü 漢 🙂", "plain ü 漢 🙂"), ("a\nb\r\tc", "a\\nb\\r\\tc"), ("\u{1b}[31m", "\\x1b[31m"),
             ("\0\u{7}\u{7f}", "\\x00\\x07\\x7f"), ("\u{9b}31m\u{85}", "\\u{9b}31m\\u{85}"),
             ("a\u{202e}txt.exe\u{2066}", "a\\u{202e}txt.exe\\u{2066}"), ("\u{202a}\u{2069}", "\\u{202a}\\u{2069}"),
-            ("\u{200f}\u{2028}\u{feff}\u{e0041}", "\\u{200f}\\u{2028}\\u{feff}\\u{e0041}"), ("back\\slash", "back\\slash"),
+            ("\u{200f}\u{2028}\u{feff}\u{e0041}", "\\u{200f}\\u{2028}\\u{feff}\\u{e0041}"),
+            ("back\\slash", "back\\slash"),
             ("e\u{301}", "e\u{301}"), ("", ""), ("a\r\nb", "a\\r\\nb"),
         ])
     func escapes(text: String, shown: String) {
@@ -28,7 +29,9 @@ struct TerminalTextTests {
     @Test func noBytesWhateverReachTheTerminalAsControls() {
         var generator = FixedSeed(state: 7)
         for _ in 0..<2_000 {
-            let bytes = (0..<Int.random(in: 0...40, using: &generator)).map { _ in UInt8.random(in: 0...255, using: &generator) }
+            let bytes = (0..<Int.random(in: 0...40, using: &generator)).map { _ in
+                UInt8.random(in: 0...255, using: &generator)
+            }
             let shown = TerminalText.escaped(bytes)
             #expect(!shown.unicodeScalars.contains { $0.value < 0x20 || (0x7f...0x9f).contains($0.value) })
         }

@@ -80,7 +80,8 @@ struct TimestampTests {
             ("1.2.3s", .malformed("1.2.3s")), ("1e3s", .unknownUnit("e", text: "1e3s")),
             ("5s5s", .repeatedUnit("s", text: "5s5s")), ("5s1m", .outOfOrder("m", text: "5s1m")),
             ("1us1µs", .repeatedUnit("us", text: "1us1µs")), ("0.5ns", .tooFine("0.5ns")),
-            ("0.0000000001s", .tooFine("0.0000000001s")), ("0.3333333333333333333333d", .tooFine("0.3333333333333333333333d")),
+            ("0.0000000001s", .tooFine("0.0000000001s")),
+            ("0.3333333333333333333333d", .tooFine("0.3333333333333333333333d")),
             ("18446744073709551616ns", .tooLong("18446744073709551616ns")), ("213504d", .tooLong("213504d")),
             ("18446744073709551615ns1ns", .repeatedUnit("ns", text: "18446744073709551615ns1ns")),
             ("213503d24h", .tooLong("213503d24h")),
@@ -96,7 +97,9 @@ struct TimestampTests {
     }
 
     @Test func errorsCannotWriteToTheTerminal() {
-        let error = #expect(throws: DurationError.self) { try parseDuration("5\u{1b}[31m" + String(repeating: "x", count: 999)) }
+        let error = #expect(throws: DurationError.self) {
+            try parseDuration("5\u{1b}[31m" + String(repeating: "x", count: 999))
+        }
         let text = "\(error!)"
         #expect(!text.unicodeScalars.contains("\u{1b}"))
         #expect(text.count < 200)

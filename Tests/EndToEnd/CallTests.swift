@@ -12,7 +12,9 @@ import Testing
                 let first = try await watcher.blocked(tid: hanging.tid)
                 #expect((1_000_000_000...1_250_000_000).contains(duration(first)), "\(duration(first)) ns")
                 #expect(first.text("event.start_source") == "entry")
-                let again = try await watcher.record("still_blocked") { $0.action == "still_blocked" && $0.id == first.id }
+                let again = try await watcher.record("still_blocked") {
+                    $0.action == "still_blocked" && $0.id == first.id
+                }
                 #expect(duration(again) > duration(first))
                 #expect(again.text("event.start") == first.text("event.start"))
                 hanging.child.signal(SIGKILL)

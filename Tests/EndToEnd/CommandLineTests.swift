@@ -2,22 +2,29 @@ import Foundation
 import Testing
 
 @Suite(.serialized) struct `The command line` {
-    private func run(_ arguments: [String], _ program: String = Built.blockwatch) async throws -> (Int32, [String], String) {
+    private func run(_ arguments: [String], _ program: String = Built.blockwatch) async throws -> (
+        Int32, [String], String
+    ) {
         let child = try Child(program, arguments)
         let code = try await child.exitCode(within: 30)
         return (code, child.lines, child.errorText)
     }
 
     @Test(arguments: [
-        (["--threshold", "5"], 64, "write 5s or 5ms"), (["--threshold", "-1s"], 64, "--threshold"), (["--threshold", "0s"], 64, "1ms"),
+        (["--threshold", "5"], 64, "write 5s or 5ms"), (["--threshold", "-1s"], 64, "--threshold"),
+        (["--threshold", "0s"], 64, "1ms"),
         (["--threshold", "soon"], 64, "not a duration"), (["--syscall", "conect"], 64, "did you mean connect"),
-        (["--user", "nobody-of-that-name"], 64, "no user"), (["--pid", "0"], 64, "pid"), (["--port", "70000"], 64, "port"),
-        (["--no-such-option"], 64, "no-such-option"), (["--format", "xml"], 64, "ndjson"), (["frobnicate"], 64, "frobnicate"),
+        (["--user", "nobody-of-that-name"], 64, "no user"), (["--pid", "0"], 64, "pid"),
+        (["--port", "70000"], 64, "port"),
+        (["--no-such-option"], 64, "no-such-option"), (["--format", "xml"], 64, "ndjson"),
+        (["frobnicate"], 64, "frobnicate"),
         (["--repeat", "often"], 64, "not a duration"), (["--max-rate", "0"], 64, "1 at the least"),
         (["--output", "/nonexistent/folder/log"], 74, "/nonexistent/folder/log"), (["--output", "/"], 74, "directory"),
         (["--config", "/nonexistent.conf"], 78, "/nonexistent.conf"),
     ])
-    func `a mistake is one clear line, the right code, and nothing on stdout`(arguments: [String], code: Int32, says: String) async throws {
+    func `a mistake is one clear line, the right code, and nothing on stdout`(
+        arguments: [String], code: Int32, says: String
+    ) async throws {
         let (answer, lines, error) = try await run(arguments)
         #expect(answer == code)
         #expect(lines.isEmpty)
@@ -81,12 +88,16 @@ import Testing
 
     @Test func `a reader that goes away is no error`() async throws {
         let (code, _, error) = try await run(
-            ["-c", "set -o pipefail; \(Built.blockwatch) --threshold 1s --format ndjson --summary 100ms | head -n 2 >/dev/null"], "/bin/bash")
+            [
+                "-c",
+                "set -o pipefail; \(Built.blockwatch) --threshold 1s --format ndjson --summary 100ms | head -n 2 >/dev/null",
+            ], "/bin/bash")
         #expect(code == 0, "\(error)")
     }
 
     @Test func `--output is appended to, and opened again on SIGHUP and when it was moved away`() async throws {
-        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("blockwatch-\(UUID().uuidString)").path
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("blockwatch-\(UUID().uuidString)")
+            .path
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(atPath: folder) }
         let log = folder + "/log"
@@ -103,8 +114,11 @@ import Testing
         child.signal(SIGINT)
         #expect(try await child.exitCode() == 0)
         #expect(child.lines.isEmpty)
-        let all = [log + ".1", log + ".2", log].flatMap { content($0).split(separator: "\n") }.dropFirst().compactMap { Fields(String($0)) }
-        #expect(all.compactMap { $0.integer("event.sequence") } == Array(1...all.count), "nothing is lost at the change")
+        let all = [log + ".1", log + ".2", log].flatMap { content($0).split(separator: "\n") }.dropFirst().compactMap {
+            Fields(String($0))
+        }
+        #expect(
+            all.compactMap { $0.integer("event.sequence") } == Array(1...all.count), "nothing is lost at the change")
         #expect(all.last?.action == "stopped")
     }
 
@@ -130,7 +144,8 @@ import Testing
         defer { try? FileManager.default.removeItem(atPath: copy) }
         chmod(copy, 0o755)
         for arguments in [["--threshold", "1s"], ["doctor"]] {
-            let (code, lines, error) = try await run(["--reuid", "65534", "--regid", "65534", "--clear-groups", copy] + arguments, "/usr/bin/setpriv")
+            let (code, lines, error) = try await run(
+                ["--reuid", "65534", "--regid", "65534", "--clear-groups", copy] + arguments, "/usr/bin/setpriv")
             #expect(code == 77, "\(error)")
             if arguments != ["doctor"] {
                 #expect(lines.isEmpty)
@@ -149,11 +164,13 @@ import Testing
 
     @Test func `in a PID namespace it ends with 77 and names hostPID, or watches the namespace`() async throws {
         let inside = ["--pid", "--fork", "--mount-proc", "--kill-child"]
-        let (code, lines, error) = try await run(inside + [Built.blockwatch, "--threshold", "500ms"], "/usr/bin/unshare")
+        let (code, lines, error) = try await run(
+            inside + [Built.blockwatch, "--threshold", "500ms"], "/usr/bin/unshare")
         #expect(code == 77)
         #expect(lines.isEmpty)
         #expect(error.contains("hostPID: true"), "\(error)")
-        let script = "sleep 60 & exec \(Built.blockwatch) --threshold 500ms --scope namespace --duration 2s --format ndjson"
+        let script =
+            "sleep 60 & exec \(Built.blockwatch) --threshold 500ms --scope namespace --duration 2s --format ndjson"
         let (answer, output, trouble) = try await run(inside + ["/bin/sh", "-c", script], "/usr/bin/unshare")
         #expect(answer == 0, "\(trouble)")
         let records = output.compactMap(Fields.init)
@@ -169,7 +186,9 @@ import Testing
         #expect(code == 0)
         for line in lines {
             let name = line.split(separator: " ").first.map { $0.trimmingCharacters(in: .whitespaces) } ?? ""
-            let isExpected = ["linux-vdso", "libc.so", "libm.so", "libstdc++", "libgcc_s", "/lib64/ld-linux"].contains { name.hasPrefix($0) }
+            let isExpected = ["linux-vdso", "libc.so", "libm.so", "libstdc++", "libgcc_s", "/lib64/ld-linux"].contains {
+                name.hasPrefix($0)
+            }
             #expect(isExpected, "\(line)")
         }
         let size = try FileManager.default.attributesOfItem(atPath: Built.blockwatch)[.size] as? Int ?? 0

@@ -7,7 +7,9 @@ struct Fields: @unchecked Sendable, CustomStringConvertible {
     let line: String
 
     init?(_ line: String) {
-        guard let object = try? JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any] else { return nil }
+        guard let object = try? JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any] else {
+            return nil
+        }
         self.object = object
         self.line = line
     }
@@ -111,7 +113,9 @@ final class Child: @unchecked Sendable {
     /// - Returns: the exit code; a signal's number with a minus.
     @discardableResult
     func exitCode(within seconds: Double = 20) async throws -> Int32 {
-        _ = try await eventually(within: seconds, "the end of \(process.executableURL!.lastPathComponent) \(process.arguments!)") {
+        _ = try await eventually(
+            within: seconds, "the end of \(process.executableURL!.lastPathComponent) \(process.arguments!)"
+        ) {
             process.isRunning ? nil : true
         }
         _ = try? await eventually(within: 2, "the end of its output") { lock.withLock { isOutputOver } ? true : nil }
@@ -144,7 +148,8 @@ final class Hanging: Sendable {
         _ mode: String, _ numbers: [Int] = [], program: String = Built.hang,
         _ body: (Hanging) async throws -> T
     ) async throws -> T {
-        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("blockwatch-\(UUID().uuidString)").path
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("blockwatch-\(UUID().uuidString)")
+            .path
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
         let child = try Child(program, [mode, folder] + numbers.map(String.init))
         func clear() async {
@@ -241,11 +246,13 @@ final class Watcher: Sendable {
 /// schema/blockwatch-1.json against lines, by Debian's python3-jsonschema.
 enum Schema {
     static func check(_ lines: [String]) async throws {
-        let file = FileManager.default.temporaryDirectory.appendingPathComponent("blockwatch-\(UUID().uuidString).ndjson")
+        let file = FileManager.default.temporaryDirectory.appendingPathComponent(
+            "blockwatch-\(UUID().uuidString).ndjson")
         try Data(lines.joined(separator: "\n").utf8).write(to: file)
         defer { try? FileManager.default.removeItem(at: file) }
         let checker = try Child(
-            "/usr/bin/python3", [Built.root + "/tools/check-schema.py", Built.root + "/schema/blockwatch-1.json", file.path])
+            "/usr/bin/python3",
+            [Built.root + "/tools/check-schema.py", Built.root + "/schema/blockwatch-1.json", file.path])
         let code = try await checker.exitCode(within: 60)
         #expect(code == 0, "the schema refuses a line: \(checker.errorText)")
     }

@@ -23,7 +23,9 @@ import Testing
                         Issue.record("\(mode): never reported; it says \(program.says)")
                         continue
                     }
-                    for difference in differences(program.says, record) { Issue.record("\(mode): \(difference) in \(record)") }
+                    for difference in differences(program.says, record) {
+                        Issue.record("\(mode): \(difference) in \(record)")
+                    }
                     if age == .older { #expect(record.text("event.start_source") == "last_ran", "\(mode)") }
                 }
                 for (mode, program) in hanging {
@@ -64,19 +66,24 @@ import Testing
             compare("abi", "syscall.abi")
         }
         for (key, path) in [
-            ("readers", "pipe.readers"), ("writers", "pipe.writers"), ("bytes", "pipe.bytes"), ("capacity", "pipe.capacity"),
+            ("readers", "pipe.readers"), ("writers", "pipe.writers"), ("bytes", "pipe.bytes"),
+            ("capacity", "pipe.capacity"),
             ("local_port", "network.local.port"), ("peer_port", "network.peer.port"), ("state", "network.state"),
             ("local_address", "network.local.address"), ("peer_address", "network.peer.address"),
             ("peer_inode", "network.peer.inode"), ("lock", "lock.type"), ("lock_mode", "lock.mode"),
             ("start", "lock.start"), ("end", "lock.end"), ("filesystem", "file.filesystem"),
         ] { compare(key, path) }
         let kind = says.text("kind") ?? ""
-        if ["pipe", "fifo", "file", "tty", "device"].contains(kind), record.text("syscall.name")?.hasPrefix("open") != true {
+        if ["pipe", "fifo", "file", "tty", "device"].contains(kind),
+            record.text("syscall.name")?.hasPrefix("open") != true
+        {
             compare("inode", kind == "pipe" ? "pipe.inode" : "file.inode")
         }
         if ["tcp", "udp", "unix", "netlink"].contains(kind) { compare("inode", "network.inode") }
         // a path over the budget is cut in its middle
-        if let path = says.text("path"), kind != "unix", kind != "io_uring", path.utf8.count <= 512 { compare("path", "file.path") }
+        if let path = says.text("path"), kind != "unix", kind != "io_uring", path.utf8.count <= 512 {
+            compare("path", "file.path")
+        }
         if kind == "unix", says.text("path") != nil, says.text("syscall") != "connect" {
             let paths = [record.text("network.local.path"), record.text("network.peer.path")]
             if !paths.contains(says.text("path")) { found.append("network has no path \(says.text("path")!)") }

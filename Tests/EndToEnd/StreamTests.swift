@@ -12,7 +12,9 @@ import Testing
                 let tid = try #require(record.tid)
                 _ = try await eventually(within: 5, "the thread, or the end of its call: \(record)") {
                     let isThere = access("/proc/\(pid)/task/\(tid)", F_OK) == 0
-                    let isClosed = watcher.records.contains { $0.id == record.id && ["ended", "returned"].contains($0.action) }
+                    let isClosed = watcher.records.contains {
+                        $0.id == record.id && ["ended", "returned"].contains($0.action)
+                    }
                     return isThere || isClosed ? true : nil
                 }
                 #expect(record.text("process.name") != "true")
@@ -24,7 +26,8 @@ import Testing
         try await Hanging.run("many-threads", [2000]) { hanging in
             try await Watcher.run(["--threshold", "1s", "--max-rate", "1000000"]) { watcher in
                 _ = try await eventually(within: 20, "2,000 records") {
-                    watcher.records.count { $0.action == "blocked" && $0.integer("process.pid") == hanging.pid } > 2000 ? true : nil
+                    watcher.records.count { $0.action == "blocked" && $0.integer("process.pid") == hanging.pid } > 2000
+                        ? true : nil
                 }
                 let tids = Set(watcher.records.filter { $0.integer("process.pid") == hanging.pid }.compactMap(\.tid))
                 #expect(tids.count == 2001)
@@ -70,11 +73,14 @@ import Testing
                     if mode == "weird-names" { #expect(record.text("file.path_base64") != nil) }
                     if mode == "long-path" { #expect(record.strings("truncated").contains("file.path")) }
                     if mode == "unix-abstract-read" {
-                        let paths = [record.text("network.local.path"), record.text("network.peer.path")].compactMap { $0 }
+                        let paths = [record.text("network.local.path"), record.text("network.peer.path")].compactMap {
+                            $0
+                        }
                         #expect(paths.contains { $0.hasPrefix("@") })
                     }
                 }
-                let text = try Child(Built.blockwatch, ["--threshold", "500ms", "--format", "text", "--duration", "2s"])
+                let text = try Child(
+                    Built.blockwatch, ["--threshold", "500ms", "--format", "text", "--duration", "2s"])
                 #expect(try await text.exitCode() == 0)
                 #expect(text.lines.contains { $0.contains("[\(hanging.pid)]") })
                 #expect(!text.lines.joined().unicodeScalars.contains { $0.value < 0x20 || $0.value == 0x7f })
@@ -96,7 +102,9 @@ import Testing
 
     @Test func `identity: user, start, parent, executable, container and unit of its cgroup`() async throws {
         let id = String(repeating: "0123456789abcdef", count: 4)
-        let base = FileManager.default.fileExists(atPath: "/sys/fs/cgroup/cgroup.controllers") ? "/sys/fs/cgroup" : "/sys/fs/cgroup/pids"
+        let base =
+            FileManager.default.fileExists(atPath: "/sys/fs/cgroup/cgroup.controllers")
+            ? "/sys/fs/cgroup" : "/sys/fs/cgroup/pids"
         let folder = "\(base)/docker-\(UUID().uuidString)"
         let cgroup = "\(folder)/docker-\(id).scope"
         try FileManager.default.createDirectory(atPath: cgroup, withIntermediateDirectories: true)
@@ -109,7 +117,9 @@ import Testing
             try await Watcher.run(["--threshold", "500ms"]) { watcher in
                 let record = try await watcher.blocked(tid: hanging.tid)
                 #expect(record.text("process.name") == "hang")
-                #expect(record.text("process.executable") == URL(fileURLWithPath: Built.hang).resolvingSymlinksInPath().path)
+                #expect(
+                    record.text("process.executable") == URL(fileURLWithPath: Built.hang).resolvingSymlinksInPath().path
+                )
                 #expect(record.text("process.command_line")?.contains("pipe-read") == true)
                 #expect(record.integer("process.parent.pid") == Int(getpid()))
                 #expect(record.text("process.user.id") == "0")

@@ -95,7 +95,9 @@ public struct SyscallTable: Sendable {
         var all: [SyscallInfo] = []
         for line in rows.utf8.split(separator: UInt8(ascii: "\n")) {
             let fields = line.split(separator: UInt8(ascii: "\t")).map { Substring($0) }
-            guard fields.count == 7, let number = Int(fields[0]), let kind = SyscallClass(label: fields[2]) else { continue }
+            guard fields.count == 7, let number = Int(fields[0]), let kind = SyscallClass(label: fields[2]) else {
+                continue
+            }
             all.append(
                 SyscallInfo(
                     name: String(fields[1]), number: number, class: kind, descriptorArgument: Int(fields[3]),
@@ -112,7 +114,9 @@ extension SyscallTimeout {
     /// `2:timespec`; nil for `-`.
     fileprivate init?(_ text: Substring) {
         let parts = text.split(separator: ":")
-        guard parts.count == 2, let argument = Int(parts[0]), let unit = Unit(rawValue: String(parts[1])) else { return nil }
+        guard parts.count == 2, let argument = Int(parts[0]), let unit = Unit(rawValue: String(parts[1])) else {
+            return nil
+        }
         self.init(argument: argument, unit: unit)
     }
 }

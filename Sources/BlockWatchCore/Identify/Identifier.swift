@@ -389,7 +389,8 @@ enum MountTable {
         for line in mountinfo.split(separator: UInt8(ascii: "\n")) {
             let fields = line.split(separator: UInt8(ascii: " "))
             guard fields.count > 6, fields[2].elementsEqual(wanted) else { continue }
-            guard let dash = fields.firstIndex(where: { $0.elementsEqual([UInt8(ascii: "-")]) }), dash + 2 < fields.count
+            guard let dash = fields.firstIndex(where: { $0.elementsEqual([UInt8(ascii: "-")]) }),
+                dash + 2 < fields.count
             else { continue }
             return String(decoding: fields[dash + 2], as: UTF8.self)
         }

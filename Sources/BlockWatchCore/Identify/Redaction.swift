@@ -118,7 +118,8 @@ enum CommandLineRedaction {
     private static let innocentFirst: Set<String> = ["no", "ask", "enable", "disable", "skip", "with", "without"]
 
     private static let innocentLast: Set<String> = [
-        "file", "files", "path", "dir", "stdin", "fd", "env", "prompt", "prompts", "name", "id", "type", "length", "len",
+        "file", "files", "path", "dir", "stdin", "fd", "env", "prompt", "prompts", "name", "id", "type", "length",
+        "len",
         "policy", "ttl", "expiry", "expires", "timeout", "url", "uri", "arn", "sock", "socket", "command", "cmd", "age",
         "count", "min", "max", "limit", "size", "store", "provider", "version", "mode", "algorithm", "alg", "method",
         "endpoint", "lifetime", "format", "helper", "service", "source", "class", "ring", "plugin", "server", "host",

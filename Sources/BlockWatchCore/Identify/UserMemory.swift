@@ -33,7 +33,8 @@ enum UserMemory {
     /// - Parameters:
     ///   - memory: of the `struct flock`, if it could be read.
     ///   - object: the file, for locks counted from its position or end.
-    static func lockFields(_ lock: LockCall, _ call: SystemCall, memory: [UInt8]?, object: KernelObject?) -> LockFields? {
+    static func lockFields(_ lock: LockCall, _ call: SystemCall, memory: [UInt8]?, object: KernelObject?) -> LockFields?
+    {
         guard lock.structure != nil else {
             return LockFields(type: "flock", mode: call.arguments[1] & 3 == 1 ? "read" : "write")
         }
@@ -81,7 +82,9 @@ enum UserMemory {
         guard timeout.argument < call.arguments.count else { return nil }
         let value = call.arguments[timeout.argument]
         func nanoseconds(_ seconds: Int64?, _ rest: Int64?, _ scale: Int64) -> UInt64? {
-            guard let seconds, let rest, seconds >= 0, rest >= 0, seconds < 1 << 33, rest < 1_000_000_000 else { return nil }
+            guard let seconds, let rest, seconds >= 0, rest >= 0, seconds < 1 << 33, rest < 1_000_000_000 else {
+                return nil
+            }
             return UInt64(seconds) * 1_000_000_000 + UInt64(rest * scale)
         }
         switch timeout.unit {
@@ -97,7 +100,8 @@ enum UserMemory {
         case .timespec32, .timeval32:
             guard let memory else { return nil }
             return nanoseconds(
-                integer(memory, at: 0, size: 4), integer(memory, at: 4, size: 4), timeout.unit == .timespec32 ? 1 : 1000)
+                integer(memory, at: 0, size: 4), integer(memory, at: 4, size: 4), timeout.unit == .timespec32 ? 1 : 1000
+            )
         }
     }
 }

@@ -97,7 +97,8 @@ public struct Filter: Sendable, Equatable {
     }
 
     public func admits(_ subject: FilterSubject) -> Bool {
-        include.allSatisfy { $0.key.matches($0.value, subject) } && !exclude.contains { $0.key.matches($0.value, subject) }
+        include.allSatisfy { $0.key.matches($0.value, subject) }
+            && !exclude.contains { $0.key.matches($0.value, subject) }
     }
 
     /// Whether a call of this name could be written at all: those that cannot are not even watched.
@@ -149,11 +150,15 @@ public struct IgnoreRule: Sendable, Equatable {
         while true {
             rest = rest.drop { $0 == " " || $0 == "\t" }
             guard !rest.isEmpty else { return pairs }
-            guard let equals = rest.firstIndex(of: "=") else { throw FilterError("\(rest) is not of the form key=value") }
+            guard let equals = rest.firstIndex(of: "=") else {
+                throw FilterError("\(rest) is not of the form key=value")
+            }
             let key = String(rest[..<equals])
             rest = rest[rest.index(after: equals)...]
             if rest.first == "\"" {
-                guard let end = rest.dropFirst().firstIndex(of: "\"") else { throw FilterError("\(key): the quote has no end") }
+                guard let end = rest.dropFirst().firstIndex(of: "\"") else {
+                    throw FilterError("\(key): the quote has no end")
+                }
                 pairs.append((key, String(rest[rest.index(after: rest.startIndex)..<end])))
                 rest = rest[rest.index(after: end)...]
             } else {

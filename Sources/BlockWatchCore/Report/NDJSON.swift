@@ -24,7 +24,9 @@ public struct NDJSON: Sendable {
             { $0.commandLine = 128 },
             { $0.commandLine = 0 },
             { $0.path = 256 },
-            { $0.path = 96; $0.name = 96 },
+            {
+                $0.path = 96; $0.name = 96
+            },
         ]
     }
 
@@ -312,7 +314,8 @@ public struct NDJSON: Sendable {
     private mutating func counts(_ key: String, _ counts: [String: UInt64], most: Int) {
         json.beginObject(key)
         for (name, count) in counts.sorted(by: { ($1.value, $0.key) < ($0.value, $1.key) }).prefix(most) {
-            json.integer(String(decoding: JSONWriter.cut(Array(name.utf8), budget: 64, keep: .head).bytes, as: UTF8.self), count)
+            json.integer(
+                String(decoding: JSONWriter.cut(Array(name.utf8), budget: 64, keep: .head).bytes, as: UTF8.self), count)
         }
         json.endObject()
     }

@@ -9,7 +9,8 @@ enum Sentence {
             case .summary(let summary):
                 "\(summary.open) calls are blocked past the threshold among \(summary.threads) threads; "
                     + "\(summary.totals.blocked) reported since start"
-            case .loss(let loss): "\(loss.count) \(loss.what.split(separator: "_").joined(separator: " ")) may have been missed: \(loss.reason)"
+            case .loss(let loss):
+                "\(loss.count) \(loss.what.split(separator: "_").joined(separator: " ")) may have been missed: \(loss.reason)"
             case .started(let started):
                 "blockwatch \(started.version) watches this host for calls blocked longer than "
                     + TerminalText.duration(nanoseconds: started.thresholdNanoseconds)
@@ -24,7 +25,8 @@ enum Sentence {
         let who = who(call)
         let where_ = place(call)
         let time =
-            (call.startSource == .lastRan ? "at least " : "") + TerminalText.duration(nanoseconds: report.durationNanoseconds)
+            (call.startSource == .lastRan ? "at least " : "")
+            + TerminalText.duration(nanoseconds: report.durationNanoseconds)
         switch action {
         case .returned, .slow:
             let result = result(report).map { " with \($0)" } ?? ""
@@ -41,7 +43,8 @@ enum Sentence {
         let name = TerminalText.escaped(process.name)
         guard process.tid != process.pid else { return "\(name)[\(process.pid)]" }
         let thread = TerminalText.escaped(process.threadName)
-        return "\(name)[\(process.pid)]" + (thread == name ? " thread \(process.tid)" : " thread \(thread)[\(process.tid)]")
+        return "\(name)[\(process.pid)]"
+            + (thread == name ? " thread \(process.tid)" : " thread \(thread)[\(process.tid)]")
     }
 
     /// `read on pipe:[123] (fd 3)`

@@ -17,7 +17,9 @@ enum CallKind {
     private static func set(_ call: SystemCall) -> Resource {
         if call.name.hasPrefix("epoll") { return Resource(.epoll) }
         if call.name == "io_uring_enter" { return Resource(.ioUring) }
-        if call.name.hasPrefix("io_") { return Resource(.poll, name: Array("aio context \(hex(call.arguments[0]))".utf8)) }
+        if call.name.hasPrefix("io_") {
+            return Resource(.poll, name: Array("aio context \(hex(call.arguments[0]))".utf8))
+        }
         let count = call.name.contains("poll") ? call.arguments[1] : call.arguments[0]
         let limit = call.name.contains("poll") ? "descriptor" : "descriptor below "
         return Resource(

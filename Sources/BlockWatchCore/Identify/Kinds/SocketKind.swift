@@ -124,7 +124,9 @@ enum SocketKind {
     }
 
     private static func other(_ object: KernelObject) -> Resource {
-        let families = [3: "ax25", 4: "ipx", 17: "packet", 29: "can", 31: "bluetooth", 38: "alg", 44: "xdp", 45: "mctp"]
+        let families = [
+            3: "ax25", 4: "ipx", 17: "packet", 29: "can", 31: "bluetooth", 38: "alg", 44: "xdp", 45: "mctp",
+        ]
         let family = families[object.socketFamily] ?? "family \(object.socketFamily)"
         var resource = Resource(.raw, name: Array("socket \(family) socket:[\(object.inode)]".utf8))
         var network = NetworkFields(transport: "raw", type: family)
@@ -140,7 +142,8 @@ struct InternetAddress {
     let bytes: [UInt8]
 
     init(_ bytes: [UInt8]) {
-        let isMapped = bytes.count == 16 && bytes[0..<10].allSatisfy { $0 == 0 } && bytes[10] == 0xff && bytes[11] == 0xff
+        let isMapped =
+            bytes.count == 16 && bytes[0..<10].allSatisfy { $0 == 0 } && bytes[10] == 0xff && bytes[11] == 0xff
         self.bytes = isMapped ? [UInt8](bytes[12...]) : bytes
     }
 
@@ -167,6 +170,7 @@ struct InternetAddress {
         func hex(_ range: Range<Int>) -> String {
             groups[range].map { String($0, radix: 16) }.joined(separator: ":")
         }
-        return best.isEmpty ? hex(0..<groups.count) : hex(0..<best.lowerBound) + "::" + hex(best.upperBound..<groups.count)
+        return best.isEmpty
+            ? hex(0..<groups.count) : hex(0..<best.lowerBound) + "::" + hex(best.upperBound..<groups.count)
     }
 }
