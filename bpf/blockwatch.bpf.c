@@ -564,7 +564,7 @@ int scan(struct bpf_iter__task *ctx)
 	struct pt_regs *regs;
 	struct look now;
 	u32 asleep, flags, call_class;
-	bool is_handler_return;
+	bool is_handler_return, is_worker;
 	s32 number;
 
 	if (ctx->meta->seq_num == 0)
@@ -575,13 +575,14 @@ int scan(struct bpf_iter__task *ctx)
 	flags = task->flags;
 	if (flags & PF_KTHREAD || task->exit_state || task->tgid == scanner_tgid)
 		return 0;
-	/* they carry a copy of their creator's registers and would seem to hang in its call for ever */
-	if (flags & PF_IO_WORKER || (flags & PF_USER_WORKER && bpf_core_field_exists(struct kernel_clone_args, user_worker)))
-		return 0;
 	asleep = task_state(task) & ~0x400u;
+	/* They carry a copy of their creator's registers and would seem to hang in its call for ever. One that
+	 * only the kernel can wake holds up the work it was given. */
+	is_worker = flags & PF_IO_WORKER ||
+		    (flags & PF_USER_WORKER && bpf_core_field_exists(struct kernel_clone_args, user_worker));
 	state = bpf_task_storage_get(&threads, task, 0, 0);
 	if (!state) {
-		if (!asleep)
+		if (!asleep || (is_worker && !(asleep & TASK_UNINTERRUPTIBLE)))
 			return 0;
 		state = bpf_task_storage_get(&threads, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
 		if (!state) {
@@ -600,6 +601,14 @@ int scan(struct bpf_iter__task *ctx)
 	if (state->has_lost && !say_closed(NULL, state->lost_closing, BW_CLOSE_UNSEEN, 0))
 		state->has_lost = 0;
 
+	if (is_worker) {
+		now.kind = BW_KIND_IO_WORKER;
+		if (asleep & TASK_UNINTERRUPTIBLE)
+			scan_aside(task, state, regs, &now);
+		else if (state->has_aside)
+			drop_aside(task, state);
+		return 0;
+	}
 	if (flags & PF_EXITING || flags & PF_POSTCOREDUMP || flags & PF_DUMPCORE) {
 		now.kind = BW_KIND_EXITING;
 		if (asleep)

@@ -261,6 +261,9 @@ import Testing
         let exit = try identify(Bytes.call { $0.kind = BW_KIND_EXITING.rawValue })
         #expect(exit.call?.name == "exit_group")
         #expect(exit.resource.kind == .none)
+        let worker = try identify(Bytes.call { $0.kind = BW_KIND_IO_WORKER.rawValue })
+        #expect(worker.call?.name == "io_uring_enter")
+        #expect(worker.resource.kind == .ioUring)
         let stop = try identify(Bytes.call { $0.kind = BW_KIND_STOPPED.rawValue })
         #expect(stop.call == nil)
     }

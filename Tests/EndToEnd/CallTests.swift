@@ -212,6 +212,56 @@ import Testing
         }
     }
 
+    /// Both freezers, where the host has them mounted.
+    @Test func `a frozen call goes on, and a thread frozen outside any call is said`() async throws {
+        let places = [
+            ("/sys/fs/cgroup/freezer", "freezer.state", "FROZEN", "THAWED"),
+            ("/sys/fs/cgroup/unified", "cgroup.freeze", "1", "0"), ("/sys/fs/cgroup", "cgroup.freeze", "1", "0"),
+        ].filter { access("\($0.0)/cgroup.procs", F_OK) == 0 }
+        try #require(!places.isEmpty, "no freezer is mounted")
+        for (base, file, frozen, thawed) in places {
+            let cgroup = "\(base)/blockwatch-\(UUID().uuidString)"
+            try FileManager.default.createDirectory(atPath: cgroup, withIntermediateDirectories: true)
+            func put(_ text: String, _ file: String) throws {
+                try text.write(toFile: "\(cgroup)/\(file)", atomically: false, encoding: .utf8)
+            }
+            try await Watcher.run(["--threshold", "1s", "--repeat", "1s"]) { watcher in
+                try await Hanging.run("pipe-read") { reading in
+                    try await Hanging.run("idle") { running in
+                        let first = try await watcher.blocked(tid: reading.tid)
+                        try put("\(reading.pid)", "cgroup.procs")
+                        try put("\(running.pid)", "cgroup.procs")
+                        try put(frozen, file)
+                        let still = try await watcher.record("the frozen read") {
+                            $0.action == "still_blocked" && $0.id == first.id && duration($0) > 3_000_000_000
+                        }
+                        #expect(still.text("syscall.name") == "read")
+                        let outside = try await watcher.blocked(tid: running.tid)
+                        #expect(["none", "timer"].contains(outside.text("resource.kind")))
+                        try put(thawed, file)
+                        _ = try await watcher.record("its end") { $0.action == "returned" && $0.id == outside.id }
+                        let on = try await watcher.record("the read after the thaw") {
+                            $0.id == first.id && duration($0) > duration(still) + 1_000_000_000
+                        }
+                        #expect(on.action == "still_blocked")
+                    }
+                }
+            }
+            rmdir(cgroup)
+        }
+    }
+
+    @Test func `an io_uring worker is not taken for its creator`() async throws {
+        try await Watcher.run(["--threshold", "500ms"]) { watcher in
+            try await Hanging.run("io-uring-worker") { hanging in
+                let record = try await watcher.blocked(tid: hanging.tid)
+                #expect(record.text("syscall.name") == "io_uring_enter")
+                let worker = try #require(hanging.says.integer("worker_tid"))
+                #expect(!watcher.records.contains { $0.tid == worker })
+            }
+        }
+    }
+
     @Test func `engine scan finds them too, and the end without a result`() async throws {
         try await Hanging.run("fifo-read") { old in
             try await Watcher.run(["--threshold", "1s", "--engine", "scan"]) { watcher in

@@ -117,6 +117,7 @@ enum bw_call_kind {
 	BW_KIND_PAGE = 1,    /* in a page fault outside any call */
 	BW_KIND_EXITING = 2, /* dying: its system calls are over */
 	BW_KIND_STOPPED = 3, /* stopped, traced or frozen outside any call */
+	BW_KIND_IO_WORKER = 4, /* an io_uring worker that only the kernel can wake */
 };
 
 /* bw_call.flags */
@@ -126,7 +127,6 @@ enum bw_call_kind {
 #define BW_CALL_TRACED 0x8     /* stopped by a tracer */
 #define BW_CALL_FROZEN 0x10    /* cgroup freezer */
 #define BW_CALL_ON_CPU 0x20    /* runnable, not asleep */
-#define BW_CALL_IO_WORKER 0x40 /* seen through one of its process's io_uring workers */
 #define BW_CALL_FD_CLOSED 0x80 /* the descriptor has been closed since; `object` is what the call is on, if known */
 #define BW_CALL_FD_OTHER 0x100 /* the descriptor has been opened anew since; `object` is what the call is on */
 #define BW_CALL_SINGLE 0x200   /* the process has one thread */

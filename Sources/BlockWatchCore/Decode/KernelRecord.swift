@@ -88,6 +88,8 @@ public struct CallRecord: Sendable {
         case exiting
         /// Stopped, traced or frozen outside any call.
         case stopped
+        /// An io_uring worker that only the kernel can wake.
+        case ioWorker
     }
     public enum Occasion: Sendable, Equatable {
         /// In flight, past the threshold, for the first time.
@@ -115,6 +117,7 @@ public struct CallRecord: Sendable {
         case BW_KIND_PAGE.rawValue: .page
         case BW_KIND_EXITING.rawValue: .exiting
         case BW_KIND_STOPPED.rawValue: .stopped
+        case BW_KIND_IO_WORKER.rawValue: .ioWorker
         default: .systemCall
         }
     }

@@ -80,9 +80,11 @@ public struct Identifier {
         let abi = record.isCompat ? ABI.i386 : settings.nativeABI
         switch record.kind {
         case .page, .stopped: return nil
-        case .exiting:
-            let number = (record.isCompat ? compat : native).number(named: "exit_group") ?? 0
-            return SystemCall(name: "exit_group", number: number, abi: abi, arguments: [])
+        case .exiting, .ioWorker:
+            // a worker does what its process handed over by this call
+            let name = record.kind == .exiting ? "exit_group" : "io_uring_enter"
+            let number = (record.isCompat ? compat : native).number(named: name) ?? 0
+            return SystemCall(name: name, number: number, abi: abi, arguments: [])
         case .systemCall:
             let name = info(record)?.name ?? "syscall_\(record.number)"
             return SystemCall(name: name, number: record.number, abi: abi, arguments: record.arguments)
@@ -224,6 +226,7 @@ public struct Identifier {
     ) -> Resource {
         switch record.kind {
         case .exiting, .stopped: return Resource(.none)
+        case .ioWorker: return Resource(.ioUring, name: Array("io_uring worker \(record.tid)".utf8))
         case .page:
             // asleep outside any call, and not in a fault: the way back to the program, a task's work
             return stack.isEmpty || Self.isInPageFault(stack) ? page(record) : Resource(.none)

@@ -54,7 +54,7 @@ enum Sentence {
             case .page: "a page fault"
             case .exiting: "its exit, releasing files and memory"
             case .stopped: "a stop"
-            case .systemCall: call.call?.name ?? "a system call"
+            case .systemCall, .ioWorker: call.call?.name ?? "a system call"
             }
         let name = what(call)
         return name.isEmpty ? step : "\(step) on \(name)"

@@ -20,7 +20,7 @@ public struct TextFormat: Sendable {
         let duration = TerminalText.padded(
             bound + TerminalText.duration(nanoseconds: report.durationNanoseconds), to: 8, .right)
         let who = TerminalText.padded(Sentence.who(call), to: 22)
-        let step = TerminalText.padded(self.step(call), to: 14)
+        let step = TerminalText.padded(self.step(call), to: 15)
         var line = "\(time)  \(colored(action, record.action))  \(duration)  \(who)  \(step)  \(Sentence.what(call))"
         if let result = Sentence.result(report) { line += "  = \(result)" }
         if call.unresolved.contains(where: { $0.hasPrefix("resource") }) { line += "  (no longer open)" }
@@ -29,7 +29,7 @@ public struct TextFormat: Sendable {
 
     private func step(_ call: BlockedCall) -> String {
         switch call.kind {
-        case .systemCall: call.call?.name ?? "?"
+        case .systemCall, .ioWorker: call.call?.name ?? "?"
         case .page: "page fault"
         case .exiting: "exit"
         case .stopped: "stopped"
