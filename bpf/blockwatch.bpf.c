@@ -658,7 +658,7 @@ int scan(struct bpf_iter__task *ctx)
 		}
 		return 0;
 	}
-	if (number >= 0 && !is_handler_return) {
+	if (number >= 0 && !is_handler_return && (call_class || !settings.narrow)) {
 		/* also one that never blocks by itself: seccomp or a tracer may hold it in front of the kernel */
 		if (state->has_aside)
 			drop_aside(task, state);

@@ -92,7 +92,7 @@ struct DoctorCommand: ParsableCommand {
         let table = SyscallTable.table(for: Host.nativeABI)
         let settings = CaptureSettings(
             thresholdNanoseconds: 3_600_000_000_000, trace: true, watchedNative: table.kernelBytes { _ in true },
-            watchedCompat: SyscallTable.table(for: .i386).kernelBytes { _ in true })
+            watchedCompat: SyscallTable.table(for: .i386).kernelBytes { _ in true }, isNarrow: false)
         for program in ProgramProbe.all {
             do throws(CaptureError) {
                 try program.run()

@@ -30,7 +30,6 @@ struct Watch: ~Copyable {
         self.host = host
         host.requireScope(settings.scope)
         host.requireCapabilities()
-        let now = Clock.now()
         // signals first: a thread started later inherits the mask
         signals = Signals()
         let native = SyscallTable.table(for: Host.nativeABI)
@@ -41,7 +40,8 @@ struct Watch: ~Copyable {
                 CaptureSettings(
                     thresholdNanoseconds: settings.thresholdNanoseconds, trace: settings.engine == .trace,
                     watchedNative: native.kernelBytes { filter.mayAdmit(syscall: $0.name) },
-                    watchedCompat: compat.kernelBytes { filter.mayAdmit(syscall: $0.name) }))
+                    watchedCompat: compat.kernelBytes { filter.mayAdmit(syscall: $0.name) },
+                    isNarrow: native.all.contains { !filter.mayAdmit(syscall: $0.name) }))
         } catch {
             fail(error.exitCode, error.description)
         }
@@ -53,6 +53,8 @@ struct Watch: ~Copyable {
                 "cannot open the output \(settings.outputPath ?? "stdout"): \(describe(errno: error.errno)); name a file in an existing folder that may be written"
             )
         }
+        // after loading, which takes long on a slow machine
+        let now = Clock.now()
         metrics = settings.metricsPath.map { MetricsFile(path: $0, log: log) }
         risky = RiskyReaders(procFS: host.procFS)
         schedule = ScanSchedule(
@@ -68,7 +70,7 @@ struct Watch: ~Copyable {
                     bootID: host.bootID, commandLine: settings.commandLine,
                     clockTicksPerSecond: UInt64(max(sysconf(Int32(_SC_CLK_TCK)), 1)), nativeABI: Host.nativeABI)),
             now: now.monotonic)
-        formats = Formats(settings.format, hostName: host.name, bootID: host.bootID)
+        formats = Formats(settings, hostName: host.name, bootID: host.bootID)
         nextSummary = settings.summaryNanoseconds.map { now.monotonic + $0 }
         end = settings.durationNanoseconds.map { now.monotonic + $0 }
         events = EventSet(capture.descriptor, signals.descriptor, output.endings.descriptor)
@@ -273,12 +275,12 @@ private struct Formats {
     private let text: TextFormat?
     private let offsetSeconds: Int64
 
-    init(_ format: OutputFormat, hostName: String, bootID: String) {
+    init(_ settings: borrowing Settings, hostName: String, bootID: String) {
         ndjson = NDJSON(hostName: hostName, bootID: bootID)
-        let isTerminal = isatty(STDOUT_FILENO) == 1
+        let isTerminal = settings.outputPath == nil && isatty(STDOUT_FILENO) == 1
         let noColor = unsafe getenv("NO_COLOR")
         let usesColor = unsafe isTerminal && noColor == nil
-        let wantsText = format == .text || (format == .auto && isTerminal)
+        let wantsText = settings.format == .text || (settings.format == .auto && isTerminal)
         text = wantsText ? TextFormat(usesColor: usesColor) : nil
         var now = time(nil)
         var local = unsafe tm()

@@ -13,7 +13,13 @@ public struct CaptureSettings: Sendable {
     /// The same for 32-bit calls.
     public var watchedCompat: [UInt8]
 
-    public init(thresholdNanoseconds: UInt64, trace: Bool, watchedNative: [UInt8], watchedCompat: [UInt8]) {
+    /// Some calls that can block are left out of these tables.
+    public var isNarrow: Bool
+
+    public init(
+        thresholdNanoseconds: UInt64, trace: Bool, watchedNative: [UInt8], watchedCompat: [UInt8], isNarrow: Bool
+    ) {
+        self.isNarrow = isNarrow
         self.thresholdNanoseconds = thresholdNanoseconds
         self.trace = trace
         self.watchedNative = watchedNative
@@ -200,6 +206,7 @@ public struct CaptureCounters: Sendable, Equatable {
         values.tick_ns = tick
         values.precise = precise ? 1 : 0
         values.trace = settings.trace ? 1 : 0
+        values.narrow = settings.isNarrow ? 1 : 0
         if precise {
             values.sure_age = settings.thresholdNanoseconds
             values.near_age = settings.thresholdNanoseconds / 4 * 3

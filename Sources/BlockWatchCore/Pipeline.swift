@@ -96,8 +96,11 @@ public struct Pipeline {
             return
         }
         var isWritten = false
+        var mayBeSaidLater = true
         if let reason = hidden(call, duration) {
             totals.hidden[reason, default: 0] += 1
+            // an ignore rule may run out; a filter's answer stays
+            mayBeSaidLater = reason != "filter" && reason != "new_only"
         } else if !rate.admit(at: clock.monotonic) {
             totals.hidden["max_rate", default: 0] += 1
         } else {
@@ -105,7 +108,7 @@ public struct Pipeline {
             totals.blocked += 1
             say(.blocked, call, duration: duration, result: nil, clock)
         }
-        let first = settings.repeatNanoseconds
+        let first = mayBeSaidLater ? settings.repeatNanoseconds : nil
         open[call.id] = OpenCall(
             call: call, isWritten: isWritten, nextRepeat: first.map { clock.monotonic + $0 },
             repeatInterval: first ?? 0, procPID: record.procPID, procTID: record.procTID)

@@ -27,6 +27,7 @@ import Testing
                 ("tick_ns", MemoryLayout<S>.offset(of: \.tick_ns)),
                 ("near_age", MemoryLayout<S>.offset(of: \.near_age)),
                 ("sure_age", MemoryLayout<S>.offset(of: \.sure_age)),
+                ("narrow", MemoryLayout<S>.offset(of: \.narrow)), ("pad", MemoryLayout<S>.offset(of: \.pad)),
                 ("precise", MemoryLayout<S>.offset(of: \.precise)), ("trace", MemoryLayout<S>.offset(of: \.trace)),
                 ("watched", MemoryLayout<S>.offset(of: \.watched)),
             ])
@@ -93,7 +94,7 @@ import Testing
         var raw = bw_settings()
         for threshold in [100_000_000, 123_456_789, 5_000_000_000, 7_200_000_000_000] as [UInt64] {
             let settings = CaptureSettings(
-                thresholdNanoseconds: threshold, trace: true, watchedNative: [], watchedCompat: [])
+                thresholdNanoseconds: threshold, trace: true, watchedNative: [], watchedCompat: [], isNarrow: false)
             Capture.fill(&raw, from: settings)
             #expect(raw.precise == 0)
             // a stamp may lie a whole tick before the call
@@ -103,8 +104,10 @@ import Testing
         }
         Capture.fill(
             &raw,
-            from: CaptureSettings(thresholdNanoseconds: 1_000_000, trace: true, watchedNative: [7], watchedCompat: [9]))
+            from: CaptureSettings(
+                thresholdNanoseconds: 1_000_000, trace: true, watchedNative: [7], watchedCompat: [9], isNarrow: true))
         #expect(raw.precise == 1)
+        #expect(raw.narrow == 1)
         #expect(raw.sure_age == 1_000_000)
         #expect(raw.near_age < raw.sure_age)
         #expect(raw.watched.0.0 == 7)

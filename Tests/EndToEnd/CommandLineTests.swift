@@ -122,6 +122,25 @@ import Testing
         #expect(all.last?.action == "stopped")
     }
 
+    @Test func `--metrics writes a Prometheus file anew, whole, and of mode 0640`() async throws {
+        let file = FileManager.default.temporaryDirectory.appendingPathComponent("\(UUID().uuidString).prom").path
+        defer { try? FileManager.default.removeItem(atPath: file) }
+        try await Watcher.run(["--threshold", "500ms", "--metrics", file]) { watcher in
+            try await Hanging.run("pipe-read") { hanging in
+                _ = try await watcher.blocked(tid: hanging.tid)
+                let text = try await eventually("an open call in the metrics") { () -> String? in
+                    let text = (try? String(contentsOfFile: file, encoding: .utf8)) ?? ""
+                    return text.contains("\nblockwatch_open_calls 0\n") || text.isEmpty ? nil : text
+                }
+                for line in text.split(separator: "\n") where !line.hasPrefix("#") {
+                    #expect(line.wholeMatch(of: /blockwatch_[a-z_]+(\{[a-z]+="[^"]*"\})? [0-9.]+/) != nil, "\(line)")
+                }
+            }
+        }
+        let mode = try FileManager.default.attributesOfItem(atPath: file)[.posixPermissions] as? Int
+        #expect(mode == 0o640)
+    }
+
     @Test func `--duration ends with 0 and doctor finds nothing missing`() async throws {
         let (code, lines, _) = try await run(["--threshold", "1s", "--duration", "1s", "--format", "ndjson"])
         #expect(code == 0)

@@ -73,6 +73,8 @@ struct bw_settings {
 	bw_u64 sure_age;     /* in stamp units: from this age on a call is surely past the threshold */
 	bw_u32 precise;	     /* stamps are CLOCK_MONOTONIC nanoseconds instead of jiffies */
 	bw_u32 trace;	     /* engine trace; 0: engine scan, no program on any system call */
+	bw_u32 narrow;	     /* some calls that can block are not watched: sleeping in one is nobody's business */
+	bw_u32 pad;
 	bw_u8 watched[2][BW_SYSCALLS_MAX]; /* by enum bw_abi and number */
 };
 

@@ -20,12 +20,11 @@ enum CallKind {
         if call.name.hasPrefix("io_") {
             return Resource(.poll, name: Array("aio context \(hex(call.arguments[0]))".utf8))
         }
-        let count = call.name.contains("poll") ? call.arguments[1] : call.arguments[0]
-        let limit = call.name.contains("poll") ? "descriptor" : "descriptor below "
-        return Resource(
-            .poll,
-            name: Array(
-                (call.name.contains("poll") ? "\(count) \(limit)\(count == 1 ? "" : "s")" : "\(limit)\(count)").utf8))
+        let name =
+            call.name.contains("poll")
+            ? "\(call.arguments[1]) descriptor\(call.arguments[1] == 1 ? "" : "s")"
+            : "descriptors below \(call.arguments[0])"
+        return Resource(.poll, name: Array(name.utf8))
     }
 
     private static func child(_ call: SystemCall) -> String {
