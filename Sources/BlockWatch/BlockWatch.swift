@@ -19,17 +19,18 @@ struct BlockWatch: ParsableCommand {
 
     /// Wrong usage is one clear line and exit code 64, with nothing on stdout.
     static func main() {
+        // a reader that goes away is an errno, also for --help
+        signal(SIGPIPE, SIG_IGN)
         do {
             var command = try parseAsRoot()
             try command.run()
         } catch {
             let code = exitCode(for: error)
             if code == .success || code.rawValue == 0 { exit(withError: error) }  // --help, --version
+            // whatever was typed, newlines too, stays on one line: the log escapes it
             let text = message(for: error)
-            let first = text.isEmpty ? "\(error)" : text
-            let line = first.split(separator: "\n").first.map(String.init) ?? first
-            let hint = code == .validationFailure ? "; see blockwatch --help" : ""
-            fail(.wrongUsage, line.hasSuffix(".") ? String(line.dropLast()) + hint : line + hint)
+            let line = text.isEmpty ? "\(error)" : text
+            fail(.wrongUsage, (line.hasSuffix(".") ? String(line.dropLast()) : line) + "; see blockwatch --help")
         }
     }
 }

@@ -25,20 +25,19 @@ struct Settings: Sendable {
 
     /// - Parameter arguments: those of the command line, without the program's name.
     static func load(_ options: WatchOptions, arguments: [String]) -> Settings {
+        if let problem = userProblem(options) { fail(.wrongUsage, problem) }
         var options = options
         var rules: [IgnoreRule] = []
         let own = arguments.first == WatchCommand._commandName ? Array(arguments.dropFirst()) : arguments
         if let path = options.config {
             let config = read(path)
             rules = config.ignoreRules
-            let given = config.entries.flatMap { Self.words(of: $0, in: path) }
+            let given = words(of: config, in: path)
             do { options = try WatchOptions.parse(given + own) } catch {
                 fail(.badConfig, "\(path): \(WatchOptions.message(for: error))")
             }
         }
-        let settings = Settings(options, rules: rules, arguments: own)
-        settings.requireKnownUsers()
-        return settings
+        return Settings(options, rules: rules, arguments: own)
     }
 
     private init(_ options: WatchOptions, rules: [IgnoreRule], arguments: [String]) {
@@ -78,7 +77,7 @@ struct Settings: Sendable {
 
     /// - Returns: what is in it; ends with 78 if it cannot be read or understood.
     static func read(_ path: String) -> ConfigFile {
-        let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+        let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else {
             fail(.badConfig, "cannot open the config file \(path): \(describe(errno: errno))")
         }
@@ -87,18 +86,27 @@ struct Settings: Sendable {
         var chunk = [UInt8](repeating: 0, count: 65536)
         while bytes.count <= ConfigFile.sizeLimit {
             let count = unsafe Glibc.read(descriptor, &chunk, chunk.count)
+            if count < 0, errno == EINTR { continue }
             if count < 0 { fail(.badConfig, "cannot read the config file \(path): \(describe(errno: errno))") }
             if count == 0 { break }
             bytes += chunk.prefix(count)
         }
-        do throws(ConfigFile.ParseError) { return try ConfigFile(bytes) } catch {
+        do throws(ConfigFile.ParseError) { return try ConfigFile(bytes, checkRule: check) } catch {
             fail(.badConfig, "\(path):\(error.line): \(error.what)")
         }
     }
 
     private static let flags = ["all", "new-only"]
 
-    /// The line as arguments, if it would be understood on the command line.
+    /// The file as arguments, each line such as the command line would understand. Of a flag the last line counts.
+    private static func words(of config: ConfigFile, in path: String) -> [String] {
+        let last = Dictionary(config.entries.map { ($0.key, $0.line) }, uniquingKeysWith: max)
+        return config.entries.flatMap { entry in
+            let words = words(of: entry, in: path)
+            return flags.contains(entry.key) && last[entry.key] != entry.line ? [] : words
+        }
+    }
+
     private static func words(of entry: ConfigFile.Entry, in path: String) -> [String] {
         func bad(_ what: String) -> Never { fail(.badConfig, "\(path):\(entry.line): \(what)") }
         if entry.key == "config" { bad("config: a config file cannot name another") }
@@ -110,22 +118,43 @@ struct Settings: Sendable {
             }
         }
         let arguments = ["--\(entry.key)=\(entry.value)"]
-        do { _ = try WatchOptions.parse(arguments) } catch {
+        do {
+            if let problem = userProblem(try WatchOptions.parse(arguments)) { bad(problem) }
+        } catch {
             let text = WatchOptions.message(for: error)
-            bad(text.hasPrefix("Unknown option") ? "unknown key \(entry.key)" : text)
+            // options of the parser's own, such as --help, are no keys and end with success
+            let isUnknown = text.hasPrefix("Unknown option") || WatchOptions.exitCode(for: error) == .success
+            bad(isUnknown ? "unknown key \(entry.key)" : text)
         }
         return arguments
+    }
+
+    /// What a rule names must exist, as on the command line: a rule with a typo would never ignore anything.
+    private static func check(_ rule: IgnoreRule) throws(FilterError) {
+        for pattern in rule.conditions[.syscall] ?? [] {
+            if let problem = WatchOptions.syscallProblem(pattern) { throw FilterError("syscall: \(problem)") }
+        }
+        if let user = unknownUser(in: rule.conditions[.user] ?? []) {
+            throw FilterError("user: there is no user \(user) in /etc/passwd")
+        }
     }
 
     // MARK: - users
 
     /// A name that nobody has would silently hide everything.
-    private func requireKnownUsers() {
-        let names = (filter.include[.user] ?? []) + (filter.exclude[.user] ?? [])
-        guard !names.isEmpty else { return }
-        let users = UserNames(passwd: (try? ProcFS(root: "/etc").readFile("passwd", limit: 4 << 20)) ?? [])
-        for name in names where UInt32(name) == nil && !name.contains(where: { "*?[".contains($0) }) {
-            if users.uid(name: name) == nil { fail(.wrongUsage, "--user: there is no user \(name) in /etc/passwd") }
+    private static func userProblem(_ options: WatchOptions) -> String? {
+        for list in options.lists where list.field == .user {
+            if let user = unknownUser(in: list.values.flatMap(FilterField.elements)) {
+                return "\(list.option): there is no user \(user) in /etc/passwd"
+            }
         }
+        return nil
+    }
+
+    private static func unknownUser(in names: [String]) -> String? {
+        let names = names.filter { UInt32($0) == nil && !FilterField.isPattern($0) }
+        guard !names.isEmpty else { return nil }
+        let users = UserNames(passwd: (try? ProcFS(root: "/etc").readFile("passwd", limit: 4 << 20)) ?? [])
+        return names.first { users.uid(name: $0) == nil }
     }
 }

@@ -131,25 +131,37 @@ struct WatchOptions: ParsableArguments {
 
     func validate() throws {
         for list in lists { _ = try Self.elements(list.values, of: list.field, option: list.option) }
-        if output?.isEmpty == true { throw ValidationError("--output: an empty name") }
+        for (option, name) in [("--output", output), ("--metrics", metrics), ("--config", config)]
+        where name?.isEmpty == true {
+            throw ValidationError("\(option): an empty name")
+        }
     }
 
     /// Commas taken apart, each value checked.
     static func elements(_ values: [String], of field: FilterField, option: String) throws -> [String] {
-        let elements = values.flatMap { $0.split(separator: ",", omittingEmptySubsequences: false).map(String.init) }
+        let elements = values.flatMap(FilterField.elements)
         for element in elements {
             do throws(FilterError) { try field.check(element) } catch { throw ValidationError("\(option): \(error)") }
-            if field == .syscall { try checkSyscall(element, option) }
+            if field == .syscall, let problem = syscallProblem(element) {
+                throw ValidationError("\(option): \(problem)")
+            }
         }
         return elements
     }
 
-    private static func checkSyscall(_ pattern: String, _ option: String) throws {
+    /// Why no call can have this name; `nil` if one has.
+    static func syscallProblem(_ pattern: String) -> String? {
         let names = Set((SyscallTable.table(for: Host.nativeABI).all + SyscallTable.table(for: .i386).all).map(\.name))
-        guard !names.contains(where: { glob(pattern, $0) }) else { return }
-        let nearest = names.min { (distance($0, pattern), $0) < (distance($1, pattern), $1) } ?? ""
-        throw ValidationError(
-            "\(option): there is no system call \(pattern); did you mean \(nearest)? blockwatch syscalls lists them")
+        guard !names.contains(where: { glob(pattern, $0) }) else { return nil }
+        let list = "blockwatch syscalls --all lists them"
+        if FilterField.isPattern(pattern) { return "no system call fits \(pattern); \(list)" }
+        let text = pattern.lowercased()
+        let nearest = names.map { (distance($0, text), $0) }.min { $0 < $1 }
+        // too far off is no help
+        guard let nearest, nearest.0 <= max(2, text.utf8.count / 3) else {
+            return "there is no system call \(pattern); \(list)"
+        }
+        return "there is no system call \(pattern); did you mean \(nearest.1)? \(list)"
     }
 
     /// Levenshtein.

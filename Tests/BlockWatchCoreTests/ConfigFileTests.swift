@@ -60,6 +60,19 @@ import Testing
         }
     }
 
+    @Test func `may begin with a byte order mark`() throws {
+        #expect(try ConfigFile([0xef, 0xbb, 0xbf] + Array("all = true\n".utf8)) == parse("all = true\n"))
+    }
+
+    @Test func `tells what the host knows against a rule`() {
+        do throws(ConfigFile.ParseError) {
+            _ = try ConfigFile(Array("\nignore.a = user=nope\n".utf8)) { rule throws(FilterError) in
+                throw FilterError("no \(rule.name)")
+            }
+            Issue.record("accepted")
+        } catch { #expect(error == .init(line: 2, what: "ignore.a: no a")) }
+    }
+
     @Test func `has an end`() {
         let comment = [UInt8](repeating: UInt8(ascii: "#"), count: ConfigFile.sizeLimit - 1)
         #expect(mistake(comment) == nil)

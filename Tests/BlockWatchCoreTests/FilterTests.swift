@@ -18,9 +18,10 @@ import Testing
         (FilterField.syscall, "read", "write"), (.syscall, "re*", "w*"), (.pid, "7", "8"), (.comm, "worker", "work"),
         (.comm, "post*", "gres"), (.user, "26", "0"), (.user, "postgres", "root"),
         (.cgroup, "/system.slice/*", "/user*"),
-        (.unit, "postgresql.service", "ssh.service"), (.container, "012345", "01234"),
+        (.unit, "postgresql.service", "ssh.service"), (.container, "012345", "12345"),
         (.container, "0123456789abcdef", "f*"),
-        (.path, "/srv/*", "/srv"), (.port, "5432", "543"), (.port, "40404", "80"),
+        (.path, "/srv/*", "/srv"), (.port, "5432", "543"), (.port, "05432", "54320"), (.user, "026", "2"),
+        (.port, "40404", "80"),
     ])
     func `a field fits or not`(field: FilterField, fits: String, other: String) {
         #expect(only(field, fits).admits(call))
@@ -54,9 +55,19 @@ import Testing
         #expect(only(.comm, "x").mayAdmit(syscall: "read"))
     }
 
-    @Test(arguments: [(FilterField.pid, "0"), (.pid, "x"), (.port, "0"), (.port, "65536"), (.comm, "")])
+    @Test(arguments: [
+        (FilterField.pid, "0"), (.pid, "x"), (.port, "0"), (.port, "65536"), (.comm, ""), (.container, "01234"),
+    ])
     func `values that can never match are refused`(field: FilterField, value: String) {
         #expect(throws: FilterError.self) { try field.check(value) }
+    }
+}
+
+@Suite struct `Lists` {
+    @Test func `have commas, and blanks around their elements do not count`() {
+        #expect(FilterField.elements("a") == ["a"])
+        #expect(FilterField.elements(" a,b ,\tc d\t") == ["a", "b", "c d"])
+        #expect(FilterField.elements("a,,") == ["a", "", ""], "empty ones are kept, to be refused")
     }
 }
 
@@ -83,39 +94,9 @@ import Testing
 
     @Test(arguments: [
         "", "max=2h", "colour=red", "comm", "comm=\"x", "comm=", "pid=zero", "comm=x max=5", "comm=x max=-1s",
+        "comm=x max=1s max=2s", "comm=\"a b\"syscall=read",
     ])
     func `a rule that means nothing is refused`(text: String) {
         #expect(throws: FilterError.self) { try IgnoreRule(name: "b", text: text) }
-    }
-}
-
-@Suite struct `The config file` {
-    private func parse(_ text: String) throws(ConfigFile.ParseError) -> ConfigFile { try ConfigFile(Array(text.utf8)) }
-
-    @Test func `has keys, values, comments and rules`() throws {
-        let config = try parse("# ours\nthreshold = 5s\r\n\n  comm=a, b  \nignore.backup = comm=borg max=2h\n")
-        #expect(
-            config.entries == [
-                .init(line: 2, key: "threshold", value: "5s"), .init(line: 4, key: "comm", value: "a, b"),
-            ])
-        #expect(config.ignoreRules.map(\.name) == ["backup"])
-    }
-
-    @Test(arguments: [
-        ("threshold 5s", 1), ("a = b\n= 5", 2), ("\n\nignore. = comm=x", 3),
-        ("ignore.a = comm=x\nignore.a = comm=y", 2),
-        ("x = \u{0}", 1), ("ignore.a = max=5s", 1),
-    ])
-    func `names the line of a mistake`(text: String, line: Int) {
-        do throws(ConfigFile.ParseError) {
-            _ = try parse(text)
-            Issue.record("accepted: \(text)")
-        } catch { #expect(error.line == line) }
-    }
-
-    @Test func `refuses bytes that are no text`() {
-        #expect(throws: ConfigFile.ParseError(line: 2, what: "not UTF-8 text")) {
-            try ConfigFile(Array("a = b\n".utf8) + [0xff, 0xfe])
-        }
     }
 }

@@ -24,14 +24,19 @@ public struct ConfigFile: Sendable, Equatable {
 
     public static let sizeLimit = 1 << 20
 
-    public init(_ bytes: [UInt8]) throws(ParseError) {
+    /// - Parameter checkRule: what only the host knows about a rule: whether its users exist.
+    public init(
+        _ bytes: [UInt8], checkRule: (IgnoreRule) throws(FilterError) -> Void = { (_) throws(FilterError) in }
+    ) throws(ParseError) {
         guard bytes.count < Self.sizeLimit else { throw ParseError(line: 1, what: "larger than 1 MiB") }
         for (index, raw) in bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).enumerated() {
             let number = index + 1
             guard let text = String(validating: raw, as: UTF8.self), !raw.contains(0) else {
                 throw ParseError(line: number, what: "not UTF-8 text")
             }
-            let line = Self.trimmed(text[...])
+            // some editors begin a file with a byte order mark
+            let isMarked = index == 0 && text.unicodeScalars.first == "\u{feff}"
+            let line = Self.trimmed(isMarked ? Substring(text.unicodeScalars.dropFirst()) : text[...])
             if line.isEmpty || line.first == "#" { continue }
             guard let equals = line.firstIndex(of: "=") else {
                 throw ParseError(line: number, what: "not of the form key = value")
@@ -48,7 +53,11 @@ public struct ConfigFile: Sendable, Equatable {
             guard !ignoreRules.contains(where: { $0.name == name }) else {
                 throw ParseError(line: number, what: "there is a rule \(name) already")
             }
-            do throws(FilterError) { ignoreRules.append(try IgnoreRule(name: name, text: value)) } catch {
+            do throws(FilterError) {
+                let rule = try IgnoreRule(name: name, text: value)
+                try checkRule(rule)
+                ignoreRules.append(rule)
+            } catch {
                 throw ParseError(line: number, what: "ignore.\(name): \(error)")
             }
         }

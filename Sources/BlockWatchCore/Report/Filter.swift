@@ -49,7 +49,27 @@ public enum FilterField: String, CaseIterable, Sendable {
             guard let port = Int(value), (1...65535).contains(port) else {
                 throw FilterError("\(value) is not a port: 1 to 65535")
             }
+        case .container:
+            guard value.utf8.count >= Self.shortestID || Self.isPattern(value) else {
+                throw FilterError(
+                    "\(value) is too short: \(Self.shortestID) characters of the id at the least, or a pattern")
+            }
         default: break
+        }
+    }
+
+    /// Less of an id would fit many containers.
+    private static let shortestID = 6
+
+    /// Whether a value is more than a name.
+    public static func isPattern(_ value: String) -> Bool { value.contains { "*?[".contains($0) } }
+
+    /// A list with commas. Blanks around an element are not part of it: `a, b` would silently never fit `b`.
+    public static func elements(_ list: String) -> [String] {
+        list.split(separator: ",", omittingEmptySubsequences: false).map { element in
+            var element = element.drop { $0 == " " || $0 == "\t" }
+            while element.last == " " || element.last == "\t" { element.removeLast() }
+            return String(element)
         }
     }
 
@@ -59,16 +79,17 @@ public enum FilterField: String, CaseIterable, Sendable {
         case .syscall: values.contains { glob($0, subject.syscall) }
         case .pid: values.contains { Int($0) == subject.pid }
         case .comm: values.contains { value in subject.names.contains { glob(value, $0) } }
-        case .user: values.contains { $0 == String(subject.userID) || glob($0, subject.userName) }
+        case .user: values.contains { Int($0) == subject.userID || glob($0, subject.userName) }
         case .cgroup: values.contains { glob($0, subject.cgroup) }
         case .unit: values.contains { glob($0, subject.unit) }
         case .container:
             // a short id, as docker ps shows it
             values.contains { value in
-                glob(value, subject.container) || value.utf8.count >= 6 && subject.container?.hasPrefix(value) == true
+                glob(value, subject.container)
+                    || value.utf8.count >= Self.shortestID && subject.container?.hasPrefix(value) == true
             }
         case .path: values.contains { glob($0, subject.path) }
-        case .port: values.contains { value in subject.ports.contains { String($0) == value } }
+        case .port: values.contains { value in Int(value).map(subject.ports.contains) ?? false }
         }
     }
 }
@@ -121,6 +142,7 @@ public struct IgnoreRule: Sendable, Equatable {
         conditions = [:]
         for (key, value) in try Self.pairs(text) {
             if key == "max" {
+                guard maxNanoseconds == nil else { throw FilterError("max is given twice") }
                 do throws(DurationError) { maxNanoseconds = try parseDuration(value) } catch {
                     throw FilterError("max: \(error)")
                 }
@@ -130,7 +152,7 @@ public struct IgnoreRule: Sendable, Equatable {
                 let known = FilterField.allCases.map(\.rawValue).joined(separator: ", ")
                 throw FilterError("unknown condition \(key); known are \(known) and max")
             }
-            for value in value.split(separator: ",", omittingEmptySubsequences: false).map(String.init) {
+            for value in FilterField.elements(value) {
                 do throws(FilterError) { try field.check(value) } catch { throw FilterError("\(key): \(error)") }
                 conditions[field, default: []].append(value)
             }
@@ -161,6 +183,9 @@ public struct IgnoreRule: Sendable, Equatable {
                 }
                 pairs.append((key, String(rest[rest.index(after: rest.startIndex)..<end])))
                 rest = rest[rest.index(after: end)...]
+                guard rest.first.map({ $0 == " " || $0 == "\t" }) ?? true else {
+                    throw FilterError("\(key): no blank after the quoted value")
+                }
             } else {
                 let end = rest.firstIndex { $0 == " " || $0 == "\t" } ?? rest.endIndex
                 pairs.append((key, String(rest[..<end])))
