@@ -147,20 +147,23 @@ struct Watch: ~Copyable {
         capture.requestRefresh(of: repeats)
         var start = Clock.now().monotonic
         var finish = start
+        var cost: UInt64 = 0
         // the ring may have had no room for all: drain it and look again, but not for ever
         for _ in 0..<16 {
             start = Clock.now().monotonic
+            let before = Clock.threadCPU()
             do throws(CaptureError) { try capture.scan() } catch {
                 pipeline.lost(Loss(what: "scans", count: 1, reason: error.description), clock: Clock.now())
                 break
             }
             finish = Clock.now().monotonic
+            cost += Clock.threadCPU() - before
             drain()
             if capture.counters.scanDropped == 0 { break }
         }
         capture.endRefresh(of: repeats)
         let counters = capture.counters
-        schedule.finished(start: start, end: finish, crossing: counters.nextCrossingNanoseconds)
+        schedule.finished(start: start, end: finish, cost: cost, crossing: counters.nextCrossingNanoseconds)
         tellLosses(counters)
         checkThreads(all: counters.lostClosings != known.lostClosings)
         known = counters
@@ -172,7 +175,7 @@ struct Watch: ~Copyable {
                     Loss(
                         what: "scans", count: 1,
                         reason: "a scan of \(counters.scanThreads) threads takes "
-                            + "\(TerminalText.duration(nanoseconds: finish - start)); scanning less often"),
+                            + "\(TerminalText.duration(nanoseconds: cost)) of a core; scanning less often"),
                     clock: Clock.now())
             }
         }

@@ -10,10 +10,9 @@ public struct ScanSchedule: Sendable, Equatable {
     /// A stamp is up to two ticks late: a call is surely past the threshold only then.
     private let margin: UInt64
 
-    public private(set) var lastStart: UInt64 = 0
     public private(set) var lastDuration: UInt64 = 0
-    /// A scan that has much to report takes long once; what counts is what most of them take.
-    private var recentDurations: [UInt64] = [0, 0, 0]
+    /// CPU time of the last scans. One that has much to report takes long once; what counts is what most of them take.
+    private var recentCosts = [UInt64](repeating: 0, count: 7)
     public private(set) var next: UInt64
 
     /// - Parameter now: CLOCK_MONOTONIC; the first scan is due at once.
@@ -33,14 +32,15 @@ public struct ScanSchedule: Sendable, Equatable {
     public var isWidened: Bool { budgetGap > period }
 
     private var budgetGap: UInt64 {
-        recentDurations.sorted()[1].multipliedReportingOverflow(by: 100).partialValue
+        recentCosts.sorted()[recentCosts.count / 2].multipliedReportingOverflow(by: 100).partialValue
     }
 
-    /// - Parameter crossing: when the next known call crosses the threshold; 0 for none.
-    public mutating func finished(start: UInt64, end: UInt64, crossing: UInt64) {
-        lastStart = start
+    /// - Parameters:
+    ///   - cost: CPU time of the scan: waiting for a core, on a busy host, costs nobody anything.
+    ///   - crossing: when the next known call crosses the threshold; 0 for none.
+    public mutating func finished(start: UInt64, end: UInt64, cost: UInt64, crossing: UInt64) {
         lastDuration = end - min(start, end)
-        recentDurations = [lastDuration] + recentDurations.prefix(2)
+        recentCosts = [cost] + recentCosts.dropLast()
         let gap = max(leastGap, budgetGap)
         let wanted = crossing == 0 ? start + period : min(start + period, crossing &+ margin)
         next = max(wanted, start + gap)

@@ -198,21 +198,21 @@ import Testing
     @Test func `at the moment a call crosses, and not sooner than the least gap`() {
         var schedule = ScanSchedule(threshold: 5_000_000_000, tick: 4_000_000, now: 0)
         #expect(schedule.isDue(at: 0))
-        schedule.finished(start: 0, end: 1000, crossing: 1_000_000_000)
+        schedule.finished(start: 0, end: 1000, cost: 1000, crossing: 1_000_000_000)
         #expect(schedule.next == 1_009_000_000)
-        schedule.finished(start: 0, end: 1000, crossing: 1)
+        schedule.finished(start: 0, end: 1000, cost: 1000, crossing: 1)
         #expect(schedule.next == schedule.leastGap)
-        schedule.finished(start: 0, end: 1000, crossing: 0)
+        schedule.finished(start: 0, end: 1000, cost: 1000, crossing: 0)
         #expect(schedule.next == 2_500_000_000)
-        schedule.finished(start: 0, end: 1000, crossing: 9_000_000_000)
+        schedule.finished(start: 0, end: 1000, cost: 1000, crossing: 9_000_000_000)
         #expect(schedule.next == 2_500_000_000)
     }
 
-    @Test func `never more than one part in a hundred of a core, but for one long scan`() {
+    @Test func `never more than one part in a hundred of a core, but for a few long ones`() {
         var schedule = ScanSchedule(threshold: 1_000_000_000, tick: 4_000_000, now: 0)
-        schedule.finished(start: 0, end: 50_000_000, crossing: 0)
+        for _ in 0..<3 { schedule.finished(start: 0, end: 50_000_000, cost: 50_000_000, crossing: 0) }
         #expect(!schedule.isWidened)
-        for _ in 0..<3 { schedule.finished(start: 0, end: 20_000_000, crossing: 1) }
+        for _ in 0..<4 { schedule.finished(start: 0, end: 90_000_000, cost: 20_000_000, crossing: 1) }
         #expect(schedule.isWidened)
         #expect(schedule.next == 2_000_000_000)
     }
