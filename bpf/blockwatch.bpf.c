@@ -669,3 +669,5 @@ int scan(struct bpf_iter__task *ctx)
 	}
 	return 0;
 }
+
+#include "holders.h"

@@ -20,6 +20,7 @@
 #define JOBCTL_STOPPED (1ul << 26)
 #define JOBCTL_TRACED (1ul << 27)
 #define PIDTYPE_TGID 1
+#define PIDTYPE_PGID 2
 #define P_PIDFD 3
 
 static u32 scanner_level; /* depth of the PID namespace of whoever scans */
@@ -134,6 +135,49 @@ static __always_inline u32 descriptor_of(u32 class, const u64 args[6], s32 *fd)
 	return *fd >= 0;
 }
 
+/* The owner of the kernel lock that a thread in D waits for; 0: no such thing, or not known. */
+static __noinline u32 kernel_lock_owner(struct task_struct *task)
+{
+	u64 blocker, owner;
+
+	if (!bpf_core_field_exists(task->blocker))
+		return 0;
+	blocker = BPF_CORE_READ(task, blocker);
+	if (!blocker)
+		return 0;
+	switch (blocker & 3) {
+	case 0: owner = BPF_CORE_READ((struct mutex *)(blocker & ~3ull), owner.counter); break;
+	case 1: owner = BPF_CORE_READ((struct semaphore *)(blocker & ~3ull), last_holder); break;
+	default: owner = BPF_CORE_READ((struct rw_semaphore *)(blocker & ~3ull), owner.counter); break;
+	}
+	return owner & ~7ull ? BPF_CORE_READ((struct task_struct *)(owner & ~7ull), pid) : 0;
+}
+
+/* Something that will interrupt the call: an armed timer, a signal on its way. */
+static __noinline u32 ways_out(struct task_struct *task)
+{
+	struct signal_struct *signal = BPF_CORE_READ(task, signal);
+	u64 pending = (u64)&task->pending.list, shared = (u64)signal + bpf_core_field_offset(signal->shared_pending.list);
+	u64 timers = 0;
+	u32 flags = 0;
+
+	if (BPF_CORE_READ(signal, real_timer.state) & 1)
+		flags |= BW_CALL_ALARM;
+	if (bpf_core_field_exists(((struct hlist_head *)0)->first) && bpf_core_field_exists(signal->posix_timers.first)) {
+		timers = (u64)BPF_CORE_READ(signal, posix_timers.first);
+	} else if (bpf_core_field_exists(((struct signal_struct___old *)signal)->posix_timers.next)) {
+		timers = (u64)BPF_CORE_READ((struct signal_struct___old *)signal, posix_timers.next);
+		if (timers == (u64)signal + bpf_core_field_offset(((struct signal_struct___old *)signal)->posix_timers))
+			timers = 0;
+	}
+	if (timers)
+		flags |= BW_CALL_ALARM;
+	if ((u64)BPF_CORE_READ(task, pending.list.next) != pending ||
+	    (u64)BPF_CORE_READ(signal, shared_pending.list.next) != shared)
+		flags |= BW_CALL_SIGNAL;
+	return flags;
+}
+
 /* Everything but type, kind, number, abi, args, ip, sp, times and flags, which the caller has set. */
 __noinline int describe(struct bw_call *call, u64 address)
 {
@@ -180,6 +224,17 @@ __noinline int describe(struct bw_call *call, u64 address)
 		call->flags |= BW_CALL_ON_CPU;
 	if (BPF_CORE_READ(task, signal, nr_threads) == 1)
 		call->flags |= BW_CALL_SINGLE;
+	call->flags |= ways_out(task);
+	call->files = (u64)BPF_CORE_READ(task, files);
+	call->blocker_pid = state & TASK_UNINTERRUPTIBLE ? kernel_lock_owner(task) : 0;
+	call->group = 0;
+	{
+		struct upid upid;
+		struct pid *pid = BPF_CORE_READ(task, signal, pids[PIDTYPE_PGID]);
+
+		if (!bpf_probe_read_kernel(&upid, sizeof(upid), (void *)pid + bpf_core_field_offset(struct pid, numbers)))
+			call->group = upid.nr;
+	}
 	__builtin_memset(&call->object, 0, sizeof(call->object));
 	call->fd = -1;
 	call->class_ = 0;
@@ -189,6 +244,8 @@ __noinline int describe(struct bw_call *call, u64 address)
 			resolve_descriptor(call, task);
 		else if (is_socketcall(call->number, call->abi))
 			resolve_from_stack(call, task);
+		else if ((call->class_ & BW_CLASS_MASK) == BW_CLASS_PATH)
+			resolve_fifo(call, task);
 	}
 	read_cgroup(call, task);
 	return 0;

@@ -30,6 +30,7 @@ enum {
 	BPF_MAP_TYPE_HASH = 1,
 	BPF_MAP_TYPE_ARRAY = 2,
 	BPF_MAP_TYPE_PERCPU_ARRAY = 6,
+	BPF_MAP_TYPE_LRU_HASH = 9,
 	BPF_MAP_TYPE_RINGBUF = 27,
 	BPF_MAP_TYPE_TASK_STORAGE = 29,
 };
@@ -84,9 +85,18 @@ struct pid { unsigned int level; struct upid numbers[1]; };
 typedef struct { u32 val; } kuid_t;
 struct cred { kuid_t uid, euid; };
 
+struct sigset { u64 bits; }; /* first word of sigset_t */
+struct list_head { struct list_head *next, *prev; };
+struct hlist_head { void *first; };
+struct sigpending { struct list_head list; };
+struct hrtimer { u8 state; };
+struct signal_struct___old { struct list_head posix_timers; }; /* before 6.12 */
 struct signal_struct {
 	struct pid *pids[4];
 	int nr_threads;
+	struct sigpending shared_pending;
+	struct hlist_head posix_timers;
+	struct hrtimer real_timer;
 	void *core_state;
 	int group_exit_code;
 };
@@ -111,9 +121,44 @@ struct inode {
 	unsigned int i_rdev;
 	long long i_size;
 	struct super_block *i_sb;
+	struct file_lock_context *i_flctx;
+	void *i_private;
 };
+struct wait_queue_entry { void *private; struct list_head entry; };
+struct wait_queue_head { struct list_head head; };
+struct file_lock_context { struct list_head flc_flock, flc_posix; };
+struct file_lock_core {
+	struct file_lock_core *flc_blocker;
+	struct list_head flc_list, flc_blocked_requests, flc_blocked_member;
+	void *flc_owner;
+	unsigned int flc_flags;
+	unsigned char flc_type;
+	int flc_pid;
+	struct wait_queue_head flc_wait;
+	struct file *flc_file;
+};
+struct file_lock { long long fl_start, fl_end; };
+struct file_lock___old { /* before 6.9 */
+	struct file_lock___old *fl_blocker;
+	struct list_head fl_list, fl_blocked_requests, fl_blocked_member;
+	void *fl_owner;
+	unsigned int fl_flags;
+	unsigned char fl_type;
+	unsigned int fl_pid;
+	struct wait_queue_head fl_wait;
+	struct file *fl_file;
+};
+enum tty_driver_type { TTY_DRIVER_TYPE_PTY = 4 };
+enum tty_driver_subtype { PTY_TYPE_MASTER = 1 };
+struct tty_driver { enum tty_driver_type type; enum tty_driver_subtype subtype; };
+struct tty_driver___short { short int type, subtype; };
+struct tty_struct { struct tty_driver *driver; struct tty_struct *link; };
+struct tty_file_private { struct tty_struct *tty; };
+struct fuse_conn { unsigned int dev; };
+struct fuse_dev { struct fuse_conn *fc; };
+
 struct file {
-	unsigned int f_flags;
+	unsigned int f_flags, f_mode;
 	void *private_data;
 	struct inode *f_inode;
 	struct path f_path;
@@ -130,7 +175,9 @@ struct pipe_inode_info {
 };
 
 struct in6_addr { union { u8 bytes[16]; } in6_u; };
+typedef struct { struct net *net; } possible_net_t;
 struct sock_common {
+	possible_net_t skc_net;
 	u32 skc_daddr, skc_rcv_saddr;
 	__be16 skc_dport;
 	u16 skc_num;
@@ -183,6 +230,9 @@ struct task_struct {
 	struct files_struct *files;
 	struct nsproxy *nsproxy;
 	struct signal_struct *signal;
+	struct sigpending pending;
+	void *vfork_done;
+	unsigned long blocker; /* 6.16 on: the kernel lock a thread in D waits for, its kind in the lowest two bits */
 	unsigned long sas_ss_sp, sas_ss_size;
 	struct css_set *cgroups;
 	struct thread_struct thread;
@@ -190,9 +240,14 @@ struct task_struct {
 
 struct kernel_clone_args { int user_worker; }; /* 6.4 on: PF_USER_WORKER has its meaning */
 
+struct mutex { struct { long counter; } owner; };
+struct semaphore { unsigned long last_holder; };
+struct rw_semaphore { struct { long counter; } owner; };
+
 struct seq_file;
 struct bpf_iter_meta { struct seq_file *seq; u64 session_id, seq_num; };
 struct bpf_iter__task { struct bpf_iter_meta *meta; struct task_struct *task; };
+struct bpf_iter__task_file { struct bpf_iter_meta *meta; struct task_struct *task; u32 fd; struct file *file; };
 
 #pragma clang attribute pop
 

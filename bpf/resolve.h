@@ -5,6 +5,7 @@
 
 #define S_IFMT 0170000
 #define S_IFSOCK 0140000
+#define S_IFCHR 0020000
 #define S_IFIFO 0010000
 #define AF_UNIX 1
 #define AF_INET 2
@@ -14,6 +15,7 @@
 #define SOCK_STREAM 1
 #define IPPROTO_TCP 6
 #define IPPROTO_MPTCP 262
+#define TCP_ESTABLISHED 1
 #define TCP_SYN_SENT 2
 #define TCP_LISTEN 10
 #define ANON_INODE_FS_MAGIC 0x09041934
@@ -148,7 +150,13 @@ static __noinline int resolve_unix(struct bw_object *object, struct unix_sock *s
 
 		if (socket) {
 			object->u.unix_.peer_inode = BPF_CORE_READ(socket, vfs_inode.i_ino);
-			object->accepted = 1;
+			object->peer_state = BW_PEER_OPEN;
+		} else if (BPF_CORE_READ(peer, __sk_common.skc_state) == TCP_ESTABLISHED) {
+			/* accept gives it its socket; the listener shares its name with it */
+			object->u.unix_.peer_name = (u64)BPF_CORE_READ((struct unix_sock *)peer, addr);
+			object->peer_state = BW_PEER_UNACCEPTED;
+		} else {
+			object->peer_state = BW_PEER_CLOSED;
 		}
 		object->u.unix_.peer_len = unix_name(object->u.unix_.peer, (struct unix_sock *)peer);
 	}
@@ -189,6 +197,47 @@ static __noinline int resolve_socket(struct bw_object *object, struct socket *so
 	return 0;
 }
 
+/* A pid in a pidfd: of the inode since 6.9, of the file before. */
+static __noinline int resolve_pidfd(struct bw_object *object, struct inode *inode)
+{
+	struct pid *pid = NULL;
+	struct upid upid;
+
+	if (object->fs_magic == PIDFS_MAGIC)
+		pid = BPF_CORE_READ(inode, i_private);
+	else if (!__builtin_memcmp(object->name, "[pidfd]", 8))
+		pid = (struct pid *)object->address;
+	if (pid && !bpf_probe_read_kernel(&upid, sizeof(upid), (void *)pid + bpf_core_field_offset(struct pid, numbers)))
+		object->u.pidfd.tgid = upid.nr;
+	return 0;
+}
+
+static __noinline int resolve_tty(struct bw_object *object)
+{
+	struct tty_file_private *private = (struct tty_file_private *)object->address;
+	struct tty_driver *driver;
+	struct tty_struct *tty;
+	u32 major = object->rdev >> 20, type, subtype;
+
+	if (!private || !(major == 4 || major == 5 || (major >= 136 && major <= 143)))
+		return 0;
+	tty = BPF_CORE_READ(private, tty);
+	object->u.tty.self = (u64)tty;
+	driver = BPF_CORE_READ(tty, driver);
+	if (bpf_core_field_exists(((struct tty_driver___short *)driver)->type)) {
+		type = BPF_CORE_READ((struct tty_driver___short *)driver, type);
+		subtype = BPF_CORE_READ((struct tty_driver___short *)driver, subtype);
+	} else {
+		type = BPF_CORE_READ(driver, type);
+		subtype = BPF_CORE_READ(driver, subtype);
+	}
+	if (type == TTY_DRIVER_TYPE_PTY) {
+		object->u.tty.link = (u64)BPF_CORE_READ(tty, link);
+		object->u.tty.is_master = subtype == PTY_TYPE_MASTER;
+	}
+	return 0;
+}
+
 /* Global for the verifier's sake, like all that takes addresses as numbers. */
 __noinline int resolve_file(struct bw_object *object, u64 address)
 {
@@ -210,6 +259,7 @@ __noinline int resolve_file(struct bw_object *object, u64 address)
 	object->open_flags = BPF_CORE_READ(file, f_flags);
 	object->position = BPF_CORE_READ(file, f_pos);
 	object->address = (u64)BPF_CORE_READ(file, private_data);
+	object->file = address;
 	text = BPF_CORE_READ(sb, s_type, name);
 	bpf_probe_read_kernel_str(object->fs_name, sizeof(object->fs_name), text);
 	text = BPF_CORE_READ(sb, s_subtype);
@@ -227,6 +277,9 @@ __noinline int resolve_file(struct bw_object *object, u64 address)
 		resolve_pipe(object, (struct pipe_inode_info *)object->address);
 	} else if (object->fs_magic == ANON_INODE_FS_MAGIC || object->fs_magic == PIDFS_MAGIC) {
 		object->kind = BW_OBJECT_ANON;
+		resolve_pidfd(object, inode);
+	} else if ((object->mode & S_IFMT) == S_IFCHR) {
+		resolve_tty(object);
 	}
 	return 0;
 }
@@ -292,6 +345,28 @@ __noinline u64 file_on_stack(u64 from, u64 top, u64 wanted)
 	return seen->first;
 }
 
+/* The listener that a connect(2) of a unix socket waits for: it has no peer yet. */
+__noinline u64 listener_on_stack(u64 from, u64 top)
+{
+	u64 word;
+
+	for (u32 i = 0; i < STACK_WORDS; i++) {
+		struct sock *sk;
+
+		if (from >= top || bpf_probe_read_kernel(&word, sizeof(word), (void *)from))
+			break;
+		from += 8;
+		if (word < KERNEL_SPACE || word & 7)
+			continue;
+		sk = (struct sock *)word;
+		if (BPF_CORE_READ(sk, __sk_common.skc_family) == AF_UNIX &&
+		    BPF_CORE_READ(sk, __sk_common.skc_state) == TCP_LISTEN &&
+		    BPF_CORE_READ(sk, sk_socket, sk) == sk)
+			return word;
+	}
+	return 0;
+}
+
 static __always_inline u64 sleeping_file(struct task_struct *task, u64 wanted)
 {
 	u64 from = task_kernel_sp(task);
@@ -329,6 +404,33 @@ static __noinline int resolve_descriptor(struct bw_call *call, struct task_struc
 		call->flags |= BW_CALL_FD_CLOSED;
 		return 0;
 	}
+	resolve_file(&call->object, (u64)file);
+	if (call->object.family == AF_UNIX && call->object.tcp_state != TCP_LISTEN && !call->object.peer_state &&
+	    (call->class_ & BW_CLASS_MASK) == BW_CLASS_FD && task_kernel_sp(task) && BPF_CORE_READ(task, __state)) {
+		struct sock *sk = (struct sock *)listener_on_stack(
+			task_kernel_sp(task), (u64)BPF_CORE_READ(task, stack) + STACK_BYTES);
+
+		if (sk) {
+			struct socket_alloc *socket = (void *)BPF_CORE_READ(sk, sk_socket);
+
+			call->object.u.unix_.peer_inode = BPF_CORE_READ(socket, vfs_inode.i_ino);
+			call->object.u.unix_.peer_len = unix_name(call->object.u.unix_.peer, (struct unix_sock *)sk);
+			call->object.peer_state = BW_PEER_LISTENER;
+		}
+	}
+	return 0;
+}
+
+/* open(2) of a FIFO that waits for the other end: it has its file, but no descriptor yet. */
+static __noinline int resolve_fifo(struct bw_call *call, struct task_struct *task)
+{
+	struct file *file;
+
+	if (!BPF_CORE_READ(task, __state))
+		return 0;
+	file = (struct file *)sleeping_file(task, 0);
+	if (!file || (BPF_CORE_READ(file, f_inode, i_mode) & S_IFMT) != S_IFIFO)
+		return 0;
 	return resolve_file(&call->object, (u64)file);
 }
 

@@ -19,6 +19,9 @@ struct Watch: ~Copyable {
     private var known = CaptureCounters()
     private var droppedLines: UInt64 = 0
     private var toldWidened = false
+    private let filePasses: FilePassRunner
+    /// When calls that were said already may be looked at again: looking takes one part in a hundred of a core.
+    private var nextRelook: UInt64 = 0
     private var nextSummary: UInt64?
     private let end: UInt64?
 
@@ -57,6 +60,7 @@ struct Watch: ~Copyable {
         let now = Clock.now()
         metrics = settings.metricsPath.map { MetricsFile(path: $0, log: log) }
         risky = RiskyReaders(procFS: host.procFS)
+        filePasses = FilePassRunner(log: log)
         schedule = ScanSchedule(
             threshold: settings.thresholdNanoseconds, tick: Clock.tickNanoseconds, now: now.monotonic)
         pipeline = Pipeline(
@@ -162,6 +166,7 @@ struct Watch: ~Copyable {
             if capture.counters.scanDropped == 0 { break }
         }
         capture.endRefresh(of: repeats)
+        relate()
         let counters = capture.counters
         schedule.finished(start: start, end: finish, cost: cost, crossing: counters.nextCrossingNanoseconds)
         tellLosses(counters)
@@ -180,6 +185,17 @@ struct Watch: ~Copyable {
             }
         }
         metrics?.write(pipeline: pipeline, counters: counters, schedule: schedule, usage: host.usage())
+    }
+
+    /// Finds the other ends of what the scan brought up, and says it.
+    private mutating func relate() {
+        let start = Clock.now()
+        var source = LiveHolders(holders: capture.holders, runner: filePasses, log: log)
+        pipeline.relate(source: &source, risky: &risky, relooks: start.monotonic >= nextRelook, clock: start)
+        let end = Clock.now().monotonic
+        if start.monotonic >= nextRelook {
+            nextRelook = start.monotonic + max(1_000_000_000, (end - start.monotonic) * 100)
+        }
     }
 
     /// What the programs counted as lost since the last look.
@@ -267,6 +283,7 @@ extension Record {
         switch action {
         case .stillBlocked: .repeated
         case .blocked, .slow, .summary: .new
+        // closings, losses and deadlocks
         default: .kept
         }
     }

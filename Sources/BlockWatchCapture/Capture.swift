@@ -57,6 +57,8 @@ public struct CaptureCounters: Sendable, Equatable {
     private let controlMemory: SharedSection<bw_control>
     private let refreshMap: Int32
     private let tracing: [Int32]
+    /// Who holds what, and what any thread is doing.
+    public let holders: Holders
 
     /// Loads and attaches. From here on threads are stamped.
     ///
@@ -91,10 +93,18 @@ public struct CaptureCounters: Sendable, Equatable {
             unsafe links.add(link)
             tracing.append(unsafe bpf_program__fd(program))
         }
-        guard let link = unsafe bpf_program__attach_iter(try object.program("scan"), nil) else {
-            throw .answered(Glibc.errno, step: "attach the task iterator", next: "needs kernel 5.8 or newer")
+        var iterators: [Int32] = []
+        for name in ["holders", "view", "scan"] {
+            guard let link = unsafe bpf_program__attach_iter(try object.program(name), nil) else {
+                throw .answered(Glibc.errno, step: "attach the iterator \(name)", next: "needs kernel 5.8 or newer")
+            }
+            unsafe links.add(link)
+            iterators.append(unsafe bpf_link__fd(link))
         }
-        unsafe links.add(link)
+        holders = Holders(
+            fileLink: iterators[0], threadLink: iterators[1],
+            questions: unsafe bpf_map__fd(try object.map("questions")),
+            viewed: unsafe bpf_map__fd(try object.map("viewed")), control: controlMemory)
         // all at once: a half-made owner cannot be thrown away
         self.counterMemory = counterMemory
         self.controlMemory = controlMemory

@@ -1,4 +1,4 @@
-/// The stages in a row: record bytes ▶ call ▶ resource ▶ report ▶ line.
+/// The stages in a row: record bytes ▶ call ▶ resource ▶ holders ▶ wait-for graph ▶ verdict ▶ report ▶ line.
 ///
 /// Pure: bytes, clock and counters come in, records go out. One thread owns it.
 public struct Pipeline {
@@ -30,6 +30,10 @@ public struct Pipeline {
     private let startedAt: UInt64
     private var sequence: UInt64 = 0
     private var open: [UInt64: OpenCall] = [:]
+    /// Seen in flight just now, to be said as soon as their other ends are known.
+    private var pending: [Pending] = []
+    private var toldDeadlocks: Set<String> = []
+    private var nextLook: UInt64 = 0
     /// Closings that overtook their opening: by call, with the time they came.
     private var early: [UInt64: ClosedRecord] = [:]
     private var rate: RateLimit
@@ -45,6 +49,16 @@ public struct Pipeline {
         var repeatInterval: UInt64
         var procPID: Int
         var procTID: Int
+        /// Of the last look.
+        var story: Story?
+        var lookedAt: UInt64 = 0
+        /// It ended before it could be said.
+        var closing: ClosedRecord?
+    }
+
+    private struct Pending {
+        var record: CallRecord
+        var call: BlockedCall
     }
 
     public static let longestRepeat: UInt64 = 3_600_000_000_000
@@ -80,6 +94,7 @@ public struct Pipeline {
                 case .found: opened(call, record, clock)
                 case .refreshed: refreshed(call, record, clock)
                 case .slow: slow(call, record, clock)
+                case .viewed: break
                 }
             case .closed(let closing): closed(closing, clock)
             }
@@ -95,22 +110,18 @@ public struct Pipeline {
             open[call.id] = again
             return
         }
-        var isWritten = false
         var mayBeSaidLater = true
-        if let reason = hidden(call, duration) {
+        let reason = hidden(call, duration)
+        if let reason {
             totals.hidden[reason, default: 0] += 1
             // an ignore rule may run out; a filter's answer stays
             mayBeSaidLater = reason != "filter" && reason != "new_only"
-        } else if !rate.admit(at: clock.monotonic) {
-            totals.hidden["max_rate", default: 0] += 1
         } else {
-            isWritten = true
-            totals.blocked += 1
-            say(.blocked, call, duration: duration, result: nil, clock)
+            pending.append(Pending(record: record, call: call))
         }
         let first = mayBeSaidLater ? settings.repeatNanoseconds : nil
         open[call.id] = OpenCall(
-            call: call, isWritten: isWritten, nextRepeat: first.map { clock.monotonic + $0 },
+            call: call, isWritten: false, nextRepeat: first.map { clock.monotonic + $0 },
             repeatInterval: first ?? 0, procPID: record.procPID, procTID: record.procTID)
         if let closing = early.removeValue(forKey: call.id) { closed(closing, clock) }
     }
@@ -126,22 +137,161 @@ public struct Pipeline {
         known.call.stack = call.stack
         known.call.process.state = call.process.state
         known.call.unresolved = call.unresolved
-        let duration = record.nowNanoseconds - known.call.startNanoseconds
-        if known.isWritten {
-            if rate.admit(at: clock.monotonic) {
-                totals.stillBlocked += 1
-                say(.stillBlocked, known.call, duration: duration, result: nil, clock)
-            } else {
-                totals.hidden["max_rate", default: 0] += 1
-            }
-        } else if hidden(known.call, duration) == nil, rate.admit(at: clock.monotonic) {
-            // an ignore rule's time is over, or the rate has room again
-            known.isWritten = true
-            totals.blocked += 1
-            say(.blocked, known.call, duration: duration, result: nil, clock)
-        }
         open[call.id] = known
+        let duration = record.nowNanoseconds - known.call.startNanoseconds
+        // an ignore rule's time may be over, or the rate may have room again
+        guard known.isWritten || hidden(known.call, duration) == nil else { return }
+        if !pending.contains(where: { $0.call.id == call.id }) {
+            pending.append(Pending(record: record, call: known.call))
+        }
     }
+
+    // MARK: - other ends
+
+    /// Something was seen that has not been said yet.
+    public var hasPending: Bool { !pending.isEmpty }
+
+    /// Looks for the other ends of what was seen since the last time, and says it.
+    ///
+    /// - Parameter relooks: calls said already may be looked at again, since something may have changed.
+    public mutating func relate(
+        source: inout some HolderSource, risky: inout some RiskyReading, relooks: Bool, clock: ClockReading
+    ) {
+        var seeds = pending.map { ($0.record, $0.call) }
+        let isNew = Set(pending.map(\.call.id))
+        pending.removeAll(keepingCapacity: true)
+        if relooks { seeds += lookAgain(except: isNew, source: &source, risky: &risky, clock: clock) }
+        guard !seeds.isEmpty else { return }
+
+        var stories = investigate(seeds, &source, &risky, clock)
+        let confirmed = confirm(stories.deadlocks, &stories, &source, &risky, clock)
+        if confirmed.count != stories.deadlocks.count { stories.keep(confirmed) }
+        var told: [(seed: (record: CallRecord, call: BlockedCall), story: Story, old: Story?)] = []
+        for (record, call) in seeds {
+            guard var known = open[call.id] else { continue }
+            let story = stories.story(of: record.tid) ?? Story()
+            told.append(((record, known.call), story, known.story))
+            known.story = story
+            known.lookedAt = clock.monotonic
+            if let lock = stories.lock(of: record.tid) { known.call.resource.lock = lock }
+            open[call.id] = known
+        }
+        for (seed, story, old) in told { say(seed.record, story, old: old, isNew: isNew.contains(seed.call.id), clock) }
+        for deadlock in confirmed where toldDeadlocks.insert(deadlock.id).inserted {
+            if toldDeadlocks.count > 4096 { toldDeadlocks = [deadlock.id] }
+            say(deadlock, stories, clock)
+        }
+    }
+
+    private mutating func investigate(
+        _ seeds: [(CallRecord, BlockedCall)], _ source: inout some HolderSource, _ risky: inout some RiskyReading,
+        _ clock: ClockReading
+    ) -> Stories {
+        var investigation = Investigation()
+        investigation.run(
+            seeds.map { (record: $0.0, call: $0.1) }, source: &source, risky: &risky, identifier: &identifier,
+            clock: clock)
+        return Stories(
+            investigation, thresholdNanoseconds: settings.thresholdNanoseconds, bootID: identifier.bootID,
+            nativeABI: identifier.nativeABI)
+    }
+
+    /// Evidence taken a second time: the same threads in the same circle, and none of them has moved.
+    private mutating func confirm(
+        _ deadlocks: [Stories.Deadlock], _ stories: inout Stories, _ source: inout some HolderSource,
+        _ risky: inout some RiskyReading, _ clock: ClockReading
+    ) -> [Stories.Deadlock] {
+        guard !deadlocks.isEmpty else { return [] }
+        let tids = Set(deadlocks.flatMap(\.tids))
+        let records = source.threads(tids.sorted().map { .thread($0) })
+        let calls = identifier.identify(records, clock: clock, isBrief: true, risky: &risky)
+        let again = investigate(Array(zip(records, calls)), &source, &risky, clock)
+        return deadlocks.filter { deadlock in
+            again.deadlocks.contains { $0.id == deadlock.id }
+                && deadlock.tids.allSatisfy { stories.evidence(of: $0) == again.evidence(of: $0) }
+        }
+    }
+
+    /// Written calls whose last look is a second old; fresh records of those that are still the same.
+    private mutating func lookAgain(
+        except new: Set<UInt64>, source: inout some HolderSource, risky: inout some RiskyReading, clock: ClockReading
+    ) -> [(CallRecord, BlockedCall)] {
+        guard clock.monotonic >= nextLook else { return [] }
+        nextLook = clock.monotonic + 1_000_000_000
+        let old = open.values
+            .filter { $0.isWritten && !new.contains($0.call.id) && $0.lookedAt + 1_000_000_000 <= clock.monotonic }
+            .sorted { $0.lookedAt < $1.lookedAt }.prefix(Self.mostRelooks)
+        guard !old.isEmpty else { return [] }
+        let records = source.threads(old.map { .thread($0.call.process.tid) }).filter { record in
+            open[record.id]?.isWritten == true
+        }
+        let calls = identifier.identify(records, clock: clock, isBrief: true, risky: &risky)
+        return zip(records, calls).map { record, fresh in
+            guard var known = open[record.id] else { return (record, fresh) }
+            known.call.resource = fresh.resource
+            open[record.id] = known
+            var call = fresh
+            call.process = known.call.process
+            return (record, call)
+        }
+    }
+
+    private static let mostRelooks = 1024
+
+    /// What a look has brought: an opening, a repetition, a change, an end that came meanwhile.
+    private mutating func say(_ record: CallRecord, _ story: Story, old: Story?, isNew: Bool, _ clock: ClockReading) {
+        guard var known = open[record.id] else { return }
+        let duration = record.nowNanoseconds - min(known.call.startNanoseconds, record.nowNanoseconds)
+        if let closing = known.closing {
+            open[record.id] = nil
+            let whole = closing.nowNanoseconds - min(known.call.startNanoseconds, closing.nowNanoseconds)
+            guard rate.admit(at: clock.monotonic) else {
+                totals.hidden["max_rate", default: 0] += 1
+                return
+            }
+            totals.slow += 1
+            let result = closing.reason == .returned ? closing.result : nil
+            say(.slow, known.call, story, duration: whole, result: result, clock)
+            return
+        }
+        let isChanged = old.map { ($0.verdict, $0.reason) != (story.verdict, story.reason) } ?? false
+        guard isNew || isChanged else { return }
+        guard rate.admit(at: clock.monotonic) else {
+            totals.hidden["max_rate", default: 0] += 1
+            return
+        }
+        if known.isWritten {
+            totals.stillBlocked += 1
+            say(.stillBlocked, known.call, story, duration: duration, result: nil, clock)
+        } else {
+            known.isWritten = true
+            open[record.id] = known
+            totals.blocked += 1
+            say(.blocked, known.call, story, duration: duration, result: nil, clock)
+        }
+    }
+
+    private mutating func say(_ deadlock: Stories.Deadlock, _ stories: Stories, _ clock: ClockReading) {
+        let members = deadlock.tids.compactMap { stories.member($0, of: deadlock) }
+        let parts = stride(from: 0, to: members.count, by: 8).map { Array(members[$0..<min($0 + 8, members.count)]) }
+        let chain = deadlock.tids.first.flatMap { tid -> Story? in
+            var stories = stories
+            return stories.story(of: tid)
+        }
+        totals.deadlocks += 1
+        for (index, part) in parts.enumerated() {
+            say(
+                .deadlock,
+                .deadlock(
+                    DeadlockReport(
+                        id: deadlock.id, threads: members.count, members: part, part: index + 1, parts: parts.count,
+                        chain: chain?.chain ?? "", chainID: chain?.chainID,
+                        victims: chain?.chainID.map { victims(of: $0) } ?? 0)), clock)
+        }
+    }
+
+    /// Open calls behind one root.
+    private func victims(of chainID: String) -> Int { open.values.count { $0.story?.chainID == chainID } }
 
     private mutating func slow(_ call: BlockedCall, _ record: CallRecord, _ clock: ClockReading) {
         let duration = record.nowNanoseconds - call.startNanoseconds
@@ -151,13 +301,28 @@ public struct Pipeline {
             totals.hidden["max_rate", default: 0] += 1
         } else {
             totals.slow += 1
-            say(.slow, call, duration: duration, result: record.result, clock)
+            say(.slow, call, judged(record, call), duration: duration, result: record.result, clock)
         }
     }
 
+    /// The verdict of a call that is over: by what its exit itself captured.
+    private func judged(_ record: CallRecord, _ call: BlockedCall) -> Story {
+        var investigation = Investigation()
+        investigation.add(record, call)
+        var stories = Stories(
+            investigation, thresholdNanoseconds: settings.thresholdNanoseconds, bootID: identifier.bootID,
+            nativeABI: identifier.nativeABI)
+        return stories.story(of: record.tid) ?? Story()
+    }
+
     private mutating func closed(_ closing: ClosedRecord, _ clock: ClockReading) {
-        guard let known = open.removeValue(forKey: closing.call) else {
+        guard var known = open.removeValue(forKey: closing.call) else {
             early[closing.call] = closing
+            return
+        }
+        if !known.isWritten, pending.contains(where: { $0.call.id == closing.call }) {
+            known.closing = closing
+            open[closing.call] = known
             return
         }
         guard known.isWritten else { return }
@@ -165,11 +330,11 @@ public struct Pipeline {
         let duration = closing.nowNanoseconds > start ? closing.nowNanoseconds - start : 0
         if closing.reason == .ended {
             totals.ended += 1
-            say(.ended, known.call, duration: duration, result: nil, clock)
+            say(.ended, known.call, known.story, duration: duration, result: nil, clock)
         } else {
             totals.returned += 1
             let result = closing.reason == .returned ? closing.result : nil
-            say(.returned, known.call, duration: duration, result: result, clock)
+            say(.returned, known.call, known.story, duration: duration, result: result, clock)
         }
     }
 
@@ -244,9 +409,16 @@ public struct Pipeline {
         usage: OwnUsage, threads: UInt64, schedule: ScanSchedule, clock: ClockReading
     ) {
         var bySyscall: [String: UInt64] = [:]
-        for known in open.values { bySyscall[known.call.call?.name ?? "none", default: 0] += 1 }
+        var byVerdict: [String: UInt64] = [:]
+        var idleByReason: [String: UInt64] = [:]
+        for known in open.values {
+            bySyscall[known.call.call?.name ?? "none", default: 0] += 1
+            guard let story = known.story else { continue }
+            byVerdict[story.verdict.rawValue, default: 0] += 1
+            if story.verdict == .idle { idleByReason[story.reason.rawValue, default: 0] += 1 }
+        }
         let summary = Summary(
-            open: UInt64(open.count), openBySyscall: bySyscall,
+            open: UInt64(open.count), openBySyscall: bySyscall, openByVerdict: byVerdict, idleByReason: idleByReason,
             openWritten: UInt64(open.values.count { $0.isWritten }), totals: totals, usage: usage, threads: threads,
             scanNanoseconds: schedule.lastDuration, scanPeriodNanoseconds: schedule.period)
         say(.summary, .summary(summary), clock)
@@ -271,11 +443,13 @@ public struct Pipeline {
     }
 
     private mutating func say(
-        _ action: Record.Action, _ call: BlockedCall, duration: UInt64, result: Int64?, _ clock: ClockReading
+        _ action: Record.Action, _ call: BlockedCall, _ story: Story?, duration: UInt64, result: Int64?,
+        _ clock: ClockReading
     ) {
         let report = CallReport(
             call: call, startWallNanoseconds: clock.wall(ofMonotonic: call.startNanoseconds),
-            durationNanoseconds: duration, result: result)
+            durationNanoseconds: duration, result: result, story: story,
+            victims: story?.chainID.map { victims(of: $0) } ?? 0)
         say(action, .call(report), clock)
     }
 

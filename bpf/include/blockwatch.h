@@ -36,6 +36,7 @@ typedef int64_t bw_s64;
 #define BW_CGROUP_LEVELS 12
 #define BW_CGROUP_NAME 256    /* NAME_MAX and its NUL */
 #define BW_REFRESH_MAX 16384  /* calls that user space can ask about in one scan */
+#define BW_QUESTIONS_MAX 16384/* keys that one pass over the open files can look for */
 
 /* What a system call may wait for; one byte per number in `bw_settings`. The low nibble
  * is the class, BW_MOVES_BYTES is set where a positive result means bytes moved, and the
@@ -99,6 +100,49 @@ struct bw_counters {
 struct bw_control {
 	bw_u32 refresh_all;   /* say every reported call again */
 	bw_u32 refresh_some;  /* look into the map `refresh` */
+	bw_u32 wanted;	      /* kinds of keys in the map `questions`: 1 << enum bw_key_kind */
+	bw_u32 wanted_parents, wanted_inner; /* kinds of keys in the map `viewed` */
+	bw_u32 pad;
+};
+
+/* What an open file can be asked for by. */
+enum bw_key_kind {
+	BW_KEY_INODE = 1,   /* device and number of the inode: pipes, FIFOs, files, sockets */
+	BW_KEY_PRIVATE = 2, /* file->private_data: anonymous inodes, which share one inode */
+	BW_KEY_TTY = 3,	    /* address of the terminal */
+	BW_KEY_FUSE = 4,    /* device of the mount: its server's /dev/fuse */
+	BW_KEY_INET = 5,    /* protocol in `device`, addresses and ports of a connected socket */
+	BW_KEY_PORT = 6,    /* protocol in `device`, local port of a socket without a peer */
+	BW_KEY_UNIX = 7,    /* address of the name of a listener */
+};
+
+struct bw_key {
+	bw_u32 kind;
+	bw_u32 device;
+	bw_u64 number;
+	bw_u8 local[16], peer[16]; /* IPv4 as IPv6 maps it */
+	bw_u16 local_port, peer_port;
+	bw_u32 pad;
+};
+
+#define BW_ASK_LOCKS 1 /* bw_question flags: the locks on the file too */
+
+/* Value of the map `questions`. */
+struct bw_question {
+	bw_u32 id;
+	bw_u32 flags;
+	bw_u64 locks_at, session; /* the kernel side's own */
+};
+
+enum bw_view_kind {
+	BW_VIEW_PROCESS = 1, /* all threads of a process */
+	BW_VIEW_THREAD = 2,  /* one thread */
+	BW_VIEW_PARENT = 3,  /* all threads of the children of a process */
+	BW_VIEW_INNER = 4,   /* one thread, by its number in its own PID namespace */
+};
+
+struct bw_view_key {
+	bw_u32 kind, name_space, number;
 };
 
 enum bw_record_type {
@@ -106,6 +150,10 @@ enum bw_record_type {
 	BW_RECORD_REFRESH = 2,/* struct bw_call: the same, asked for again */
 	BW_RECORD_SLOW = 3,   /* struct bw_call: returned past the threshold, never seen in flight */
 	BW_RECORD_CLOSE = 4,  /* struct bw_close */
+	/* from the iterators' own buffers */
+	BW_RECORD_FILE = 5,   /* struct bw_file: an open file that was asked for */
+	BW_RECORD_LOCK = 6,   /* struct bw_lock: a lock on a file that was asked for */
+	BW_RECORD_VIEW = 7,   /* struct bw_call: a thread that was asked for */
 };
 
 enum bw_close_reason {
@@ -120,6 +168,7 @@ enum bw_call_kind {
 	BW_KIND_EXITING = 2, /* dying: its system calls are over */
 	BW_KIND_STOPPED = 3, /* stopped, traced or frozen outside any call */
 	BW_KIND_IO_WORKER = 4, /* an io_uring worker that only the kernel can wake */
+	BW_KIND_RUNNING = 5, /* BW_RECORD_VIEW only: in no call, or awake in one */
 };
 
 /* bw_call.flags */
@@ -132,6 +181,8 @@ enum bw_call_kind {
 #define BW_CALL_FD_CLOSED 0x80 /* the descriptor has been closed since; `object` is what the call is on, if known */
 #define BW_CALL_FD_OTHER 0x100 /* the descriptor has been opened anew since; `object` is what the call is on */
 #define BW_CALL_SINGLE 0x200   /* the process has one thread */
+#define BW_CALL_ALARM 0x400    /* a timer of the process is armed that will send it a signal */
+#define BW_CALL_SIGNAL 0x800   /* a signal is pending */
 
 /* bw_object.kind: what user space needs to pick the fields; the names are the contract's. */
 enum bw_object_kind {
@@ -160,9 +211,19 @@ struct bw_inet {
 
 struct bw_unix {
 	bw_u64 peer_inode;
+	bw_u64 peer_name;	    /* of a peer that was not accepted yet: the address of its listener's name */
 	bw_u32 local_len, peer_len; /* bytes of the path; abstract ones begin with NUL */
 	bw_u32 receive_queue, send_queue;
 	bw_u8 local[BW_UNIX_PATH_LEN], peer[BW_UNIX_PATH_LEN];
+};
+
+struct bw_tty {
+	bw_u64 self, link; /* the other side of a pseudo terminal; 0: none */
+	bw_u32 is_master, pad;
+};
+
+struct bw_pidfd {
+	bw_u32 tgid, pid;
 };
 
 struct bw_netlink {
@@ -173,11 +234,21 @@ struct bw_vsock {
 	bw_u32 local_cid, local_port, peer_cid, peer_port;
 };
 
+/* The other end of a unix socket. */
+enum bw_peer_state {
+	BW_PEER_NONE = 0,
+	BW_PEER_OPEN = 1,	 /* it is a socket with an inode, in some table or in flight */
+	BW_PEER_UNACCEPTED = 2,	 /* it waits in its listener's queue */
+	BW_PEER_CLOSED = 3,
+	BW_PEER_LISTENER = 4,	 /* not connected yet: the listener whose queue is full */
+};
+
 struct bw_object {
 	bw_u32 kind;	    /* enum bw_object_kind */
 	bw_u32 mode;	    /* i_mode */
 	bw_u64 inode;
 	bw_u64 address;	    /* file->private_data: tells anonymous inodes apart */
+	bw_u64 file;	    /* struct file: the owner of flock and OFD locks */
 	bw_u32 device;	    /* s_dev, the kernel's encoding: major << 20 | minor */
 	bw_u32 rdev;	    /* i_rdev of a device node */
 	bw_u32 fs_magic;
@@ -185,7 +256,7 @@ struct bw_object {
 	bw_u32 open_flags;  /* f_flags */
 	bw_u16 family, socket_type, protocol;
 	bw_u8 tcp_state;
-	bw_u8 accepted;	    /* socket: its other end has a file */
+	bw_u8 peer_state;   /* enum bw_peer_state */
 	bw_u64 position;    /* f_pos */
 	bw_u64 size;	    /* i_size */
 	bw_u64 receive_timeout_ns, send_timeout_ns; /* SO_RCVTIMEO, SO_SNDTIMEO; 0: none */
@@ -199,6 +270,8 @@ struct bw_object {
 		struct bw_unix unix_;
 		struct bw_netlink netlink;
 		struct bw_vsock vsock;
+		struct bw_tty tty;
+		struct bw_pidfd pidfd;
 	} u;
 };
 
@@ -233,7 +306,9 @@ struct bw_call {
 	bw_u32 cgroup_len;    /* bytes used of `cgroup` */
 	bw_u32 pid_namespace; /* inode numbers of the namespaces */
 	bw_u32 mount_namespace, net_namespace;
-	bw_u64 stop_signal;   /* group_stop signal of a stopped one, if known */
+	bw_u32 group;	      /* process group */
+	bw_u32 blocker_pid;   /* of a thread in D: who owns the kernel lock it waits for; 0: not known */
+	bw_u64 files;	      /* the table of descriptors: the owner of POSIX locks */
 	char comm[BW_COMM_LEN], leader_comm[BW_COMM_LEN];
 	struct bw_object object;
 	bw_u64 stack[BW_STACK_DEPTH];
@@ -248,7 +323,42 @@ struct bw_close {
 	bw_s64 result;
 };
 
+/* One open file that a key of the map `questions` fits. */
+struct bw_file {
+	bw_u32 type;	 /* BW_RECORD_FILE */
+	bw_u32 question; /* bw_question.id */
+	bw_u32 tgid, pid;
+	bw_s32 fd;
+	bw_u32 mode;	 /* 1: open for reading, 2: for writing */
+	bw_u64 file, files;
+	/* of sockets */
+	bw_u32 net_namespace;
+	bw_u32 accept_queue, accept_limit;
+	bw_u16 local_port;
+	bw_u8 state, is_connected;
+	bw_u8 local[16];
+	bw_u16 family, pad[3];
+};
+
+/* A lock on a file, held or waited for. */
+struct bw_lock {
+	bw_u32 type;	 /* BW_RECORD_LOCK */
+	bw_u32 question;
+	bw_u64 address;
+	bw_u64 blocker;	 /* address of the lock it waits for; 0: held */
+	bw_u64 owner;	 /* struct file for flock and OFD locks, the table of descriptors for POSIX ones */
+	bw_u64 file;
+	bw_u64 start, end;
+	bw_u32 flags;	 /* fl_flags: 1 POSIX, 2 flock, 1024 OFD */
+	bw_u32 mode;	 /* fl_type: 0 read, 1 write */
+	bw_s32 taker;	 /* fl_pid: who took it, dead or not; -1 for OFD locks */
+	bw_u32 waiter;	 /* thread that sleeps until it gets it */
+};
+
 _Static_assert(sizeof(struct bw_close) == 32, "bw_close is part of the contract");
+_Static_assert(sizeof(struct bw_key) == 56, "keys have no holes");
+_Static_assert(sizeof(struct bw_file) == 80, "bw_file is part of the contract");
+_Static_assert(sizeof(struct bw_lock) == 72, "bw_lock is part of the contract");
 _Static_assert(sizeof(struct bw_object) % 8 == 0, "records are 8-byte aligned");
 _Static_assert(sizeof(struct bw_call) % 8 == 0, "records are 8-byte aligned");
 

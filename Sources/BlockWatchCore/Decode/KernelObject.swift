@@ -26,6 +26,20 @@ public struct KernelObject: Sendable {
     public var isDeleted: Bool { raw.links == 0 }
     /// `major:minor` of the file system.
     public var device: String { "\(raw.device >> 20):\(raw.device & 0xfffff)" }
+    /// The same as the kernel encodes it.
+    public var rawDevice: UInt32 { raw.device }
+    /// `struct file`, as an address: the owner of flock and OFD locks.
+    public var file: UInt64 { raw.file }
+    /// `file->private_data`, as an address: tells anonymous inodes apart.
+    public var privateData: UInt64 { raw.address }
+    public enum Access: Sendable, Equatable { case read, write, both }
+    public var access: Access {
+        switch raw.open_flags & 3 {
+        case 0: .read
+        case 1: .write
+        default: .both
+        }
+    }
     /// Of a device node.
     public var deviceMajor: UInt32 { raw.rdev >> 20 }
     public var deviceMinor: UInt32 { raw.rdev & 0xfffff }
@@ -68,7 +82,11 @@ public struct KernelObject: Sendable {
         public var retransmits: UInt8
         public var receiveQueue, sendQueue: UInt32
         /// Ages in nanoseconds; `nil` for never.
-        public var lastSent, lastReceived: UInt64?
+        public var lastSent, lastReceived, lastAcknowledged: UInt64?
+        public var unacknowledged: UInt32
+        /// Bytes that the peer will take.
+        public var peerWindow: UInt32
+        public var probes: UInt8
     }
     public var internet: Internet {
         let inet = unsafe raw.u.inet
@@ -79,13 +97,17 @@ public struct KernelObject: Sendable {
         return Internet(
             local: address(inet.local), peer: address(inet.peer), localPort: inet.local_port,
             peerPort: inet.peer_port, retransmits: inet.retransmits, receiveQueue: inet.receive_queue,
-            sendQueue: inet.send_queue, lastSent: age(inet.last_sent), lastReceived: age(inet.last_received))
+            sendQueue: inet.send_queue, lastSent: age(inet.last_sent), lastReceived: age(inet.last_received),
+            lastAcknowledged: age(inet.last_acked), unacknowledged: inet.unacked, peerWindow: inet.peer_window,
+            probes: inet.probes)
     }
 
     public struct Unix: Sendable, Equatable {
         /// As bound; an abstract name begins with NUL, an unnamed socket has none.
         public var local, peer: [UInt8]
         public var peerInode: UInt64?
+        /// Where the name of the listener lies in whose queue the peer waits.
+        public var peerName: UInt64
         public var receiveQueue, sendQueue: UInt32
     }
     public var unix: Unix {
@@ -97,8 +119,30 @@ public struct KernelObject: Sendable {
         }
         return Unix(
             local: path(unix.local, unix.local_len), peer: path(unix.peer, unix.peer_len),
-            peerInode: unix.peer_inode == 0 ? nil : unix.peer_inode, receiveQueue: unix.receive_queue,
+            peerInode: unix.peer_inode == 0 ? nil : unix.peer_inode, peerName: unix.peer_name, receiveQueue: unix.receive_queue,
             sendQueue: unix.send_queue)
+    }
+
+    /// The other end of a unix socket.
+    public enum PeerState: Sendable, Equatable { case none, open, unaccepted, closed, listener }
+    public var peerState: PeerState {
+        switch UInt32(raw.peer_state) {
+        case BW_PEER_OPEN.rawValue: .open
+        case BW_PEER_UNACCEPTED.rawValue: .unaccepted
+        case BW_PEER_CLOSED.rawValue: .closed
+        case BW_PEER_LISTENER.rawValue: .listener
+        default: .none
+        }
+    }
+    /// The other side of a pseudo terminal, as an address.
+    public var terminalLink: UInt64? {
+        let tty = unsafe raw.u.tty
+        return tty.link == 0 ? nil : tty.link
+    }
+    /// The process of a pidfd.
+    public var pidfdProcess: Int? {
+        let pidfd = unsafe raw.u.pidfd
+        return pidfd.tgid == 0 ? nil : Int(pidfd.tgid)
     }
 
     public var netlink: (port: UInt32, peerPort: UInt32, protocolNumber: UInt32) {

@@ -19,7 +19,8 @@ public enum KernelRecord: Sendable {
         guard bytes.count >= 4 else { throw .short(bytes: bytes.count, needed: 4) }
         let type = UInt32(bytes[0]) | UInt32(bytes[1]) << 8 | UInt32(bytes[2]) << 16 | UInt32(bytes[3]) << 24
         switch type {
-        case BW_RECORD_CALL.rawValue, BW_RECORD_REFRESH.rawValue, BW_RECORD_SLOW.rawValue:
+        case BW_RECORD_CALL.rawValue, BW_RECORD_REFRESH.rawValue, BW_RECORD_SLOW.rawValue,
+            BW_RECORD_VIEW.rawValue:
             self = .call(CallRecord(raw: try load(bytes, as: bw_call(), atLeast: CallRecord.fixedSize)))
         case BW_RECORD_CLOSE.rawValue:
             let raw = try load(bytes, as: bw_close(), atLeast: MemoryLayout<bw_close>.size)
@@ -31,7 +32,7 @@ public enum KernelRecord: Sendable {
 }
 
 /// Copies the bytes over `zero`; what a shorter record leaves out stays zero.
-private func load<Raw>(_ bytes: Span<UInt8>, as zero: Raw, atLeast needed: Int) throws(DecodeError) -> Raw {
+func load<Raw>(_ bytes: Span<UInt8>, as zero: Raw, atLeast needed: Int) throws(DecodeError) -> Raw {
     guard bytes.count >= needed else { throw .short(bytes: bytes.count, needed: needed) }
     var raw = zero
     unsafe withUnsafeMutableBytes(of: &raw) { target in
@@ -90,6 +91,8 @@ public struct CallRecord: Sendable {
         case stopped
         /// An io_uring worker that only the kernel can wake.
         case ioWorker
+        /// Awake, or in no call: only of threads that were asked for.
+        case running
     }
     public enum Occasion: Sendable, Equatable {
         /// In flight, past the threshold, for the first time.
@@ -98,6 +101,8 @@ public struct CallRecord: Sendable {
         case refreshed
         /// It returned past the threshold before a scan saw it.
         case slow
+        /// Asked for, whatever it does.
+        case viewed
     }
 
     let raw: bw_call
@@ -109,6 +114,7 @@ public struct CallRecord: Sendable {
         switch raw.type {
         case BW_RECORD_REFRESH.rawValue: .refreshed
         case BW_RECORD_SLOW.rawValue: .slow
+        case BW_RECORD_VIEW.rawValue: .viewed
         default: .found
         }
     }
@@ -118,6 +124,7 @@ public struct CallRecord: Sendable {
         case BW_KIND_EXITING.rawValue: .exiting
         case BW_KIND_STOPPED.rawValue: .stopped
         case BW_KIND_IO_WORKER.rawValue: .ioWorker
+        case BW_KIND_RUNNING.rawValue: .running
         default: .systemCall
         }
     }
@@ -162,6 +169,25 @@ public struct CallRecord: Sendable {
     public var isTraced: Bool { has(BW_CALL_TRACED) }
     public var isFrozen: Bool { has(BW_CALL_FROZEN) }
     public var isOnCPU: Bool { has(BW_CALL_ON_CPU) }
+    public var isSingleThreaded: Bool { has(BW_CALL_SINGLE) }
+    /// A timer will send its process a signal.
+    public var hasAlarm: Bool { has(BW_CALL_ALARM) }
+    public var hasPendingSignal: Bool { has(BW_CALL_SIGNAL) }
+    /// Its process group.
+    public var groupID: Int { Int(raw.group) }
+    /// The table of its descriptors, as an address: the owner of its POSIX locks.
+    public var descriptorTable: UInt64 { raw.files }
+    /// Who owns the kernel lock that it waits for.
+    public var kernelLockOwner: Int? { raw.blocker_pid == 0 ? nil : Int(raw.blocker_pid) }
+    /// Inode numbers of its namespaces.
+    public var pidNamespace: UInt32 { raw.pid_namespace }
+    public var netNamespace: UInt32 { raw.net_namespace }
+    /// The last call that moved bytes, and on which descriptor; number 0 with descriptor -1 for none seen.
+    public var lastIO: (number: Int, descriptor: Int) { (Int(raw.last_io_number), Int(raw.last_io_fd)) }
+    public var contextSwitches: UInt64 { raw.switches }
+    public var cpuNanoseconds: UInt64 { raw.cpu_ns }
+    /// Exited, and not waited for yet.
+    public var isZombie: Bool { raw.state & 0x30 != 0 }
     public var descriptorIsClosed: Bool { has(BW_CALL_FD_CLOSED) }
     public var descriptorIsOther: Bool { has(BW_CALL_FD_OTHER) }
 

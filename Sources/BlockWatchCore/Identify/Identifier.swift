@@ -56,22 +56,26 @@ public struct Identifier {
         compat = SyscallTable.table(for: .i386)
     }
 
+    var bootID: String { settings.bootID }
+    var nativeABI: ABI { settings.nativeABI }
+
     private static let commandLineLimit = 4096
     private static let pathLimit = 4096
 
+    /// - Parameter isBrief: without what only the waiter's own record says: command line, executable.
     /// - Returns: one call a record, in order.
     public mutating func identify(
-        _ records: [CallRecord], clock: ClockReading, risky: inout some RiskyReading
+        _ records: [CallRecord], clock: ClockReading, isBrief: Bool = false, risky: inout some RiskyReading
     ) -> [BlockedCall] {
         let calls = records.map(systemCall)
         var questions: Set<RiskyQuestion> = []
         for (record, call) in zip(records, calls) {
-            questions.formUnion(commandLineQuestion(record))
+            if !isBrief { questions.formUnion(commandLineQuestion(record)) }
             if let call { questions.formUnion(memoryQuestions(record, call).map(\.question)) }
             if let question = mountQuestion(record) { questions.insert(question) }
         }
         let answers = questions.isEmpty ? [:] : risky.answer(Array(questions))
-        return zip(records, calls).map { build($0, $1, answers, clock) }
+        return zip(records, calls).map { build($0, $1, answers, clock, isBrief) }
     }
 
     // MARK: - questions
@@ -79,7 +83,7 @@ public struct Identifier {
     private func systemCall(_ record: CallRecord) -> SystemCall? {
         let abi = record.isCompat ? ABI.i386 : settings.nativeABI
         switch record.kind {
-        case .page, .stopped: return nil
+        case .page, .stopped, .running: return nil
         case .exiting, .ioWorker:
             // a worker does what its process handed over by this call
             let name = record.kind == .exiting ? "exit_group" : "io_uring_enter"
@@ -141,7 +145,8 @@ public struct Identifier {
     // MARK: - answers
 
     private mutating func build(
-        _ record: CallRecord, _ call: SystemCall?, _ answers: [RiskyQuestion: RiskyAnswer], _ clock: ClockReading
+        _ record: CallRecord, _ call: SystemCall?, _ answers: [RiskyQuestion: RiskyAnswer], _ clock: ClockReading,
+        _ isBrief: Bool
     ) -> BlockedCall {
         var unresolved: [String] = []
         var call = call
@@ -171,10 +176,10 @@ public struct Identifier {
         }
         var resource = self.resource(
             record, call, memory: memory, stack: stack, answers: answers, unresolved: &unresolved)
-        var process = identity(record, answers, clock, unresolved: &unresolved)
+        var process = identity(record, answers, clock, isBrief, unresolved: &unresolved)
 
         // a pid that was given to somebody else while we looked must not lend its names
-        if !isStill(record) {
+        if !isBrief, !isStill(record) {
             process.executable = nil
             process.commandLine = nil
             if resource.kind == .file || resource.kind == .directory || resource.kind == .fifo {
@@ -225,7 +230,7 @@ public struct Identifier {
         answers: [RiskyQuestion: RiskyAnswer], unresolved: inout [String]
     ) -> Resource {
         switch record.kind {
-        case .exiting, .stopped: return Resource(.none)
+        case .exiting, .stopped, .running: return Resource(.none)
         case .ioWorker: return Resource(.ioUring, name: Array("io_uring worker \(record.tid)".utf8))
         case .page:
             // asleep outside any call, and not in a fault: the way back to the program, a task's work
@@ -238,6 +243,12 @@ public struct Identifier {
             let info = info(record)
             let path = path(record, call, memory[.path])
             let isFIFO = stack.contains { $0 == "fifo_open" || $0 == "wait_for_partner" }
+            if let object = record.object, object.family == .pipe {
+                // its open file was found on the kernel stack: inode and counts are known too
+                var resource = PipeKind.resource(object, path: path)
+                resource.descriptor = nil
+                return resource
+            }
             return CallKind.resource(call, info: info, path: path, isFIFO: isFIFO)
         }
         if record.descriptorIsClosed || record.descriptorIsOther { unresolved.append("resource.fd=closed") }
@@ -336,18 +347,18 @@ public struct Identifier {
 
     private mutating func identity(
         _ record: CallRecord, _ answers: [RiskyQuestion: RiskyAnswer], _ clock: ClockReading,
-        unresolved: inout [String]
+        _ isBrief: Bool, unresolved: inout [String]
     ) -> ProcessIdentity {
         let pid = Int32(clamping: record.procPID)
         let tid = Int32(clamping: record.procTID)
         var executable: [UInt8]?
-        if record.kind != .exiting {
+        if record.kind != .exiting, !isBrief {
             do { executable = try procFS.executable(pid: pid, tid: tid) } catch {
                 unresolved.append("process.executable=\(Self.reason(error))")
             }
         }
         var commandLine: String?
-        if let question = commandLineQuestion(record).first {
+        if !isBrief, let question = commandLineQuestion(record).first {
             switch answers[question] ?? .timedOut {
             case .bytes(let bytes):
                 commandLine = settings.commandLine.render(ProcFS.arguments(commandLine: bytes))

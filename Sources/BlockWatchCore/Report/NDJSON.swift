@@ -18,9 +18,13 @@ public struct NDJSON: Sendable {
         var commandLine = 512
         var path = 512
         var name = 256
+        var holders = 4
+        var chain = 512
         /// In the order of the contract.
         static let steps: [@Sendable (inout Budget) -> Void] = [
             { $0.stackFrames = 0 },
+            { $0.holders = 1 },
+            { $0.chain = 192 },
             { $0.commandLine = 128 },
             { $0.commandLine = 0 },
             { $0.path = 256 },
@@ -56,12 +60,19 @@ public struct NDJSON: Sendable {
             json.string("start", timestamp(report.startWallNanoseconds))
             json.string("start_source", report.call.startSource.rawValue)
             json.nanoseconds("duration", report.durationNanoseconds)
+        } else if case .deadlock(let report) = record.body {
+            json.string("id", report.id)
+            json.integer("sequence", record.sequence)
+            if report.parts > 1 {
+                json.integer("part", report.part)
+                json.integer("parts", report.parts)
+            }
         } else {
             json.integer("sequence", record.sequence)
         }
         json.endObject()
         json.beginObject("log")
-        json.string("level", level(record.action))
+        json.string("level", level(record))
         json.endObject()
         json.beginObject("host")
         json.string("name", hostName)
@@ -71,6 +82,7 @@ public struct NDJSON: Sendable {
         json.endObject()
         switch record.body {
         case .call(let report): encode(report, budget)
+        case .deadlock(let report): encode(report, budget)
         case .summary(let summary): encode(summary)
         case .loss(let loss):
             json.beginObject("loss")
@@ -94,11 +106,18 @@ public struct NDJSON: Sendable {
 
     private func isMetric(_ action: Record.Action) -> Bool { action == .summary }
 
-    private func level(_ action: Record.Action) -> String {
-        switch action {
-        case .blocked, .stillBlocked, .slow: "notice"
-        case .loss: "error"
-        default: "info"
+    private func level(_ record: Record) -> String {
+        switch record.action {
+        case .deadlock: return "warning"
+        case .loss: return "error"
+        case .blocked, .stillBlocked, .slow: break
+        default: return "info"
+        }
+        guard case .call(let report) = record.body, let story = report.story else { return "notice" }
+        switch story.verdict {
+        case .deadlock, .stuck: return "warning"
+        case .waiting: return "notice"
+        case .idle: return "debug"
         }
     }
 
@@ -128,14 +147,102 @@ public struct NDJSON: Sendable {
             json.endObject()
         }
         encode(call.resource, budget, &truncated)
+        if let story = report.story { encode(story, report.victims, budget, &truncated) }
         if !call.stack.isEmpty {
             if budget.stackFrames > 0 {
                 json.strings("stack", Array(call.stack.prefix(budget.stackFrames)))
             }
             if call.stack.count > budget.stackFrames { truncated.append("stack") }
         }
-        if !call.unresolved.isEmpty { json.strings("unresolved", call.unresolved) }
+        let unresolved = call.unresolved + (report.story?.unresolved ?? [])
+        if !unresolved.isEmpty { json.strings("unresolved", unresolved) }
         if !truncated.isEmpty { json.strings("truncated", truncated) }
+    }
+
+    private mutating func encode(
+        _ story: Story, _ victims: Int, _ budget: Budget, _ truncated: inout [String]
+    ) {
+        json.string("verdict", story.verdict.rawValue)
+        json.string("reason", story.reason.rawValue)
+        if let first = story.holders.first {
+            json.beginObject("holder")
+            json.integer("pid", first.pid)
+            if let tid = first.tid { json.integer("tid", tid) }
+            json.string("name", first.name)
+            json.string("relation", first.relation.rawValue)
+            json.integer("count", story.holderCount)
+            json.endObject()
+            json.beginArray("holders")
+            for holder in story.holders.prefix(budget.holders) { encode(holder) }
+            json.endArray()
+            if story.holderCount > budget.holders { truncated.append("holders") }
+        }
+        if !story.chain.isEmpty {
+            let (bytes, wasCut) = JSONWriter.cut(Array(story.chain.utf8), budget: budget.chain, keep: .headAndTail)
+            if wasCut { truncated.append("chain") }
+            json.string("chain", bytes)
+        }
+        if let root = story.root {
+            json.beginObject("root")
+            json.string("kind", root.kind.rawValue)
+            if let pid = root.pid { json.integer("pid", pid) }
+            if let name = root.name { json.string("name", JSONWriter.cut(name, budget: 64, keep: .head).bytes) }
+            if let doing = root.doing {
+                json.string("doing", JSONWriter.cut(Array(doing.utf8), budget: 160, keep: .headAndTail).bytes)
+            }
+            if let address = root.address {
+                json.string("address", JSONWriter.cut(Array(address.utf8), budget: 128, keep: .head).bytes)
+            }
+            json.endObject()
+        }
+        if let id = story.chainID {
+            json.string("chain_id", id)
+            json.integer("victims", victims)
+        }
+    }
+
+    private mutating func encode(_ holder: Holder) {
+        json.beginObject()
+        json.integer("pid", holder.pid)
+        if let tid = holder.tid { json.integer("tid", tid) }
+        json.string("name", holder.name)
+        if let descriptor = holder.descriptor { json.integer("fd", descriptor) }
+        if let access = holder.access, !access.isEmpty { json.string("access", access) }
+        json.string("relation", holder.relation.rawValue)
+        if let doing = holder.doing {
+            json.string("doing", JSONWriter.cut(Array(doing.utf8), budget: 120, keep: .headAndTail).bytes)
+        }
+        if let duration = holder.duration { json.nanoseconds("duration", duration) }
+        if let verdict = holder.verdict { json.string("verdict", verdict.rawValue) }
+        json.endObject()
+    }
+
+    private mutating func encode(_ report: DeadlockReport, _ budget: Budget) {
+        json.string("verdict", Verdict.deadlock.rawValue)
+        json.string("reason", Reason.cycle.rawValue)
+        json.beginArray("members")
+        for member in report.members {
+            json.beginObject()
+            json.integer("pid", member.pid)
+            json.integer("tid", member.tid)
+            json.string("name", member.name)
+            json.string("syscall", member.call)
+            json.string("wants", member.wants)
+            json.strings("holds", member.holds)
+            json.nanoseconds("duration", member.duration)
+            json.endObject()
+        }
+        json.endArray()
+        if !report.chain.isEmpty {
+            json.string("chain", JSONWriter.cut(Array(report.chain.utf8), budget: budget.chain, keep: .headAndTail).bytes)
+        }
+        json.beginObject("root")
+        json.string("kind", Root.Kind.deadlock.rawValue)
+        json.endObject()
+        if let id = report.chainID {
+            json.string("chain_id", id)
+            json.integer("victims", report.victims)
+        }
     }
 
     /// A string within its budget; what was cut is named.
@@ -281,6 +388,8 @@ public struct NDJSON: Sendable {
         json.integer("open", summary.open)
         json.integer("open_written", summary.openWritten)
         counts("open_by_syscall", summary.openBySyscall, most: 32)
+        counts("open_by_verdict", summary.openByVerdict, most: 4)
+        counts("idle_by_reason", summary.idleByReason, most: 16)
         json.integer("threads", summary.threads)
         json.beginObject("scan")
         json.nanoseconds("duration", summary.scanNanoseconds)
@@ -298,6 +407,7 @@ public struct NDJSON: Sendable {
         json.integer("returned", totals.returned)
         json.integer("ended", totals.ended)
         json.integer("slow", totals.slow)
+        json.integer("deadlocks", totals.deadlocks)
         json.endObject()
         counts("hidden", totals.hidden, most: 24)
         counts("lost", totals.lost, most: 24)

@@ -4,6 +4,8 @@ public struct Record: Sendable {
         case blocked
         case stillBlocked = "still_blocked"
         case returned, ended, slow
+        /// Threads that can never go on.
+        case deadlock
         case summary, loss, started, stopped
     }
 
@@ -16,6 +18,7 @@ public struct Record: Sendable {
 
     public enum Body: Sendable {
         case call(CallReport)
+        case deadlock(DeadlockReport)
         case summary(Summary)
         case loss(Loss)
         case started(Started)
@@ -30,6 +33,24 @@ public struct CallReport: Sendable {
     public var durationNanoseconds: UInt64
     /// What it returned, if somebody saw it.
     public var result: Int64?
+    /// Who, why, how bad; `nil` where nobody has looked yet.
+    public var story: Story?
+    /// How many open calls are behind the same root, this one counted.
+    public var victims = 0
+}
+
+/// A set of threads that wait for each other in a circle, or a part of it.
+public struct DeadlockReport: Sendable {
+    /// `event.id`: the same for the same threads in the same calls.
+    public var id: String
+    /// In all parts.
+    public var threads: Int
+    public var members: [DeadlockMember]
+    /// From 1.
+    public var part, parts: Int
+    public var chain: String
+    public var chainID: String?
+    public var victims: Int
 }
 
 /// Something may have been missed.
@@ -64,6 +85,7 @@ public struct Totals: Sendable, Equatable {
     public var returned: UInt64 = 0
     public var ended: UInt64 = 0
     public var slow: UInt64 = 0
+    public var deadlocks: UInt64 = 0
     /// Calls not written because of an option, by its name: `filter`, `new_only`, `ignore.NAME`, `max_rate`.
     public var hidden: [String: UInt64] = [:]
     /// By what was lost.
@@ -75,6 +97,8 @@ public struct Summary: Sendable {
     public var open: UInt64
     /// Of these, by system call.
     public var openBySyscall: [String: UInt64]
+    public var openByVerdict: [String: UInt64]
+    public var idleByReason: [String: UInt64]
     /// Of these, those whose `blocked` was written.
     public var openWritten: UInt64
     public var totals: Totals

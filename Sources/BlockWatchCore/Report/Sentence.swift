@@ -6,6 +6,7 @@ enum Sentence {
         let text =
             switch record.body {
             case .call(let report): call(record.action, report)
+            case .deadlock(let report): deadlock(report)
             case .summary(let summary):
                 "\(summary.open) calls are blocked past the threshold among \(summary.threads) threads; "
                     + "\(summary.totals.blocked) reported since start"
@@ -34,8 +35,32 @@ enum Sentence {
         case .ended: return "\(who) died after \(time) in \(where_)"
         default:
             if call.kind == .stopped { return "\(who) has been stopped for \(time)" }
-            return "\(who) has been blocked for \(time) in \(where_)"
+            return "\(who) has been blocked for \(time) in \(where_)" + (report.story.map(cause) ?? "")
         }
+    }
+
+    /// Why, as far as the chain tells.
+    private static func cause(_ story: Story) -> String {
+        if story.verdict == .deadlock { return ", in a deadlock" }
+        guard let root = story.root else { return "" }
+        let doing = root.doing.map { ": \($0)" } ?? ""
+        switch root.kind {
+        case .deadlock: return ", behind a deadlock"
+        case .nobody: return doing
+        case .remote: return ""
+        case .device: return ""
+        case .process, .thread: return ", held up by \(TerminalText.escaped(root.name ?? []))[\(root.pid ?? 0)]\(doing)"
+        }
+    }
+
+    private static func deadlock(_ report: DeadlockReport) -> String {
+        let names = report.members.map { member in
+            let name = TerminalText.escaped(member.name)
+            return member.tid == member.pid ? "\(name)[\(member.pid)]" : "\(name)[\(member.pid)/\(member.tid)]"
+        }
+        let part = report.parts > 1 ? " (part \(report.part) of \(report.parts))" : ""
+        let noun = report.threads == 1 ? "waits for itself" : "wait for each other"
+        return "deadlock\(part): \(names.joined(separator: ", ")) \(noun) and can never go on"
     }
 
     static func who(_ call: BlockedCall) -> String {
@@ -54,6 +79,7 @@ enum Sentence {
             case .page: "a page fault"
             case .exiting: "its exit, releasing files and memory"
             case .stopped: "a stop"
+            case .running: "running"
             case .systemCall, .ioWorker: call.call?.name ?? "a system call"
             }
         let name = what(call)

@@ -11,7 +11,7 @@ public struct TextFormat: Sendable {
         let seconds = Int64(record.wallNanoseconds / 1_000_000_000) + offsetSeconds
         let stamp = Timestamp.rfc3339(seconds: seconds, nanoseconds: 0)
         let time = String(stamp.dropFirst(11).prefix(8))
-        let action = TerminalText.padded(label(record.action), to: 8)
+        let action = TerminalText.padded(label(record), to: 8)
         guard case .call(let report) = record.body else {
             return Array("\(time)  \(colored(action, record.action))  \(Sentence.text(record))\n".utf8)
         }
@@ -24,7 +24,25 @@ public struct TextFormat: Sendable {
         var line = "\(time)  \(colored(action, record.action))  \(duration)  \(who)  \(step)  \(Sentence.what(call))"
         if let result = Sentence.result(report) { line += "  = \(result)" }
         if call.unresolved.contains(where: { $0.hasPrefix("resource") }) { line += "  (no longer open)" }
+        if result(record) == nil, let root = report.story.flatMap(Self.root) { line += "  <- \(root)" }
         return Array((line + "\n").utf8)
+    }
+
+    private func result(_ record: Record) -> String? {
+        record.action == .returned || record.action == .ended ? "" : nil
+    }
+
+    /// The root blocker.
+    private static func root(_ story: Story) -> String? {
+        guard let root = story.root else { return nil }
+        switch root.kind {
+        case .deadlock: return "deadlock: " + TerminalText.cut(story.chain, to: 160, keep: .headAndTail)
+        case .remote, .device: return nil
+        case .nobody: return root.doing
+        case .process, .thread:
+            let name = TerminalText.escaped(root.name ?? [])
+            return "\(name)[\(root.pid ?? 0)]" + (root.doing.map { " \($0)" } ?? "")
+        }
     }
 
     private func step(_ call: BlockedCall) -> String {
@@ -33,11 +51,16 @@ public struct TextFormat: Sendable {
         case .page: "page fault"
         case .exiting: "exit"
         case .stopped: "stopped"
+        case .running: "running"
         }
     }
 
-    private func label(_ action: Record.Action) -> String {
-        action == .stillBlocked ? "still" : action.rawValue
+    /// The verdict of what is blocked; of the rest, what happened.
+    private func label(_ record: Record) -> String {
+        guard case .call(let report) = record.body, record.action == .blocked || record.action == .stillBlocked else {
+            return record.action.rawValue
+        }
+        return report.story?.verdict.rawValue ?? record.action.rawValue
     }
 
     private func colored(_ text: String, _ action: Record.Action) -> String {
@@ -47,7 +70,7 @@ public struct TextFormat: Sendable {
             case .blocked, .stillBlocked: "33"
             case .slow: "36"
             case .returned: "32"
-            case .ended, .loss: "31"
+            case .ended, .loss, .deadlock: "31"
             default: "2"
             }
         return "\u{1b}[\(code)m\(text)\u{1b}[0m"

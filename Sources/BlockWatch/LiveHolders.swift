@@ -1,0 +1,105 @@
+import BlockWatchCapture
+import BlockWatchCore
+import Synchronization
+
+/// The kernel's answers about other ends, behind a deadline: the pass over the open files can hang in letting go of
+/// one of them, so a thread of its own runs it.
+struct LiveHolders: HolderSource {
+    let holders: Holders
+    let runner: FilePassRunner
+    let log: Log
+
+    mutating func files(_ questions: [FileQuestion]) -> (files: [OpenFile], locks: [FileLock])? {
+        let keys = questions.map { HolderKey(bytes: $0.bytes, flags: $0.flags) }
+        var files: [OpenFile] = []
+        var locks: [FileLock] = []
+        for start in stride(from: 0, to: keys.count, by: Holders.mostKeys) {
+            let batch = keys[start..<min(start + Holders.mostKeys, keys.count)]
+            let pass = holders.prepare(batch)
+            defer { holders.finish(batch) }
+            guard let bytes = runner.run(pass) else { return nil }
+            do throws(DecodeError) {
+                let answer = try HolderRecords.files(bytes)
+                files += answer.files
+                locks += answer.locks
+            } catch {
+                log.error("an answer of the pass over the open files is not understood: \(error)")
+                return nil
+            }
+        }
+        return (files, locks)
+    }
+
+    mutating func threads(_ questions: [ViewQuestion]) -> [CallRecord] {
+        var records: [CallRecord] = []
+        for start in stride(from: 0, to: questions.count, by: Holders.mostKeys) {
+            let keys = questions[start..<min(start + Holders.mostKeys, questions.count)].map(\.bytes)
+            do {
+                records += try HolderRecords.threads(try holders.view(keys))
+            } catch {
+                log.error("cannot see what the holders are doing: \(error)")
+            }
+        }
+        return records
+    }
+}
+
+/// Runs passes over the open files, one at a time. One that hangs is left behind, and none is begun until it ends.
+final class FilePassRunner: Sendable {
+    static let patienceMilliseconds: Int32 = 250
+
+    private enum Stage: Sendable { case resting, asked(FilePass), running, answered([UInt8]?) }
+
+    private struct State {
+        var stage = Stage.resting
+        var isStarted = false
+    }
+    private let state = Mutex(State())
+    private let work = Bell()
+    private let done = Bell()
+    private let log: Log
+
+    init(log: Log) { self.log = log }
+
+    /// - Returns: the answers in a row; `nil` if there were none in time.
+    func run(_ pass: FilePass) -> [UInt8]? {
+        let mayRun = state.withLock { state -> Bool in
+            if case .running = state.stage { return false }
+            state.stage = .asked(pass)
+            return true
+        }
+        guard mayRun, start() else { return nil }
+        _ = done.take(withinMilliseconds: 0)
+        work.ring()
+        guard done.take(withinMilliseconds: Self.patienceMilliseconds) else { return nil }
+        return state.withLock { state in
+            guard case .answered(let bytes) = state.stage else { return nil }
+            state.stage = .resting
+            return bytes
+        }
+    }
+
+    private func start() -> Bool {
+        let isNew = state.withLock { state -> Bool in
+            defer { state.isStarted = true }
+            return !state.isStarted
+        }
+        return !isNew || startDetachedThread { [self] in serve() }
+    }
+
+    private func serve() {
+        while true {
+            work.take()
+            let pass = state.withLock { state -> FilePass? in
+                guard case .asked(let pass) = state.stage else { return nil }
+                state.stage = .running
+                return pass
+            }
+            guard let pass else { continue }
+            var answer: [UInt8]?
+            do throws(CaptureError) { answer = try pass.run() } catch { log.error(error.description) }
+            state.withLock { $0.stage = .answered(answer) }
+            done.ring()
+        }
+    }
+}

@@ -1,0 +1,110 @@
+internal import BlockWatchBPF
+internal import CLibbpf
+internal import Glibc
+
+/// One question of a pass over the open files: `struct bw_key` as bytes, and the flags of `struct bw_question`.
+public struct HolderKey: Sendable, Hashable {
+    public var bytes: [UInt8]
+    public var flags: UInt32
+
+    public init(bytes: [UInt8], flags: UInt32) {
+        self.bytes = bytes
+        self.flags = flags
+    }
+}
+
+/// Asks the kernel who holds what, and what chosen threads are doing. The answers are records in a row, as bytes.
+///
+/// For one thread at a time; ``FilePass/run()`` alone may run elsewhere.
+public struct Holders {
+    private let fileLink, threadLink, questions, viewed: Int32
+    private let control: SharedSection<bw_control>
+
+    init(fileLink: Int32, threadLink: Int32, questions: Int32, viewed: Int32, control: SharedSection<bw_control>) {
+        self.fileLink = fileLink
+        self.threadLink = threadLink
+        self.questions = questions
+        self.viewed = viewed
+        self.control = control
+    }
+
+    /// At most so many keys are looked for in one pass.
+    public static let mostKeys = Int(BW_QUESTIONS_MAX)
+
+    /// Sets what the next pass looks for; the answers carry the place of their key in `keys`.
+    ///
+    /// C function: `bpf_map_update_elem`
+    public func prepare(_ keys: ArraySlice<HolderKey>) -> FilePass {
+        var kinds: UInt32 = 0
+        for (place, key) in zip(keys.indices, keys) where key.bytes.count == MemoryLayout<bw_key>.size {
+            var question = bw_question(id: UInt32(place), flags: key.flags, locks_at: 0, session: 0)
+            _ = unsafe bpf_map_update_elem(questions, key.bytes, &question, UInt64(BPF_ANY))
+            kinds |= 1 << UInt32(key.bytes[0] & 31)
+        }
+        unsafe control.pointer.pointee.wanted = kinds
+        return FilePass(link: fileLink)
+    }
+
+    /// Forgets what ``prepare(_:)`` asked for.
+    ///
+    /// C function: `bpf_map_delete_elem`
+    public func finish(_ keys: ArraySlice<HolderKey>) {
+        unsafe control.pointer.pointee.wanted = 0
+        for key in keys where key.bytes.count == MemoryLayout<bw_key>.size {
+            _ = unsafe bpf_map_delete_elem(questions, key.bytes)
+        }
+    }
+
+    /// What threads are doing now, whatever it is.
+    ///
+    /// - Parameter keys: `struct bw_view_key` each.
+    /// - Returns: `struct bw_call` in a row. Never waits.
+    public func view(_ keys: [[UInt8]]) throws(CaptureError) -> [UInt8] {
+        var hasParents = false
+        var hasInner = false
+        for key in keys.prefix(Self.mostKeys) where key.count == MemoryLayout<bw_view_key>.size {
+            var wanted: UInt32 = 1
+            _ = unsafe bpf_map_update_elem(viewed, key, &wanted, UInt64(BPF_ANY))
+            hasParents = hasParents || UInt32(key[0]) == BW_VIEW_PARENT.rawValue
+            hasInner = hasInner || UInt32(key[0]) == BW_VIEW_INNER.rawValue
+        }
+        unsafe control.pointer.pointee.wanted_parents = hasParents ? 1 : 0
+        unsafe control.pointer.pointee.wanted_inner = hasInner ? 1 : 0
+        defer {
+            for key in keys.prefix(Self.mostKeys) where key.count == MemoryLayout<bw_view_key>.size {
+                _ = unsafe bpf_map_delete_elem(viewed, key)
+            }
+        }
+        return try readIterator(threadLink, step: "look at the holders' threads")
+    }
+}
+
+/// A pass over all open files of the host. Whoever runs it may let go of the last reference to a file, and wait for
+/// as long as that takes: run it where waiting does no harm.
+public struct FilePass: Sendable {
+    let link: Int32
+
+    /// - Returns: `struct bw_file` and `struct bw_lock` in a row.
+    public func run() throws(CaptureError) -> [UInt8] { try readIterator(link, step: "look at the open files") }
+}
+
+/// C function: `bpf_iter_create` and `read`
+func readIterator(_ link: Int32, step: String) throws(CaptureError) -> [UInt8] {
+    let iterator = unsafe bpf_iter_create(link)
+    guard iterator >= 0 else { throw .answered(-iterator, step: step, next: "raise the limit of open files (ulimit -n)") }
+    defer { close(iterator) }
+    var bytes: [UInt8] = []
+    var chunk = [UInt8](repeating: 0, count: 64 << 10)
+    while true {
+        let count = unsafe read(iterator, &chunk, chunk.count)
+        if count > 0 {
+            bytes += chunk[..<count]
+            continue
+        }
+        if count == 0 { return bytes }
+        // EAGAIN: a million objects passed, and the kernel wants us to breathe
+        if Glibc.errno != EAGAIN && Glibc.errno != EINTR {
+            throw .answered(Glibc.errno, step: step, next: "run blockwatch doctor")
+        }
+    }
+}

@@ -1,0 +1,280 @@
+/// Tells hung from idle, on evidence and along the whole chain.
+///
+/// The rules are CONTRACT's, section 4, in its order; ``rules`` is that table.
+struct Judge {
+    typealias Node = Investigation.Node
+    typealias Rule = @Sendable (inout Judge, Node, Relation) -> Reason?
+
+    let investigation: Investigation
+    let thresholdNanoseconds: UInt64
+    /// Threads that can never go on.
+    let deadlocked: Set<Int>
+    private var known: [Int: Reason] = [:]
+    private var inProgress: Set<Int> = []
+    private let native: SyscallTable
+    private let compat = SyscallTable.table(for: .i386)
+
+    init(_ investigation: Investigation, thresholdNanoseconds: UInt64, deadlocked: Set<Int>, nativeABI: ABI) {
+        self.investigation = investigation
+        self.thresholdNanoseconds = thresholdNanoseconds
+        self.deadlocked = deadlocked
+        native = SyscallTable.table(for: nativeABI)
+    }
+
+    /// The first that answers decides.
+    static let rules: [(name: String, decide: Rule)] = [
+        ("cycle", { judge, node, _ in judge.deadlocked.contains(node.tid) ? .cycle : nil }),
+        ("stopped", { judge, node, relation in judge.stopped(node, relation) }),
+        ("child", { judge, node, relation in judge.child(node, relation) }),
+        ("kernel", { judge, node, relation in judge.kernel(node, relation) }),
+        ("overdue", { judge, node, _ in judge.overdue(node) }),
+        ("input", { judge, node, relation in judge.input(node, relation) }),
+        ("lock", { judge, node, relation in relation.finding == .lock ? judge.lock(node, relation) : nil }),
+        ("connect, send", { judge, node, relation in judge.sending(node, relation) }),
+        ("other end", { judge, node, relation in judge.otherEnd(node, relation) }),
+        ("server side", { judge, node, relation in judge.serverSide(node, relation) }),
+        ("set", { judge, node, relation in judge.set(node, relation) }),
+        ("futex", { judge, node, relation in judge.futex(node, relation) }),
+        ("unknown", { _, _, _ in .unknown }),
+    ]
+
+    mutating func reason(of tid: Int) -> Reason {
+        if let reason = known[tid] { return reason }
+        guard let node = investigation.nodes[tid] else { return .unknown }
+        // a circle that something could break: those who wait in it wait for somebody
+        guard inProgress.insert(tid).inserted else { return .peerWaiting }
+        defer { inProgress.remove(tid) }
+        let relation = node.relation ?? Relation()
+        for rule in Self.rules {
+            if let reason = rule.decide(&self, node, relation) {
+                known[tid] = reason
+                return reason
+            }
+        }
+        return .unknown
+    }
+
+    // MARK: - how the other end does
+
+    /// What a holder does, as far as those who wait for it are concerned.
+    enum Standing: Equatable { case moving, sleeping, stuck, waiting, idle }
+
+    mutating func standing(of tid: Int) -> Standing {
+        guard let node = investigation.nodes[tid] else { return .moving }
+        if node.record.isZombie { return .moving }
+        switch node.target {
+        case .running: return .moving
+        case .stopped, .traced, .frozen: return .stuck
+        default: break
+        }
+        if node.duration < movedWithin, node.target != .stopped, !deadlocked.contains(tid) { return .moving }
+        if isTimer(node) { return .sleeping }
+        switch reason(of: tid).verdict {
+        case .deadlock, .stuck: return .stuck
+        case .waiting: return .waiting
+        case .idle: return .idle
+        }
+    }
+
+    /// A thread that has begun to wait so short a time ago still moves.
+    private var movedWithin: UInt64 { min(thresholdNanoseconds / 4, 1_000_000_000) }
+
+    /// The threads of a holder together: one that moves is enough, and those that are idle by design do not count.
+    mutating func standing(of holder: Holder) -> Standing {
+        guard let threads = investigation.threads(of: holder) else { return .moving }
+        var seen: [Standing] = []
+        for tid in threads { seen.append(standing(of: tid)) }
+        if seen.contains(.moving) { return .moving }
+        let busy = seen.filter { $0 != .idle }
+        if busy.isEmpty { return .idle }
+        if busy.allSatisfy({ $0 == .stuck }) { return .stuck }
+        return busy.contains(.waiting) ? .waiting : .sleeping
+    }
+
+    private func isTimer(_ node: Node) -> Bool { info(node)?.class == .time }
+
+    private func info(_ node: Node) -> SyscallInfo? {
+        guard node.record.kind == .systemCall else { return nil }
+        return (node.record.isCompat ? compat : native)[node.record.number]
+    }
+
+    private mutating func standings(_ relation: Relation) -> [Standing] {
+        var all: [Standing] = []
+        for holder in relation.holders { all.append(standing(of: holder)) }
+        return all
+    }
+
+    // MARK: - the rules
+
+    private func stopped(_ node: Node, _ relation: Relation) -> Reason? {
+        switch node.target {
+        case .stopped, .traced, .frozen: .stopped
+        default: node.record.kind == .stopped ? .stopped : nil
+        }
+    }
+
+    private mutating func child(_ node: Node, _ relation: Relation) -> Reason? {
+        let isJoin = node.futex.map { if case .join = $0 { true } else { false } } ?? false
+        let isChild: Bool =
+            switch node.target {
+            case .children, .process: node.call.resource.kind != .epoll
+            default: isJoin
+            }
+        guard isChild else { return nil }
+        let all = standings(relation)
+        if !all.isEmpty, all.allSatisfy({ $0 == .stuck }) { return .peerStuck }
+        return .awaitingChild
+    }
+
+    private func kernel(_ node: Node, _ relation: Relation) -> Reason? {
+        if case .kernelLock = node.target { return nil }
+        if case .fuse = node.target, node.duration >= movedWithin { return .kernelStuck }
+        let isStuck =
+            node.record.kind == .exiting || node.record.isUninterruptible || node.call.resource.kind == .page
+            || node.record.kind == .ioWorker
+        guard isStuck else { return nil }
+        return .kernelStuck
+    }
+
+    private func overdue(_ node: Node) -> Reason? {
+        guard let timeout = node.call.call?.timeoutNanoseconds, node.record.kind == .systemCall else { return nil }
+        let limit = timeout.addingReportingOverflow(timeout / 10 + 1_000_000_000)
+        return !limit.overflow && node.duration > limit.partialValue ? .overdue : nil
+    }
+
+    private mutating func input(_ node: Node, _ relation: Relation) -> Reason? {
+        if isTimer(node) { return .timer }
+        switch node.call.resource.kind {
+        case .timerfd: return .timer
+        case .signalfd, .inotify: return .awaitingInput
+        case .netlink, .raw: return .awaitingInput
+        case .device:
+            return node.call.resource.file == nil || node.record.object?.isBlockDevice != true ? .awaitingInput : nil
+        case .tty:
+            // a terminal whose other side somebody holds
+            let all = standings(relation)
+            return !all.isEmpty && all.allSatisfy { $0 == .stuck } ? nil : .awaitingInput
+        case .tcp, .unix, .udp, .vsock:
+            if node.call.resource.network?.state == "LISTEN" { return .listening }
+        default: break
+        }
+        switch info(node)?.class {
+        case .signal: return .awaitingInput
+        default: return nil
+        }
+    }
+
+    private mutating func lock(_ node: Node, _ relation: Relation) -> Reason? {
+        guard !relation.holders.isEmpty else {
+            if case .nobody = relation.end { return .lockHeld }
+            return .unknown
+        }
+        for holder in relation.holders {
+            if isPreforkTurn(node, holder) { return .listening }
+        }
+        return standings(relation).contains(.moving) ? .lockBusy : .lockHeld
+    }
+
+    /// Workers of one server pass the turn to accept by a mutex: its holder waits for a client.
+    private func isPreforkTurn(_ node: Node, _ holder: Holder) -> Bool {
+        guard holder.pid != node.pid, let threads = investigation.threads(of: holder) else { return false }
+        return threads.contains { tid in
+            guard let other = investigation.nodes[tid], other.record.processName == node.record.processName else {
+                return false
+            }
+            return other.call.resource.network?.state == "LISTEN" || other.call.resource.kind == .epoll
+                || other.call.resource.kind == .poll
+        }
+    }
+
+    private mutating func sending(_ node: Node, _ relation: Relation) -> Reason? {
+        switch relation.finding {
+        case .backlogFull: return .connectBacklogFull
+        case .notAccepted: return .notAccepted
+        default: break
+        }
+        guard let call = node.call.call else { return nil }
+        if call.name == "connect" || node.record.object?.tcpState == 2, node.call.resource.kind == .tcp {
+            return .connectUnanswered
+        }
+        if case .pipe(_, .read, _) = node.target {
+            if relation.holders.isEmpty { return nil }
+            let all = standings(relation)
+            if all.contains(.moving) { return .peerBusy }
+            return all.allSatisfy { $0 == .stuck } ? .peerStuck : .sendStalled
+        }
+        guard WaitTarget.sends(call), [.tcp, .unix, .udp].contains(node.call.resource.kind) else { return nil }
+        if relation.holders.isEmpty { return relation.finding == .nobody ? .peerGone : .sendStalled }
+        let all = standings(relation)
+        if all.contains(.moving) { return .peerBusy }
+        return all.allSatisfy { $0 == .stuck } ? .peerStuck : .sendStalled
+    }
+
+    private mutating func otherEnd(_ node: Node, _ relation: Relation) -> Reason? {
+        switch node.target {
+        case .pipe, .unixPeer, .closedPeer, .connection, .shared, .terminal: break
+        default: return nil
+        }
+        if relation.finding == .nobody { return .peerGone }
+        if relation.finding == .onlyItself {
+            let isAnonymous = node.call.resource.kind == .pipe || node.call.resource.kind == .unix
+            return isAnonymous && node.record.isSingleThreaded ? .peerGone : .parked
+        }
+        let isOutstanding = isReplyOutstanding(node)
+        if relation.holders.isEmpty {
+            guard case .connection = node.target else { return nil }
+            return isOutstanding ? .replyPending : nil
+        }
+        // somebody of its own process can write to it: its threads talk among themselves
+        if relation.holders.allSatisfy({ $0.pid == node.pid }) { return .parked }
+        let all = standings(relation)
+        if all.allSatisfy({ $0 == .stuck }) { return .peerStuck }
+        if isOutstanding { return .replyPending }
+        if relation.finding == .serverSide { return nil }
+        if all.contains(.moving) { return .peerBusy }
+        if all.contains(.sleeping) { return .peerSleeping }
+        if all.contains(.waiting) || all.contains(.stuck) { return .peerWaiting }
+        return .peerIdle
+    }
+
+    /// Something was sent, and nothing has come back since.
+    private func isReplyOutstanding(_ node: Node) -> Bool {
+        guard let object = node.record.object else { return false }
+        let last = node.record.lastIO
+        let table = node.record.isCompat ? compat : native
+        let sentLast =
+            last.descriptor == node.record.descriptor
+            && table[last.number].map { info in
+                WaitTarget.sends(
+                    SystemCall(name: info.name, number: info.number, abi: .x86_64, arguments: [], timeoutNanoseconds: nil))
+            } ?? false
+        guard object.family == .socket else { return false }
+        guard object.socketFamily == 2 || object.socketFamily == 10, object.socketProtocol == 6 else { return sentLast }
+        let inet = object.internet
+        if inet.unacknowledged > 0 { return true }
+        guard let sent = inet.lastSent, let received = inet.lastReceived else {
+            return inet.lastSent != nil && inet.lastReceived == nil || sentLast
+        }
+        // ages: the smaller is the later
+        if sent != received { return sent < received }
+        if sentLast { return true }
+        return node.record.isOlder && last.descriptor < 0 && node.call.call?.name != "recvmsg"
+    }
+
+    private func serverSide(_ node: Node, _ relation: Relation) -> Reason? {
+        guard case .connection = node.target else { return nil }
+        return relation.finding == .serverSide ? .awaitingRequest : nil
+    }
+
+    private func set(_ node: Node, _ relation: Relation) -> Reason? {
+        switch node.call.resource.kind {
+        case .epoll, .poll, .ioUring: .eventLoop
+        default: nil
+        }
+    }
+
+    private mutating func futex(_ node: Node, _ relation: Relation) -> Reason? {
+        guard node.call.resource.kind == .futex else { return nil }
+        return relation.finding == .futexOwner ? lock(node, relation) : .parked
+    }
+}

@@ -1,0 +1,79 @@
+/// Who owns the lock behind a futex, from the bytes around its word: glibc's and musl's layouts, checked for sense,
+/// because nothing in the kernel says what a futex is part of.
+enum FutexOwner {
+    /// Thread numbers are those of the waiter's own PID namespace.
+    enum Guess: Equatable {
+        case mutex(owner: Int)
+        case rwlock(writer: Int)
+        /// pthread_join: the thread that is to end.
+        case join(thread: Int)
+        /// A condition variable, a semaphore, a lock of some other make.
+        case nobodyNamed
+    }
+
+    /// Bytes to read before and from the futex word.
+    static let before: UInt64 = 12
+    static let length = 72
+
+    /// - Parameters:
+    ///   - word: from the futex word on.
+    ///   - around: from ``before`` in front of it, or shorter if that is not there.
+    static func guess(_ call: SystemCall, word: [UInt8], around: [UInt8]?) -> Guess {
+        guard call.arguments.count >= 3, let value = UserMemory.integer(word, at: 0, size: 4) else { return .nobodyNamed }
+        let current = UInt32(truncatingIfNeeded: value)
+        let expected = UInt32(truncatingIfNeeded: call.arguments[2])
+        let operation = call.arguments[1] & 0x7f
+        let isPrivate = call.arguments[1] & 0x80 != 0
+        let tidMask: UInt32 = 0x3fff_ffff
+        let owner = Int(current & tidMask)
+
+        switch operation {
+        case 6, 13:  // FUTEX_LOCK_PI, FUTEX_LOCK_PI2: the word is the owner
+            return owner > 0 ? .mutex(owner: owner) : .nobodyNamed
+        case 0:  // FUTEX_WAIT
+            // robust mutexes of glibc and musl's with an owner: its number with the waiters' bit
+            if current & 0x8000_0000 != 0, owner > 1, current == expected, owner != 16 { return .mutex(owner: owner) }
+            guard current == 2, expected == 2 else { return .nobodyNamed }
+            return glibcMutex(word)
+        case 9:  // FUTEX_WAIT_BITSET
+            // pd->tid, which the kernel clears when the thread ends
+            if !isPrivate, current == expected, owner > 1, current & 0xc000_0000 == 0 { return .join(thread: owner) }
+            return rwlock(call, word, around) ?? timedMutex(current, expected, word)
+        default:
+            return .nobodyNamed
+        }
+    }
+
+    /// pthread_mutex_timedlock waits like the others, by another operation.
+    private static func timedMutex(_ current: UInt32, _ expected: UInt32, _ word: [UInt8]) -> Guess {
+        current == 2 && expected == 2 ? glibcMutex(word) : .nobodyNamed
+    }
+
+    /// `__lock, __count, __owner, __nusers, __kind`
+    private static func glibcMutex(_ word: [UInt8]) -> Guess {
+        guard let owner = UserMemory.integer(word, at: 8, size: 4), owner > 0,
+            let users = UserMemory.integer(word, at: 12, size: 4), (1...1 << 20).contains(users),
+            let kind = UserMemory.integer(word, at: 16, size: 4), (0..<0x400).contains(kind), kind & 0xf <= 3
+        else { return .nobodyNamed }
+        return .mutex(owner: Int(owner))
+    }
+
+    /// `__readers, __writers, __wrphase_futex, __writers_futex, __pad3, __pad4, __cur_writer, __shared`; the futex is
+    /// the third or the fourth.
+    private static func rwlock(_ call: SystemCall, _ word: [UInt8], _ around: [UInt8]?) -> Guess? {
+        guard let around, let value = UserMemory.integer(word, at: 0, size: 4), value == 2 || value == 3 else {
+            return nil
+        }
+        // where the lock would begin in `around`
+        for base in [4, 0] {
+            guard let readers = UserMemory.integer(around, at: base, size: 4),
+                let writers = UserMemory.integer(around, at: base + 4, size: 4), (0...1 << 20).contains(writers),
+                let writer = UserMemory.integer(around, at: base + 24, size: 4), writer > 0,
+                let shared = UserMemory.integer(around, at: base + 28, size: 4), shared == 0 || shared == 1
+            else { continue }
+            // PTHREAD_RWLOCK_WRLOCKED
+            if readers & 2 != 0 { return .rwlock(writer: Int(writer)) }
+        }
+        return nil
+    }
+}

@@ -1,0 +1,440 @@
+/// One look at who waits for whom, from the calls in question to the roots.
+///
+/// In rounds: each asks for the other ends of the threads that the last one brought up, all in one pass over the open
+/// files, and sees what the threads of their holders are doing.
+struct Investigation {
+    struct Node {
+        var record: CallRecord
+        var call: BlockedCall
+        var target: WaitTarget
+        var relation: Relation?
+        var futex: FutexOwner.Guess?
+
+        var pid: Int { record.pid }
+        var tid: Int { record.tid }
+        var duration: UInt64 { record.nowNanoseconds - record.startNanoseconds }
+    }
+
+    /// Bounds of the work: what lies beyond counts as unknown.
+    static let mostRounds = 8
+    static let mostNodes = 8192
+
+    private(set) var nodes: [Int: Node] = [:]
+    /// All threads of the processes that were looked at.
+    private(set) var threads: [Int: [Int]] = [:]
+    private var files: [FileQuestion: [OpenFile]] = [:]
+    private var locks: [FileQuestion: [FileLock]] = [:]
+    private struct Inner: Hashable {
+        var namespace: UInt32
+        var tid: Int
+    }
+    private var byInner: [Inner: Int] = [:]
+    private var byParent: [Int: [Int]] = [:]
+    private var askedViews: Set<ViewQuestion> = []
+    private(set) var timedOut = false
+
+    /// - Parameters:
+    ///   - seeds: calls with their records, just read.
+    mutating func run(
+        _ seeds: [(record: CallRecord, call: BlockedCall)], source: inout some HolderSource,
+        risky: inout some RiskyReading, identifier: inout Identifier, clock: ClockReading
+    ) {
+        for seed in seeds { add(seed.record, seed.call) }
+        var frontier = seeds.map(\.record.tid)
+        for _ in 0..<Self.mostRounds where !frontier.isEmpty {
+            askFiles(frontier, &source)
+            askMemory(frontier, &risky)
+            let known = Set(nodes.keys)
+            see(viewQuestions(frontier), source: &source, risky: &risky, identifier: &identifier, clock: clock)
+            relate(frontier)
+            frontier = nodes.keys.filter { !known.contains($0) }.sorted()
+        }
+        relate(frontier)
+    }
+
+    private mutating func relate(_ frontier: [Int]) {
+        for tid in frontier {
+            let relation = relation(of: tid)
+            nodes[tid]?.relation = relation
+        }
+    }
+
+    /// A thread to begin with.
+    mutating func add(_ record: CallRecord, _ call: BlockedCall) {
+        if nodes[record.tid] == nil {
+            byInner[Inner(namespace: record.pidNamespace, tid: record.innerTID)] = record.tid
+            byParent[record.parentPID, default: []].append(record.tid)
+        }
+        nodes[record.tid] = Node(record: record, call: call, target: WaitTarget(record, call))
+    }
+
+    // MARK: - questions of a round
+
+    private mutating func askFiles(_ frontier: [Int], _ source: inout some HolderSource) {
+        var wanted: [FileQuestion] = []
+        var seen: Set<FileQuestion> = []
+        for tid in frontier {
+            for question in nodes[tid]?.target.questions ?? [] where files[question] == nil {
+                if seen.insert(question).inserted { wanted.append(question) }
+            }
+        }
+        guard !wanted.isEmpty, !timedOut else { return }
+        guard let answer = source.files(wanted) else {
+            timedOut = true
+            return
+        }
+        for question in wanted {
+            files[question] = []
+            locks[question] = []
+        }
+        for file in answer.files where wanted.indices.contains(file.question) {
+            files[wanted[file.question], default: []].append(file)
+        }
+        for lock in answer.locks where wanted.indices.contains(lock.question) {
+            locks[wanted[lock.question], default: []].append(lock)
+        }
+    }
+
+    private mutating func askMemory(_ frontier: [Int], _ risky: inout some RiskyReading) {
+        func questions(_ node: Node) -> (word: RiskyQuestion, around: RiskyQuestion)? {
+            guard node.target == .futex, let address = node.call.call?.arguments.first, address >= FutexOwner.before
+            else { return nil }
+            let pid = Int32(clamping: node.record.procPID)
+            return (
+                .memory(pid: pid, address: address, length: 32),
+                .memory(pid: pid, address: address - FutexOwner.before, length: FutexOwner.length)
+            )
+        }
+        var asked: Set<RiskyQuestion> = []
+        for tid in frontier {
+            guard let node = nodes[tid], let pair = questions(node) else { continue }
+            asked.formUnion([pair.word, pair.around])
+        }
+        guard !asked.isEmpty else { return }
+        let answers = risky.answer(Array(asked))
+        for tid in frontier {
+            guard let node = nodes[tid], let pair = questions(node), let call = node.call.call else { continue }
+            guard case .bytes(let word) = answers[pair.word] else { continue }
+            var around: [UInt8]?
+            if case .bytes(let bytes) = answers[pair.around] { around = bytes }
+            nodes[tid]?.futex = FutexOwner.guess(call, word: word, around: around)
+        }
+    }
+
+    private func viewQuestions(_ frontier: [Int]) -> Set<ViewQuestion> {
+        var wanted: Set<ViewQuestion> = []
+        for tid in frontier {
+            guard let node = nodes[tid] else { continue }
+            wanted.formUnion(node.target.views(of: node.record))
+            for question in node.target.questions {
+                for file in files[question] ?? [] where concerns(file, node) { wanted.insert(.process(file.pid)) }
+                for lock in locks[question] ?? [] {
+                    if let waiter = lock.waiter, waiter != tid { wanted.insert(.thread(waiter)) }
+                }
+            }
+            switch node.futex {
+            case .mutex(let owner), .rwlock(let owner), .join(let owner):
+                wanted.insert(.inner(namespace: node.record.pidNamespace, tid: owner))
+            default: break
+            }
+        }
+        return wanted.subtracting(askedViews)
+    }
+
+    /// A listener on a server's own port is asked about and is no holder.
+    private func concerns(_ file: OpenFile, _ node: Node) -> Bool {
+        guard case .connection = node.target else { return true }
+        return !file.isListener || file.acceptQueue > 0
+    }
+
+    private mutating func see(
+        _ questions: Set<ViewQuestion>, source: inout some HolderSource, risky: inout some RiskyReading,
+        identifier: inout Identifier, clock: ClockReading
+    ) {
+        guard !questions.isEmpty, nodes.count < Self.mostNodes else { return }
+        askedViews.formUnion(questions)
+        let records = source.threads(Array(questions))
+        let new = records.filter { nodes[$0.tid] == nil }.prefix(Self.mostNodes)
+        let calls = identifier.identify(Array(new), clock: clock, isBrief: true, risky: &risky)
+        for (record, call) in zip(new, calls) { add(record, call) }
+        var whole: Set<Int> = []
+        for question in questions { if case .process(let pid) = question { whole.insert(pid) } }
+        let parents = Set(questions.compactMap { if case .children(let pid) = $0 { pid } else { nil } })
+        for record in records where whole.contains(record.pid) || parents.contains(record.parentPID) {
+            if threads[record.pid]?.contains(record.tid) != true { threads[record.pid, default: []].append(record.tid) }
+        }
+        for pid in whole where threads[pid] == nil { threads[pid] = [] }
+    }
+
+    // MARK: - answers
+
+    private func relation(of tid: Int) -> Relation {
+        guard let node = nodes[tid] else { return Relation() }
+        var relation = Relation()
+        if timedOut, node.target.questions.contains(where: { files[$0] == nil }) {
+            relation.unresolved.append("holders=timed_out")
+            return relation
+        }
+        switch node.target {
+        case .running, .open, .stopped, .frozen, .exiting: break
+        case .pipe(let question, let needs, let count):
+            let open = files[question, default: []].filter { needs == .write ? $0.canWrite : $0.canRead }
+            others(
+                open, node, needs == .write ? .writer : .reader, kernelCount: Int(count),
+                what: needs == .write ? "write end" : "read end", &relation)
+        case .unixPeer(let question):
+            others(files[question] ?? [], node, .peer, kernelCount: 1, what: "other end", &relation)
+        case .closedPeer:
+            relation.end = .nobody("its other end is closed")
+            relation.finding = .nobody
+            relation.isComplete = true
+        case .unaccepted(let question):
+            let open = (files[question] ?? []).filter(\.isListener)
+            listener(open, .notAccepted(queue: open.first?.acceptQueue ?? 0), &relation)
+        case .unixListener(let question):
+            let open = files[question] ?? []
+            listener(open, .backlogFull(queue: open.first?.acceptQueue ?? 0), &relation)
+        case .connection(let connection): self.connection(connection, node, &relation)
+        case .lock(let question, let fields, let file, let table):
+            lock(question, fields, file, table, node, &relation)
+        case .futex: futex(node, &relation)
+        case .children: children(node, &relation)
+        case .process(let pid):
+            relation.add(holder(pid, .child).map { [$0] } ?? [])
+            relation.isComplete = true
+        case .shared(let question, let kind):
+            others(files[question] ?? [], node, kind, kernelCount: 0, what: "object", &relation)
+            // whoever maps a ring, or polls for what the kernel itself signals, is not among them
+            if relation.groups.isEmpty { relation.isComplete = false }
+        case .terminal(let question):
+            guard let question else { break }
+            let side = files[question, default: []].filter { $0.pid != node.pid }
+            relation.add(holders(side, .peer))
+            relation.isComplete = !relation.groups.isEmpty
+        case .fuse(let question):
+            relation.add(holders(files[question] ?? [], .server))
+            relation.isComplete = !relation.groups.isEmpty
+        case .kernelLock(let owner):
+            if let holder = holder(thread: owner, .owner) {
+                relation.add([holder])
+                relation.finding = .lock
+            }
+            relation.isComplete = !relation.groups.isEmpty
+        case .traced(let tracer):
+            relation.add(holder(tracer, .tracer).map { [$0] } ?? [])
+        case .remote(let address): relation.end = .remote(address: address)
+        case .device(let name): relation.end = .device(name)
+        }
+        return relation
+    }
+
+    /// Whoever else has a file open; the waiter itself can do nothing while it waits, unless it has other threads.
+    private func others(
+        _ open: [OpenFile], _ node: Node, _ kind: Holder.Relation, kernelCount: Int, what: String,
+        _ relation: inout Relation
+    ) {
+        let isAlone = node.record.isSingleThreaded
+        relation.add(holders(open.filter { $0.pid != node.pid || !isAlone }, kind))
+        relation.isComplete = true
+        guard relation.groups.isEmpty else { return }
+        if !open.isEmpty {
+            relation.finding = .onlyItself
+            relation.end = .nobody("only \(name(node)) itself has the \(what) open")
+        } else if kernelCount == 0 {
+            relation.finding = .nobody
+            relation.end = .nobody("nobody has the \(what) open")
+        } else {
+            // the kernel counts one that is in no process's table: on its way through a socket
+            relation.unresolved.append("holders=in_flight")
+            relation.isComplete = false
+        }
+    }
+
+    private func listener(_ open: [OpenFile], _ finding: Finding, _ relation: inout Relation) {
+        relation.add(holders(open, .listener))
+        relation.finding = finding
+        relation.isComplete = !relation.groups.isEmpty
+        if relation.groups.isEmpty { relation.unresolved.append("holders=in_flight") }
+    }
+
+    private func connection(_ connection: WaitTarget.Connection, _ node: Node, _ relation: inout Relation) {
+        let peer = FileQuestion.mapped(connection.peer)
+        let local = FileQuestion.mapped(connection.local)
+        let isLoopback = Self.isLoopback(peer)
+        // an address of this very namespace; another namespace can have the same ones
+        let isOwn = isLoopback || peer == local
+        func fits(_ file: OpenFile, address: [UInt8]) -> Bool {
+            file.local == address || file.local.allSatisfy { $0 == 0 } || Self.isMappedUnspecified(file.local)
+        }
+        let listensHere = files[connection.ownListener, default: []].contains {
+            $0.isListener && $0.netNamespace == connection.netNamespace && fits($0, address: local)
+        }
+        var open = files[connection.other] ?? []
+        let near = open.filter { $0.netNamespace == connection.netNamespace }
+        if !near.isEmpty || isOwn { open = near }
+        let there = files[connection.peerListener, default: []].filter { file in
+            file.netNamespace == connection.netNamespace
+                ? isOwn && fits(file, address: peer) || file.local == peer : !isOwn && file.local == peer
+        }
+        if connection.protocolNumber == 17 { open += there.filter { !$0.isConnected } }
+        let others = open.filter { $0.pid != node.pid || !node.record.isSingleThreaded }
+        if !others.isEmpty {
+            relation.add(holders(others, .peer))
+            relation.isComplete = true
+            if listensHere { relation.finding = .serverSide }
+            return
+        }
+        if !open.isEmpty {
+            relation.finding = .onlyItself
+            relation.end = .nobody("only \(name(node)) itself has the other end open")
+            relation.isComplete = true
+            return
+        }
+        let isConnecting = connection.state == 2
+        let full = there.filter { $0.isListener && (isConnecting ? $0.acceptQueue > $0.acceptLimit : $0.acceptQueue > 0) }
+        if connection.protocolNumber == 6, let first = full.first {
+            listener(
+                full, isConnecting ? .backlogFull(queue: first.acceptQueue) : .notAccepted(queue: first.acceptQueue),
+                &relation)
+            return
+        }
+        if listensHere { relation.finding = .serverSide }
+        if isOwn { relation.unresolved.append("holders=nat") }
+        relation.end = .remote(address: InternetAddress(connection.peer).endpoint(connection.peerPort))
+    }
+
+    private static func isLoopback(_ address: [UInt8]) -> Bool {
+        isMapped(address) && address[12] == 127 || address == [UInt8](repeating: 0, count: 15) + [1]
+    }
+    private static func isMapped(_ address: [UInt8]) -> Bool {
+        address.count == 16 && address[0..<10].allSatisfy { $0 == 0 } && address[10] == 0xff && address[11] == 0xff
+    }
+    private static func isMappedUnspecified(_ address: [UInt8]) -> Bool {
+        isMapped(address) && address[12...].allSatisfy { $0 == 0 }
+    }
+
+    /// Every lock in the way, and the requests queued before: all of them must go first.
+    private func lock(
+        _ question: FileQuestion, _ fields: LockFields, _ file: UInt64, _ table: UInt64, _ node: Node,
+        _ relation: inout Relation
+    ) {
+        let all = locks[question] ?? []
+        let byAddress = Dictionary(all.map { ($0.address, $0) }) { first, _ in first }
+        let own = all.first { $0.waiter == node.tid }
+        let ownKind: FileLock.Kind = fields.type == "flock" ? .flock : fields.type == "ofd" ? .ofd : .posix
+        let owner = own?.owner ?? (ownKind == .posix ? table : file)
+        var inTheWay = all.filter { lock in
+            guard lock.blocker == nil, lock.owner != owner, (lock.kind == .flock) == (ownKind == .flock) else { return false }
+            guard lock.isWrite || fields.mode == "write" else { return false }
+            return lock.kind == .flock
+                || lock.start <= fields.end ?? .max && lock.end >= fields.start ?? 0
+        }
+        var next = own?.blocker
+        while let address = next, let lock = byAddress[address], inTheWay.count <= all.count {
+            if !inTheWay.contains(where: { $0.address == address }) { inTheWay.append(lock) }
+            next = lock.blocker
+        }
+        let open = files[question] ?? []
+        for lock in inTheWay {
+            if let waiter = lock.waiter {
+                relation.add(holder(thread: waiter, .lockHolder).map { [$0] } ?? [])
+                continue
+            }
+            let owners = open.filter { lock.kind == .posix ? $0.table == lock.owner : $0.file == lock.owner }
+            let found = holders(owners, .lockHolder)
+            if found.isEmpty { relation.unresolved.append("holders=in_flight") }
+            relation.add(found)
+        }
+        relation.finding = .lock
+        relation.isComplete = !relation.groups.isEmpty && relation.unresolved.isEmpty
+    }
+
+    private func futex(_ node: Node, _ relation: inout Relation) {
+        let number: Int
+        let isJoin: Bool
+        switch node.futex {
+        case .mutex(let owner), .rwlock(let owner):
+            number = owner
+            isJoin = false
+        case .join(let thread):
+            number = thread
+            isJoin = true
+        case .nobodyNamed: return
+        case nil:
+            relation.unresolved.append("holders=not_permitted")
+            return
+        }
+        let found = byInner[Inner(namespace: node.record.pidNamespace, tid: number)].flatMap { nodes[$0] }
+        // another process may own a mutex in shared memory only
+        let isPrivate = (node.call.call?.arguments[1] ?? 0) & 0x80 != 0
+        guard let found, found.pid == node.pid || !isPrivate, !isJoin || found.pid == node.pid else {
+            if !isJoin, found == nil, isPrivate == false { relation.unresolved.append("holders=process_gone") }
+            return
+        }
+        if isJoin, found.tid == node.tid { return }
+        relation.add(holder(thread: found.tid, isJoin ? .child : .owner).map { [$0] } ?? [])
+        relation.finding = .futexOwner
+        relation.isComplete = true
+    }
+
+    private func children(_ node: Node, _ relation: inout Relation) {
+        let children = (byParent[node.pid] ?? []).compactMap { nodes[$0] }
+            .filter { $0.pid != node.pid && !$0.record.isZombie }
+        let wanted = node.call.call.map { call in children.filter { Self.waitsFor(call, $0, node) } } ?? children
+        let pids = Set(wanted.map(\.pid)).sorted()
+        relation.add(pids.compactMap { holder($0, .child) })
+        relation.isComplete = !relation.groups.isEmpty
+    }
+
+    private static func waitsFor(_ call: SystemCall, _ child: Node, _ node: Node) -> Bool {
+        func isNumber(_ id: Int) -> Bool { child.pid == id || child.record.innerPID == id }
+        switch call.name {
+        case "waitid":
+            let id = Int(Int32(truncatingIfNeeded: call.arguments[1]))
+            return call.arguments[0] == 1 ? isNumber(id) : call.arguments[0] == 2 ? child.record.groupID == id : true
+        case "wait4", "waitpid":
+            let id = Int(Int32(truncatingIfNeeded: call.arguments[0]))
+            if id > 0 { return isNumber(id) }
+            if id == 0 { return child.record.groupID == node.record.groupID }
+            return id == -1 || child.record.groupID == -id
+        default: return true
+        }
+    }
+
+    // MARK: - holders
+
+    /// One a process, with its first descriptor.
+    private func holders(_ open: [OpenFile], _ kind: Holder.Relation) -> [Holder] {
+        var seen: Set<Int> = []
+        return open.compactMap { file in
+            guard seen.insert(file.pid).inserted, var holder = holder(file.pid, kind) else { return nil }
+            holder.descriptor = file.descriptor
+            holder.access = (file.canRead ? "r" : "") + (file.canWrite ? "w" : "")
+            return holder
+        }
+    }
+
+    /// - Returns: `nil` for a process that is gone.
+    private func holder(_ pid: Int, _ kind: Holder.Relation) -> Holder? {
+        let known = (threads[pid] ?? []).compactMap { nodes[$0] }
+        guard let first = known.first(where: { $0.tid == pid }) ?? known.first else { return nil }
+        var holder = Holder(pid: pid, name: first.record.processName, relation: kind)
+        if known.count == 1 { holder.tid = first.tid }
+        return holder
+    }
+
+    private func holder(thread tid: Int, _ kind: Holder.Relation) -> Holder? {
+        guard let node = nodes[tid] else { return nil }
+        return Holder(pid: node.pid, tid: tid, name: node.record.processName, relation: kind)
+    }
+
+    /// The threads that a holder stands for; `nil` if they are not all known.
+    func threads(of holder: Holder) -> [Int]? {
+        if let tid = holder.tid, threads[holder.pid] == nil || holder.relation == .owner || holder.relation == .child {
+            return nodes[tid] == nil ? nil : [tid]
+        }
+        return threads[holder.pid].flatMap { $0.isEmpty ? nil : $0 } ?? holder.tid.map { [$0] }
+    }
+
+    func name(_ node: Node) -> String { "\(TerminalText.escaped(node.record.processName))[\(node.pid)]" }
+}

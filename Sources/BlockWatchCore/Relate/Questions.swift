@@ -1,0 +1,120 @@
+internal import BlockWatchBPF
+
+/// An open file to look for on the whole host: `struct bw_key`.
+public struct FileQuestion: Hashable, Sendable {
+    public var bytes: [UInt8]
+    /// The locks on the file too.
+    public var wantsLocks: Bool
+
+    private init(_ raw: bw_key, wantsLocks: Bool = false) {
+        bytes = unsafe withUnsafeBytes(of: raw) { unsafe [UInt8]($0) }
+        self.wantsLocks = wantsLocks
+    }
+
+    /// `bw_question.flags`
+    public var flags: UInt32 { wantsLocks ? UInt32(BW_ASK_LOCKS) : 0 }
+
+    /// A pipe, FIFO, file or socket.
+    static func inode(device: UInt32, inode: UInt64, wantsLocks: Bool = false) -> FileQuestion {
+        var raw = bw_key()
+        raw.kind = BW_KEY_INODE.rawValue
+        raw.device = device
+        raw.number = inode
+        return FileQuestion(raw, wantsLocks: wantsLocks)
+    }
+
+    /// An anonymous inode.
+    static func privateData(_ address: UInt64) -> FileQuestion { numbered(BW_KEY_PRIVATE, address) }
+    static func terminal(_ address: UInt64) -> FileQuestion { numbered(BW_KEY_TTY, address) }
+    /// Listeners of unix sockets by their name's address.
+    static func unixListener(name address: UInt64) -> FileQuestion { numbered(BW_KEY_UNIX, address) }
+
+    /// The server of a FUSE mount.
+    static func fuseServer(device: UInt32) -> FileQuestion {
+        var raw = bw_key()
+        raw.kind = BW_KEY_FUSE.rawValue
+        raw.device = device
+        return FileQuestion(raw)
+    }
+
+    /// A connected socket. Addresses of 4 or 16 bytes.
+    static func connection(
+        protocolNumber: Int, local: [UInt8], localPort: UInt16, peer: [UInt8], peerPort: UInt16
+    ) -> FileQuestion {
+        var raw = bw_key()
+        raw.kind = BW_KEY_INET.rawValue
+        raw.device = UInt32(protocolNumber)
+        fill(&raw.local, mapped(local))
+        fill(&raw.peer, mapped(peer))
+        raw.local_port = localPort
+        raw.peer_port = peerPort
+        return FileQuestion(raw)
+    }
+
+    /// Listeners, and sockets without a peer.
+    static func port(protocolNumber: Int, _ port: UInt16) -> FileQuestion {
+        var raw = bw_key()
+        raw.kind = BW_KEY_PORT.rawValue
+        raw.device = UInt32(protocolNumber)
+        raw.number = UInt64(port)
+        return FileQuestion(raw)
+    }
+
+    private static func numbered(_ kind: bw_key_kind, _ number: UInt64) -> FileQuestion {
+        var raw = bw_key()
+        raw.kind = kind.rawValue
+        raw.number = number
+        return FileQuestion(raw)
+    }
+
+    /// IPv4 as IPv6 maps it.
+    static func mapped(_ address: [UInt8]) -> [UInt8] {
+        address.count == 4 ? [UInt8](repeating: 0, count: 10) + [0xff, 0xff] + address : address
+    }
+
+    private static func fill<T>(_ field: inout T, _ bytes: [UInt8]) {
+        unsafe withUnsafeMutableBytes(of: &field) { target in
+            for index in 0..<min(target.count, bytes.count) { unsafe target[index] = bytes[index] }
+        }
+    }
+}
+
+/// Threads to look at, whatever they do: `struct bw_view_key`.
+public enum ViewQuestion: Hashable, Sendable {
+    /// All threads of a process.
+    case process(Int)
+    case thread(Int)
+    /// All threads of all children of a process.
+    case children(of: Int)
+    /// One thread by its number in its own PID namespace.
+    case inner(namespace: UInt32, tid: Int)
+
+    public var bytes: [UInt8] {
+        var raw = bw_view_key()
+        switch self {
+        case .process(let pid):
+            raw.kind = BW_VIEW_PROCESS.rawValue
+            raw.number = UInt32(truncatingIfNeeded: pid)
+        case .thread(let tid):
+            raw.kind = BW_VIEW_THREAD.rawValue
+            raw.number = UInt32(truncatingIfNeeded: tid)
+        case .children(let pid):
+            raw.kind = BW_VIEW_PARENT.rawValue
+            raw.number = UInt32(truncatingIfNeeded: pid)
+        case .inner(let namespace, let tid):
+            raw.kind = BW_VIEW_INNER.rawValue
+            raw.name_space = namespace
+            raw.number = UInt32(truncatingIfNeeded: tid)
+        }
+        return unsafe withUnsafeBytes(of: raw) { unsafe [UInt8]($0) }
+    }
+}
+
+/// Where the answers come from: the kernel, or a fixture.
+public protocol HolderSource {
+    /// One pass over the open files of the host; `nil` when it did not end in time. The answers' `question` is the
+    /// place in `questions`.
+    mutating func files(_ questions: [FileQuestion]) -> (files: [OpenFile], locks: [FileLock])?
+    /// What threads do now.
+    mutating func threads(_ questions: [ViewQuestion]) -> [CallRecord]
+}

@@ -1,0 +1,320 @@
+/// From one investigation: for each call in question its holders, chain, root and verdict, and the deadlocks.
+struct Stories {
+    struct Deadlock: Sendable, Equatable {
+        /// 16 hexadecimal digits, the same for the same threads in the same calls.
+        var id: String
+        /// Thread ids, sorted.
+        var tids: [Int]
+    }
+
+    private let investigation: Investigation
+    private var judge: Judge
+    private let bootID: String
+    private let nativeABI: ABI
+    private(set) var deadlocks: [Deadlock] = []
+    private var deadlockOf: [Int: Deadlock] = [:]
+
+    init(_ investigation: Investigation, thresholdNanoseconds: UInt64, bootID: String, nativeABI: ABI) {
+        self.investigation = investigation
+        self.bootID = bootID
+        self.nativeABI = nativeABI
+        let sets = Self.deadlocks(in: investigation)
+        for tids in sets {
+            let text = tids.map { tid -> String in
+                let node = investigation.nodes[tid]
+                return "\(tid) \(node?.record.threadStartNanoseconds ?? 0) \(node?.record.number ?? 0)"
+            }
+            let deadlock = Deadlock(id: Self.hash(["deadlock", bootID] + text), tids: tids)
+            deadlocks.append(deadlock)
+            for tid in tids { deadlockOf[tid] = deadlock }
+        }
+        judge = Judge(
+            investigation, thresholdNanoseconds: thresholdNanoseconds, deadlocked: Set(sets.joined()),
+            nativeABI: nativeABI)
+    }
+
+    // MARK: - deadlocks
+
+    /// The wait-for graph of an investigation; its nodes are the threads in order of their numbers.
+    static func graph(of investigation: Investigation) -> (graph: WaitGraph, tids: [Int]) {
+        let tids = investigation.nodes.keys.sorted()
+        let place = Dictionary(uniqueKeysWithValues: tids.enumerated().map { ($1, $0) })
+        // one more node for everything that is not known and may therefore do anything
+        let free = tids.count
+        var waits: [[[Int]]?] = tids.map { tid in
+            guard let node = investigation.nodes[tid], let relation = node.relation else { return nil }
+            guard !hasWayOut(node, relation) else { return nil }
+            if relation.groups.isEmpty { return [[]] }
+            let isOwned = relation.finding == .futexOwner || relation.finding == .lock
+            return relation.groups.map { group in
+                group.flatMap { index -> [Int] in
+                    guard let threads = investigation.threads(of: relation.holders[index]) else { return [free] }
+                    // while it waits it cannot serve itself; a lock of its own it waits for in vain
+                    return threads.filter { $0 != tid || isOwned }.map { place[$0] ?? free }
+                }
+            }
+        }
+        waits.append(nil)
+        return (WaitGraph(waits: waits), tids)
+    }
+
+    private static func deadlocks(in investigation: Investigation) -> [[Int]] {
+        let (graph, tids) = graph(of: investigation)
+        return graph.deadlocks().map { set in set.map { tids[$0] } }
+    }
+
+    /// Something besides the holders can let it go on.
+    static func hasWayOut(_ node: Investigation.Node, _ relation: Relation) -> Bool {
+        switch node.target {
+        case .running, .open, .stopped, .traced, .frozen, .exiting, .remote, .device: return true
+        default: break
+        }
+        if node.record.hasAlarm || node.record.hasPendingSignal || node.record.hasLeft { return true }
+        if node.call.call?.timeoutNanoseconds != nil { return true }
+        if !relation.isComplete || !relation.unresolved.isEmpty { return true }
+        switch relation.end {
+        case .remote, .device: return true
+        case .nobody, nil: return false
+        }
+    }
+
+    /// Takes back what a second look did not confirm.
+    mutating func keep(_ confirmed: [Deadlock]) {
+        deadlocks = confirmed
+        deadlockOf = [:]
+        for deadlock in confirmed { for tid in deadlock.tids { deadlockOf[tid] = deadlock } }
+        judge = Judge(
+            investigation, thresholdNanoseconds: judge.thresholdNanoseconds, deadlocked: Set(deadlockOf.keys),
+            nativeABI: nativeABI)
+    }
+
+    /// What must not change while a deadlock is looked at twice: the thread, its call, its context switches.
+    func evidence(of tid: Int) -> [UInt64] {
+        guard let record = investigation.nodes[tid]?.record else { return [] }
+        return [record.threadStartNanoseconds, UInt64(record.number), record.contextSwitches]
+    }
+
+    /// A mutex that the futex turned out to be.
+    func lock(of tid: Int) -> LockFields? {
+        switch investigation.nodes[tid]?.futex {
+        case .mutex: LockFields(type: "mutex", mode: "write")
+        case .rwlock: LockFields(type: "mutex", mode: "read")
+        default: nil
+        }
+    }
+
+    // MARK: - one call
+
+    mutating func story(of tid: Int) -> Story? {
+        guard let node = investigation.nodes[tid], let relation = node.relation else { return nil }
+        var story = Story()
+        story.unresolved = relation.unresolved
+        story.reason = judge.reason(of: tid)
+        story.verdict = story.reason.verdict
+        let holders = relation.holders.map { described($0) }
+        story.holderCount = holders.count
+        story.holders = Array(ranked(holders).prefix(8))
+        follow(node, &story)
+        return story
+    }
+
+    /// The one that matters most first.
+    private func ranked(_ holders: [Holder]) -> [Holder] {
+        holders.enumerated().sorted {
+            let (a, b) = ($0.element.verdict?.rank ?? 9, $1.element.verdict?.rank ?? 9)
+            return (a, $0.offset) < (b, $1.offset)
+        }.map(\.element)
+    }
+
+    private mutating func described(_ holder: Holder) -> Holder {
+        var holder = holder
+        guard let node = speaker(for: holder) else {
+            // more than one could go on; none speaks for all
+            let threads = investigation.threads(of: holder)?.compactMap { investigation.nodes[$0] } ?? []
+            if let main = threads.first(where: { $0.tid == holder.pid }) ?? threads.first {
+                holder.doing = doing(main)
+                if main.target != .running { holder.duration = main.duration }
+            }
+            return holder
+        }
+        holder.doing = doing(node)
+        if node.target != .running {
+            holder.duration = node.duration
+            holder.verdict = judge.reason(of: node.tid).verdict
+        }
+        return holder
+    }
+
+    /// The one thread along which a chain goes on: the only one, or the only one that is hung.
+    private mutating func speaker(for holder: Holder) -> Investigation.Node? {
+        guard let threads = investigation.threads(of: holder) else { return nil }
+        if threads.count == 1 { return investigation.nodes[threads[0]] }
+        var hung: [Int] = []
+        for tid in threads {
+            guard let node = investigation.nodes[tid], node.target != .running else { continue }
+            if deadlockOf[tid] != nil { return node }
+            let isLong = node.duration >= judge.thresholdNanoseconds
+            if isLong, judge.reason(of: tid).verdict != .idle { hung.append(tid) }
+        }
+        return hung.count == 1 ? investigation.nodes[hung[0]] : nil
+    }
+
+    /// `read pipe`, `sleeping`, `running`
+    func doing(_ node: Investigation.Node) -> String {
+        if node.record.isZombie { return "exited" }
+        switch node.target {
+        case .running: return "running"
+        case .stopped: return "stopped"
+        case .traced: return "stopped by a tracer"
+        case .frozen: return "frozen"
+        case .exiting: return "exiting"
+        default: break
+        }
+        guard let call = node.call.call else { return node.record.kind == .page ? "page fault" : "blocked" }
+        let info = SyscallTable.table(for: call.abi)[call.number]
+        if info?.class == .time { return "sleeping" }
+        let what = Self.short(node.call.resource)
+        return what.isEmpty ? call.name : "\(call.name) \(what)"
+    }
+
+    private static func short(_ resource: Resource) -> String {
+        switch resource.kind {
+        case .pipe, .futex, .epoll, .eventfd, .timerfd, .signalfd, .ioUring, .poll: return resource.kind.rawValue
+        case .child, .timer, .none, .page: return TerminalText.escaped(resource.name)
+        default:
+            if resource.kind == .unix, resource.network?.local.path == nil, resource.network?.peer.path == nil {
+                return "unix"
+            }
+            return TerminalText.cut(TerminalText.escaped(resource.name), to: 80, keep: .headAndTail)
+        }
+    }
+
+    private func step(_ node: Investigation.Node) -> String {
+        let name = TerminalText.escaped(node.record.processName)
+        let who = node.tid == node.pid ? "\(name)[\(node.pid)]" : "\(name)[\(node.pid)/\(node.tid)]"
+        return "\(who) \(doing(node))"
+    }
+
+    // MARK: - the chain
+
+    private mutating func follow(_ start: Investigation.Node, _ story: inout Story) {
+        var node = start
+        var steps = [step(node)]
+        var seen: Set<Int> = [node.tid]
+        func finish(_ root: Root, _ identity: [String]) {
+            story.root = root
+            story.chainID = Self.hash(["chain", bootID] + identity)
+        }
+        while true {
+            guard let relation = node.relation else { break }
+            if let set = deadlockOf[node.tid] {
+                closeCircle(node, set, &steps)
+                story.isInDeadlock = true
+                finish(Root(kind: .deadlock, doing: "deadlock of \(set.tids.count) thread\(set.tids.count == 1 ? "" : "s")"), [set.id])
+                break
+            }
+            if let holder = ranked(relation.holders.map({ described($0) })).first {
+                let next = speaker(for: holder)
+                guard let next else {
+                    let name = TerminalText.escaped(holder.name)
+                    steps.append("\(name)[\(holder.pid)]" + (holder.doing.map { " \($0)" } ?? ""))
+                    let began = investigation.nodes[holder.pid]?.record.processStartNanoseconds ?? 0
+                    finish(
+                        Root(kind: .process, pid: holder.pid, name: holder.name, doing: holder.doing),
+                        ["process", "\(holder.pid)", "\(began)"])
+                    break
+                }
+                if seen.insert(next.tid).inserted {
+                    node = next
+                    steps.append(step(node))
+                    continue
+                }
+                let name = TerminalText.escaped(next.record.processName)
+                steps.append("back to \(name)[\(next.pid)]")
+                finish(rootOf(node), identity(of: node))
+                break
+            }
+            switch relation.end {
+            case .remote(let address):
+                steps.append(address)
+                finish(Root(kind: .remote, address: address), ["remote", address])
+            case .device(let name):
+                steps.append("device \(TerminalText.escaped(Array(name.utf8)))")
+                finish(Root(kind: .device, name: Array(name.utf8)), ["device", name])
+            case .nobody(let why):
+                steps.append(why)
+                finish(Root(kind: .nobody, doing: why), ["nobody"] + identity(of: node))
+            case nil:
+                // what it waits for has no other end, or none that is known
+                if steps.count > 1 { finish(rootOf(node), identity(of: node)) }
+            }
+            break
+        }
+        story.chain = steps.count > 1 ? steps.joined(separator: " <- ") : ""
+    }
+
+    /// The rest of the circle, back to where it was entered.
+    private mutating func closeCircle(_ node: Investigation.Node, _ set: Deadlock, _ steps: inout [String]) {
+        var at = node
+        var seen: Set<Int> = [node.tid]
+        while steps.count < 32, let relation = at.relation {
+            let members = relation.holders.flatMap { investigation.threads(of: $0) ?? [] }.filter(set.tids.contains)
+            guard let next = members.first(where: { !seen.contains($0) }) ?? members.first,
+                let following = investigation.nodes[next]
+            else { return }
+            if !seen.insert(next).inserted {
+                steps.append("back to \(TerminalText.escaped(following.record.processName))[\(following.pid)]")
+                return
+            }
+            steps.append(step(following))
+            at = following
+        }
+    }
+
+    private func rootOf(_ node: Investigation.Node) -> Root {
+        Root(
+            kind: node.record.isSingleThreaded || node.tid == node.pid ? .process : .thread, pid: node.pid,
+            name: node.record.processName, doing: doing(node))
+    }
+
+    private func identity(of node: Investigation.Node) -> [String] {
+        ["thread", "\(node.tid)", "\(node.record.threadStartNanoseconds)"]
+    }
+
+    /// What a member of a deadlock waits for and holds, in words.
+    func member(_ tid: Int, of deadlock: Deadlock) -> DeadlockMember? {
+        guard let node = investigation.nodes[tid] else { return nil }
+        // what others of the set wait for and this one has
+        var holds: [String] = []
+        for other in deadlock.tids where other != tid || deadlock.tids.count == 1 {
+            guard let waiter = investigation.nodes[other], let relation = waiter.relation else { continue }
+            for holder in relation.holders where investigation.threads(of: holder)?.contains(tid) == true {
+                let what = TerminalText.cut(TerminalText.escaped(waiter.call.resource.name), to: 80, keep: .headAndTail)
+                let text = holder.relation == .child ? "is awaited by \(waiter.pid)" : what
+                if !text.isEmpty, !holds.contains(text) { holds.append(text) }
+            }
+        }
+        return DeadlockMember(
+            pid: node.pid, tid: tid, name: node.record.processName, call: node.call.call?.name ?? "",
+            wants: TerminalText.cut(TerminalText.escaped(node.call.resource.name), to: 80, keep: .headAndTail),
+            holds: Array(holds.prefix(3)), duration: node.duration, switches: node.record.contextSwitches,
+            start: node.record.threadStartNanoseconds)
+    }
+
+    static func hash(_ parts: [String]) -> String {
+        ByteText.hex([UInt8](SHA1.digest(Array(parts.joined(separator: "\u{1f}").utf8)).prefix(8)))
+    }
+}
+
+/// One thread of a deadlock.
+public struct DeadlockMember: Sendable, Equatable {
+    public var pid, tid: Int
+    public var name: [UInt8]
+    public var call: String
+    public var wants: String
+    public var holds: [String]
+    public var duration: UInt64
+    /// Context switches so far: one that has moved since is in no deadlock.
+    var switches: UInt64
+    var start: UInt64
+}

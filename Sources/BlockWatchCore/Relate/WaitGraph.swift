@@ -1,0 +1,104 @@
+/// Who waits for whom, and who of them can never go on: pure, on numbers.
+///
+/// A node waits for all of its groups, and of each group for any member. A node without a wait is free: it runs, or
+/// something outside the graph will let it go on. An empty group is nobody: it never lets go.
+public struct WaitGraph: Sendable, Equatable {
+    /// By node: `nil` is free, else all of the groups, any member of each.
+    public var waits: [[[Int]]?]
+
+    public init(waits: [[[Int]]?]) { self.waits = waits }
+
+    /// What remains when everything that has a way out has been let go, again and again.
+    ///
+    /// - Returns: by node, whether it can never go on.
+    public func remainder() -> [Bool] {
+        var isStuck = [Bool](repeating: true, count: waits.count)
+        // per group: which node it belongs to; per node: the groups it would satisfy
+        var groupOwner: [Int] = []
+        var groupIsOpen: [Bool] = []
+        var openGroups = [Int](repeating: 0, count: waits.count)
+        var satisfies = [[Int]](repeating: [], count: waits.count)
+        var free: [Int] = []
+        for (node, groups) in waits.enumerated() {
+            guard let groups else {
+                free.append(node)
+                continue
+            }
+            openGroups[node] = groups.count
+            if groups.isEmpty { free.append(node) }
+            for group in groups {
+                let index = groupOwner.count
+                groupOwner.append(node)
+                groupIsOpen.append(true)
+                for member in group where waits.indices.contains(member) { satisfies[member].append(index) }
+            }
+        }
+        for node in free { isStuck[node] = false }
+        while let node = free.popLast() {
+            for group in satisfies[node] where groupIsOpen[group] {
+                groupIsOpen[group] = false
+                let owner = groupOwner[group]
+                openGroups[owner] -= 1
+                if openGroups[owner] == 0, isStuck[owner] {
+                    isStuck[owner] = false
+                    free.append(owner)
+                }
+            }
+        }
+        return isStuck
+    }
+
+    /// Sets of nodes that wait for each other in a circle and can never go on, each sorted, in order.
+    public func deadlocks() -> [[Int]] {
+        let isStuck = remainder()
+        return components { node in
+            isStuck[node] ? (waits[node] ?? []).joined().filter { waits.indices.contains($0) && isStuck[$0] } : []
+        }
+        .filter { isStuck[$0[0]] }
+    }
+
+    /// Strongly connected sets with a circle in them (Tarjan, without recursion).
+    private func components(_ edges: (Int) -> [Int]) -> [[Int]] {
+        var index = [Int](repeating: -1, count: waits.count)
+        var low = index
+        var isOnStack = [Bool](repeating: false, count: waits.count)
+        var stack: [Int] = []
+        var next = 0
+        var found: [[Int]] = []
+        for start in waits.indices where index[start] < 0 {
+            var path: [(node: Int, targets: [Int], at: Int)] = []
+            func visit(_ node: Int) {
+                index[node] = next
+                low[node] = next
+                next += 1
+                stack.append(node)
+                isOnStack[node] = true
+                path.append((node, edges(node), 0))
+            }
+            visit(start)
+            while let (node, targets, at) = path.last {
+                if at < targets.count {
+                    path[path.count - 1].at += 1
+                    let target = targets[at]
+                    if index[target] < 0 {
+                        visit(target)
+                    } else if isOnStack[target] {
+                        low[node] = min(low[node], index[target])
+                    }
+                    continue
+                }
+                path.removeLast()
+                if let parent = path.last { low[parent.node] = min(low[parent.node], low[node]) }
+                guard low[node] == index[node] else { continue }
+                var members: [Int] = []
+                while let member = stack.popLast() {
+                    isOnStack[member] = false
+                    members.append(member)
+                    if member == node { break }
+                }
+                if members.count > 1 || targets.contains(node) { found.append(members.sorted()) }
+            }
+        }
+        return found.sorted { $0[0] < $1[0] }
+    }
+}
