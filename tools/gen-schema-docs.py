@@ -14,11 +14,14 @@ def rows(properties, prefix=""):
         if kind == "object" and "properties" in schema:
             yield from rows(schema["properties"], f"{prefix}{name}.")
             continue
-        kind = {"array": "strings", "object": "object of integers"}.get(kind, kind)
+        items = schema.get("items", {}).get("properties")
+        kind = {"array": "objects" if items else "strings", "object": "object of integers"}.get(kind, kind)
         example = schema.get("examples")
         example = f"`{json.dumps(example[0], ensure_ascii=False)}`" if example else ""
         text = schema["description"].replace("|", "\\|")
         yield f"| `{prefix}{name}` | {kind} | {text} | {example} |"
+        if items:
+            yield from rows(items, f"{prefix}{name}[].")
 
 
 schema = json.loads((ROOT / "schema/blockwatch-1.json").read_text())

@@ -32,6 +32,9 @@ public struct Pipeline {
     private var open: [UInt64: OpenCall] = [:]
     /// Seen in flight just now, to be said as soon as their other ends are known.
     private var pending: [Pending] = []
+    private var pendingIDs: Set<UInt64> = []
+    /// How many open calls are behind each root.
+    private var behind: [String: Int] = [:]
     private var toldDeadlocks: Set<String> = []
     private var nextLook: UInt64 = 0
     /// Closings that overtook their opening: by call, with the time they came.
@@ -117,7 +120,7 @@ public struct Pipeline {
             // an ignore rule may run out; a filter's answer stays
             mayBeSaidLater = reason != "filter" && reason != "new_only"
         } else {
-            pending.append(Pending(record: record, call: call))
+            pend(record, call)
         }
         let first = mayBeSaidLater ? settings.repeatNanoseconds : nil
         open[call.id] = OpenCall(
@@ -141,9 +144,11 @@ public struct Pipeline {
         let duration = record.nowNanoseconds - known.call.startNanoseconds
         // an ignore rule's time may be over, or the rate may have room again
         guard known.isWritten || hidden(known.call, duration) == nil else { return }
-        if !pending.contains(where: { $0.call.id == call.id }) {
-            pending.append(Pending(record: record, call: known.call))
-        }
+        pend(record, known.call)
+    }
+
+    private mutating func pend(_ record: CallRecord, _ call: BlockedCall) {
+        if pendingIDs.insert(call.id).inserted { pending.append(Pending(record: record, call: call)) }
     }
 
     // MARK: - other ends
@@ -158,8 +163,9 @@ public struct Pipeline {
         source: inout some HolderSource, risky: inout some RiskyReading, relooks: Bool, clock: ClockReading
     ) {
         var seeds = pending.map { ($0.record, $0.call) }
-        let isNew = Set(pending.map(\.call.id))
-        pending.removeAll(keepingCapacity: true)
+        let isNew = pendingIDs
+        pending = []
+        pendingIDs = []
         if relooks { seeds += lookAgain(except: isNew, source: &source, risky: &risky, clock: clock) }
         guard !seeds.isEmpty else { return }
 
@@ -171,6 +177,8 @@ public struct Pipeline {
             guard var known = open[call.id] else { continue }
             let story = stories.story(of: record.tid) ?? Story()
             told.append(((record, known.call), story, known.story))
+            count(known.story, -1)
+            count(story, 1)
             known.story = story
             known.lookedAt = clock.monotonic
             if let lock = stories.lock(of: record.tid) { known.call.resource.lock = lock }
@@ -244,6 +252,7 @@ public struct Pipeline {
         let duration = record.nowNanoseconds - min(known.call.startNanoseconds, record.nowNanoseconds)
         if let closing = known.closing {
             open[record.id] = nil
+            defer { count(known.story, -1) }
             let whole = closing.nowNanoseconds - min(known.call.startNanoseconds, closing.nowNanoseconds)
             guard rate.admit(at: clock.monotonic) else {
                 totals.hidden["max_rate", default: 0] += 1
@@ -291,7 +300,13 @@ public struct Pipeline {
     }
 
     /// Open calls behind one root.
-    private func victims(of chainID: String) -> Int { open.values.count { $0.story?.chainID == chainID } }
+    private func victims(of chainID: String) -> Int { behind[chainID] ?? 0 }
+
+    private mutating func count(_ story: Story?, _ step: Int) {
+        guard let id = story?.chainID else { return }
+        let count = (behind[id] ?? 0) + step
+        behind[id] = count > 0 ? count : nil
+    }
 
     private mutating func slow(_ call: BlockedCall, _ record: CallRecord, _ clock: ClockReading) {
         let duration = record.nowNanoseconds - call.startNanoseconds
@@ -320,11 +335,12 @@ public struct Pipeline {
             early[closing.call] = closing
             return
         }
-        if !known.isWritten, pending.contains(where: { $0.call.id == closing.call }) {
+        if !known.isWritten, pendingIDs.contains(closing.call) {
             known.closing = closing
             open[closing.call] = known
             return
         }
+        defer { count(known.story, -1) }
         guard known.isWritten else { return }
         let start = known.call.startNanoseconds
         let duration = closing.nowNanoseconds > start ? closing.nowNanoseconds - start : 0

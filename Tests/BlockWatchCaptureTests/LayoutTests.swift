@@ -51,7 +51,28 @@ import Testing
             [
                 ("refresh_all", MemoryLayout<S>.offset(of: \.refresh_all)),
                 ("refresh_some", MemoryLayout<S>.offset(of: \.refresh_some)),
+                ("wanted", MemoryLayout<S>.offset(of: \.wanted)),
+                ("wanted_parents", MemoryLayout<S>.offset(of: \.wanted_parents)),
+                ("wanted_inner", MemoryLayout<S>.offset(of: \.wanted_inner)),
+                ("pad", MemoryLayout<S>.offset(of: \.pad)),
             ])
+    }
+
+    @Test func `questions and answers about holders`() throws {
+        for (name, size) in [
+            ("bw_key", MemoryLayout<bw_key>.size), ("bw_question", MemoryLayout<bw_question>.size),
+            ("bw_view_key", MemoryLayout<bw_view_key>.size), ("bw_file", MemoryLayout<bw_file>.size),
+            ("bw_lock", MemoryLayout<bw_lock>.size),
+        ] {
+            let layout = try #require(try layout(of: name), "the object has no struct \(name)")
+            #expect(layout.size == size, "size of \(name)")
+        }
+        let file = try #require(try layout(of: "bw_file"))
+        #expect(file.offsets["net_namespace"] == MemoryLayout<bw_file>.offset(of: \.net_namespace))
+        #expect(file.offsets["local"] == MemoryLayout<bw_file>.offset(of: \.local))
+        let lock = try #require(try layout(of: "bw_lock"))
+        #expect(lock.offsets["waiter"] == MemoryLayout<bw_lock>.offset(of: \.waiter))
+        #expect(lock.offsets["owner"] == MemoryLayout<bw_lock>.offset(of: \.owner))
     }
 
     @Test func `calls and what they hold`() throws {

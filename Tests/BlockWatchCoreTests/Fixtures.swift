@@ -69,6 +69,33 @@ struct ListedAnswers: RiskyReading {
     }
 }
 
+/// The kernel's answers about other ends, from a list.
+struct ListedHolders: HolderSource {
+    var open: [FileQuestion: [OpenFile]] = [:]
+    var locked: [FileQuestion: [FileLock]] = [:]
+    var views: [ViewQuestion: [CallRecord]] = [:]
+    var answersInTime = true
+
+    mutating func files(_ questions: [FileQuestion]) -> (files: [OpenFile], locks: [FileLock])? {
+        guard answersInTime else { return nil }
+        var files: [OpenFile] = []
+        var locks: [FileLock] = []
+        for (place, question) in questions.enumerated() {
+            for var file in open[question] ?? [] {
+                file.question = place
+                files.append(file)
+            }
+            for var lock in locked[question] ?? [] {
+                lock.question = place
+                locks.append(lock)
+            }
+        }
+        return (files, locks)
+    }
+
+    mutating func threads(_ questions: [ViewQuestion]) -> [CallRecord] { questions.flatMap { views[$0] ?? [] } }
+}
+
 /// A folder in the shape of /proc.
 final class ProcTree {
     let root = FileManager.default.temporaryDirectory.appendingPathComponent("proc-\(UUID().uuidString)").path

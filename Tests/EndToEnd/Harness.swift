@@ -27,6 +27,9 @@ struct Fields: @unchecked Sendable, CustomStringConvertible {
     var action: String { text("event.action") ?? "" }
     var id: String? { text("event.id") }
     var tid: Int? { integer("process.thread.id") }
+    var memberThreads: Set<Int> {
+        Set((self["members"] as? [[String: Any]] ?? []).compactMap { ($0["tid"] as? NSNumber)?.intValue })
+    }
     var description: String { line }
 }
 

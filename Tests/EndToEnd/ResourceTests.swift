@@ -29,11 +29,28 @@ import Testing
                     if age == .older { #expect(record.text("event.start_source") == "last_ran", "\(mode)") }
                 }
                 for (mode, program) in hanging {
+                    let wanted = members(of: program.says)
+                    guard !wanted.isEmpty else { continue }
+                    let told = try? await watcher.record("the deadlock of \(mode)", within: 5) { record in
+                        record.action == "deadlock" && wanted == record.memberThreads
+                    }
+                    #expect(told != nil, "\(mode): no deadlock record of exactly \(wanted)")
+                }
+                let circles = hanging.map { members(of: $0.1.says) }
+                for record in watcher.records where record.action == "deadlock" {
+                    #expect(circles.contains(record.memberThreads), "a deadlock that is none: \(record)")
+                }
+                for (mode, program) in hanging {
                     let count = watcher.records.count { $0.action == "blocked" && $0.tid == program.tid }
                     #expect(count == 1, "\(mode): blocked was said \(count) times")
                 }
             }
         }
+    }
+
+    /// Threads of the deadlock that a program says it is in.
+    private func members(of says: Fields) -> Set<Int> {
+        Set((0..<(says.integer("members_count") ?? 0)).compactMap { says.integer("member_\($0)") })
     }
 
     /// Hangs them one inside the other, so that each is cleared away whatever happens.
@@ -58,6 +75,19 @@ import Testing
         compare("kind", "resource.kind")
         compare("fd", "resource.fd")
         compare("inner_pid", "process.namespace.pid")
+        compare("holder_pid", "holder.pid")
+        compare("owner_tid", "holder.tid")
+        compare("holder_count", "holder.count")
+        compare("root_pid", "root.pid")
+        compare("reason", "reason")
+        if let wanted = says.text("unresolved"), !record.strings("unresolved").contains(wanted) {
+            found.append("unresolved lacks \(wanted)")
+        }
+        if says.integer("members_count") != nil {
+            if record.text("verdict") != "deadlock" { found.append("the verdict is no deadlock") }
+        } else if record.text("verdict") == "deadlock" {
+            found.append("a deadlock where there is none")
+        }
         compare("process_name", "process.name")
         compare("thread_name", "process.thread.name")
         if says.text("syscall") != "none" {

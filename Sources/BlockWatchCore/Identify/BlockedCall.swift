@@ -16,6 +16,8 @@ public struct BlockedCall: Sendable {
     public var stack: [String]
     /// `field=reason` of what could not be found out.
     public var unresolved: [String]
+    /// Held in front of the call by a seccomp supervisor: it does not wait for what the call is on.
+    public var isSupervised = false
 
     public enum StartSource: String, Sendable {
         /// Measured at entry.

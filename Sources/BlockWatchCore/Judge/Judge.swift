@@ -79,8 +79,20 @@ struct Judge {
     /// A thread that has begun to wait so short a time ago still moves.
     private var movedWithin: UInt64 { min(thresholdNanoseconds / 4, 1_000_000_000) }
 
-    /// The threads of a holder together: one that moves is enough, and those that are idle by design do not count.
+    private var standings: [Investigation.Party: Standing] = [:]
+
     mutating func standing(of holder: Holder) -> Standing {
+        let party = investigation.party(holder)
+        if let known = standings[party] { return known }
+        // while it is being found out, in a circle: those who wait there wait for somebody
+        standings[party] = .waiting
+        let found = together(holder)
+        standings[party] = found
+        return found
+    }
+
+    /// The threads of a holder together: one that moves is enough, and those that are idle by design do not count.
+    private mutating func together(_ holder: Holder) -> Standing {
         guard let threads = investigation.threads(of: holder) else { return .moving }
         var seen: [Standing] = []
         for tid in threads { seen.append(standing(of: tid)) }
@@ -98,7 +110,7 @@ struct Judge {
         return (node.record.isCompat ? compat : native)[node.record.number]
     }
 
-    private mutating func standings(_ relation: Relation) -> [Standing] {
+    private mutating func allStandings(_ relation: Relation) -> [Standing] {
         var all: [Standing] = []
         for holder in relation.holders { all.append(standing(of: holder)) }
         return all
@@ -121,7 +133,7 @@ struct Judge {
             default: isJoin
             }
         guard isChild else { return nil }
-        let all = standings(relation)
+        let all = allStandings(relation)
         if !all.isEmpty, all.allSatisfy({ $0 == .stuck }) { return .peerStuck }
         return .awaitingChild
     }
@@ -152,7 +164,7 @@ struct Judge {
             return node.call.resource.file == nil || node.record.object?.isBlockDevice != true ? .awaitingInput : nil
         case .tty:
             // a terminal whose other side somebody holds
-            let all = standings(relation)
+            let all = allStandings(relation)
             return !all.isEmpty && all.allSatisfy { $0 == .stuck } ? nil : .awaitingInput
         case .tcp, .unix, .udp, .vsock:
             if node.call.resource.network?.state == "LISTEN" { return .listening }
@@ -172,7 +184,7 @@ struct Judge {
         for holder in relation.holders {
             if isPreforkTurn(node, holder) { return .listening }
         }
-        return standings(relation).contains(.moving) ? .lockBusy : .lockHeld
+        return allStandings(relation).contains(.moving) ? .lockBusy : .lockHeld
     }
 
     /// Workers of one server pass the turn to accept by a mutex: its holder waits for a client.
@@ -199,13 +211,13 @@ struct Judge {
         }
         if case .pipe(_, .read, _) = node.target {
             if relation.holders.isEmpty { return nil }
-            let all = standings(relation)
+            let all = allStandings(relation)
             if all.contains(.moving) { return .peerBusy }
             return all.allSatisfy { $0 == .stuck } ? .peerStuck : .sendStalled
         }
         guard WaitTarget.sends(call), [.tcp, .unix, .udp].contains(node.call.resource.kind) else { return nil }
         if relation.holders.isEmpty { return relation.finding == .nobody ? .peerGone : .sendStalled }
-        let all = standings(relation)
+        let all = allStandings(relation)
         if all.contains(.moving) { return .peerBusy }
         return all.allSatisfy { $0 == .stuck } ? .peerStuck : .sendStalled
     }
@@ -227,7 +239,7 @@ struct Judge {
         }
         // somebody of its own process can write to it: its threads talk among themselves
         if relation.holders.allSatisfy({ $0.pid == node.pid }) { return .parked }
-        let all = standings(relation)
+        let all = allStandings(relation)
         if all.allSatisfy({ $0 == .stuck }) { return .peerStuck }
         if isOutstanding { return .replyPending }
         if relation.finding == .serverSide { return nil }

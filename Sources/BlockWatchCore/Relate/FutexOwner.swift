@@ -34,32 +34,32 @@ enum FutexOwner {
             // robust mutexes of glibc and musl's with an owner: its number with the waiters' bit
             if current & 0x8000_0000 != 0, owner > 1, current == expected, owner != 16 { return .mutex(owner: owner) }
             guard current == 2, expected == 2 else { return .nobodyNamed }
-            return glibcMutex(word)
+            return glibcMutex(call.abi, word)
         case 9:  // FUTEX_WAIT_BITSET
             // pd->tid, which the kernel clears when the thread ends
             if !isPrivate, current == expected, owner > 1, current & 0xc000_0000 == 0 { return .join(thread: owner) }
-            return rwlock(call, word, around) ?? timedMutex(current, expected, word)
+            return rwlock(call, word, around) ?? timedMutex(call.abi, current, expected, word)
         default:
             return .nobodyNamed
         }
     }
 
     /// pthread_mutex_timedlock waits like the others, by another operation.
-    private static func timedMutex(_ current: UInt32, _ expected: UInt32, _ word: [UInt8]) -> Guess {
-        current == 2 && expected == 2 ? glibcMutex(word) : .nobodyNamed
+    private static func timedMutex(_ abi: ABI, _ current: UInt32, _ expected: UInt32, _ word: [UInt8]) -> Guess {
+        current == 2 && expected == 2 ? glibcMutex(abi, word) : .nobodyNamed
     }
 
-    /// `__lock, __count, __owner, __nusers, __kind`
-    private static func glibcMutex(_ word: [UInt8]) -> Guess {
+    /// `__lock, __count, __owner, __nusers, __kind`, the last two the other way round where words have 32 bits
+    private static func glibcMutex(_ abi: ABI, _ word: [UInt8]) -> Guess {
         guard let owner = UserMemory.integer(word, at: 8, size: 4), owner > 0,
-            let users = UserMemory.integer(word, at: 12, size: 4), (1...1 << 20).contains(users),
-            let kind = UserMemory.integer(word, at: 16, size: 4), (0..<0x400).contains(kind), kind & 0xf <= 3
+            let users = UserMemory.integer(word, at: abi == .i386 ? 16 : 12, size: 4), (1...1 << 20).contains(users),
+            let kind = UserMemory.integer(word, at: abi == .i386 ? 12 : 16, size: 4), (0..<0x400).contains(kind), kind & 0xf <= 3
         else { return .nobodyNamed }
         return .mutex(owner: Int(owner))
     }
 
     /// `__readers, __writers, __wrphase_futex, __writers_futex, __pad3, __pad4, __cur_writer, __shared`; the futex is
-    /// the third or the fourth.
+    /// the third or the fourth. Where words have 32 bits, four bytes of flags stand before `__cur_writer`.
     private static func rwlock(_ call: SystemCall, _ word: [UInt8], _ around: [UInt8]?) -> Guess? {
         guard let around, let value = UserMemory.integer(word, at: 0, size: 4), value == 2 || value == 3 else {
             return nil
@@ -68,8 +68,9 @@ enum FutexOwner {
         for base in [4, 0] {
             guard let readers = UserMemory.integer(around, at: base, size: 4),
                 let writers = UserMemory.integer(around, at: base + 4, size: 4), (0...1 << 20).contains(writers),
-                let writer = UserMemory.integer(around, at: base + 24, size: 4), writer > 0,
-                let shared = UserMemory.integer(around, at: base + 28, size: 4), shared == 0 || shared == 1
+                let writer = UserMemory.integer(around, at: base + (call.abi == .i386 ? 28 : 24), size: 4), writer > 0,
+                let shared = UserMemory.integer(around, at: base + (call.abi == .i386 ? 25 : 28), size: 1),
+                shared == 0 || shared == 1
             else { continue }
             // PTHREAD_RWLOCK_WRLOCKED
             if readers & 2 != 0 { return .rwlock(writer: Int(writer)) }

@@ -3,12 +3,19 @@
 /// In rounds: each asks for the other ends of the threads that the last one brought up, all in one pass over the open
 /// files, and sees what the threads of their holders are doing.
 struct Investigation {
-    struct Node {
-        var record: CallRecord
-        var call: BlockedCall
-        var target: WaitTarget
+    /// A thread. By reference, because a record has kilobytes.
+    final class Node {
+        let record: CallRecord
+        let call: BlockedCall
+        let target: WaitTarget
         var relation: Relation?
         var futex: FutexOwner.Guess?
+
+        init(_ record: CallRecord, _ call: BlockedCall) {
+            self.record = record
+            self.call = call
+            target = WaitTarget(record, call)
+        }
 
         var pid: Int { record.pid }
         var tid: Int { record.tid }
@@ -65,7 +72,7 @@ struct Investigation {
             byInner[Inner(namespace: record.pidNamespace, tid: record.innerTID)] = record.tid
             byParent[record.parentPID, default: []].append(record.tid)
         }
-        nodes[record.tid] = Node(record: record, call: call, target: WaitTarget(record, call))
+        nodes[record.tid] = Node(record, call)
     }
 
     // MARK: - questions of a round
@@ -160,9 +167,11 @@ struct Investigation {
         var whole: Set<Int> = []
         for question in questions { if case .process(let pid) = question { whole.insert(pid) } }
         let parents = Set(questions.compactMap { if case .children(let pid) = $0 { pid } else { nil } })
+        var seen: [Int: [Int]] = [:]
         for record in records where whole.contains(record.pid) || parents.contains(record.parentPID) {
-            if threads[record.pid]?.contains(record.tid) != true { threads[record.pid, default: []].append(record.tid) }
+            seen[record.pid, default: []].append(record.tid)
         }
+        threads.merge(seen) { $1 }
         for pid in whole where threads[pid] == nil { threads[pid] = [] }
     }
 
@@ -416,8 +425,8 @@ struct Investigation {
 
     /// - Returns: `nil` for a process that is gone.
     private func holder(_ pid: Int, _ kind: Holder.Relation) -> Holder? {
-        let known = (threads[pid] ?? []).compactMap { nodes[$0] }
-        guard let first = known.first(where: { $0.tid == pid }) ?? known.first else { return nil }
+        let known = threads[pid] ?? []
+        guard let first = nodes[pid] ?? known.lazy.compactMap({ nodes[$0] }).first else { return nil }
         var holder = Holder(pid: pid, name: first.record.processName, relation: kind)
         if known.count == 1 { holder.tid = first.tid }
         return holder
@@ -426,6 +435,17 @@ struct Investigation {
     private func holder(thread tid: Int, _ kind: Holder.Relation) -> Holder? {
         guard let node = nodes[tid] else { return nil }
         return Holder(pid: node.pid, tid: tid, name: node.record.processName, relation: kind)
+    }
+
+    /// A holder is one thread, or all threads of its process.
+    enum Party: Hashable { case thread(Int), process(Int), unknown }
+
+    func party(_ holder: Holder) -> Party {
+        if let tid = holder.tid, threads[holder.pid] == nil || holder.relation == .owner || holder.relation == .child {
+            return nodes[tid] == nil ? .unknown : .thread(tid)
+        }
+        if threads[holder.pid]?.isEmpty == false { return .process(holder.pid) }
+        return holder.tid.map { .thread($0) } ?? .unknown
     }
 
     /// The threads that a holder stands for; `nil` if they are not all known.

@@ -35,32 +35,48 @@ struct Stories {
 
     // MARK: - deadlocks
 
-    /// The wait-for graph of an investigation; its nodes are the threads in order of their numbers.
+    /// The wait-for graph of an investigation: its threads in order of their numbers, then the processes that hold
+    /// something, which let go when any of their threads can, then one for all that is unknown.
     static func graph(of investigation: Investigation) -> (graph: WaitGraph, tids: [Int]) {
         let tids = investigation.nodes.keys.sorted()
         let place = Dictionary(uniqueKeysWithValues: tids.enumerated().map { ($1, $0) })
-        // one more node for everything that is not known and may therefore do anything
-        let free = tids.count
+        var processes: [Int: Int] = [:]
+        var held: [[Int]] = []
+        func index(_ party: Investigation.Party) -> Int? {
+            switch party {
+            case .thread(let tid): return place[tid]
+            case .process(let pid):
+                if let known = processes[pid] { return known }
+                let threads = investigation.threads[pid] ?? []
+                // one that is not known may do anything
+                guard threads.allSatisfy({ place[$0] != nil }) else { return nil }
+                processes[pid] = tids.count + held.count
+                held.append(threads.compactMap { place[$0] })
+                return processes[pid]
+            case .unknown: return nil
+            }
+        }
+        // -1 stands for the unknown until it has its place
         var waits: [[[Int]]?] = tids.map { tid in
             guard let node = investigation.nodes[tid], let relation = node.relation else { return nil }
             guard !hasWayOut(node, relation) else { return nil }
             if relation.groups.isEmpty { return [[]] }
-            let isOwned = relation.finding == .futexOwner || relation.finding == .lock
-            return relation.groups.map { group in
-                group.flatMap { index -> [Int] in
-                    guard let threads = investigation.threads(of: relation.holders[index]) else { return [free] }
-                    // while it waits it cannot serve itself; a lock of its own it waits for in vain
-                    return threads.filter { $0 != tid || isOwned }.map { place[$0] ?? free }
-                }
-            }
+            return relation.groups.map { group in group.map { index(investigation.party(relation.holders[$0])) ?? -1 } }
         }
-        waits.append(nil)
+        waits += held.map { [$0] }
+        let unknown = waits.count
+        waits = waits.map { $0?.map { $0.map { $0 < 0 ? unknown : $0 } } } + [nil]
         return (WaitGraph(waits: waits), tids)
     }
 
     private static func deadlocks(in investigation: Investigation) -> [[Int]] {
         let (graph, tids) = graph(of: investigation)
-        return graph.deadlocks().map { set in set.map { tids[$0] } }
+        return graph.deadlocks().compactMap { set in
+            let members = set.filter { $0 < tids.count }.map { tids[$0] }
+            guard members.count == 1, let node = investigation.nodes[members[0]] else { return members }
+            // alone in its circle: with a lock that it has itself, not with a pipe that others of its process hold too
+            return node.relation?.finding == .futexOwner || node.relation?.finding == .lock ? members : nil
+        }
     }
 
     /// Something besides the holders can let it go on.
@@ -82,6 +98,7 @@ struct Stories {
     mutating func keep(_ confirmed: [Deadlock]) {
         deadlocks = confirmed
         deadlockOf = [:]
+        speakers = [:]
         for deadlock in confirmed { for tid in deadlock.tids { deadlockOf[tid] = deadlock } }
         judge = Judge(
             investigation, thresholdNanoseconds: judge.thresholdNanoseconds, deadlocked: Set(deadlockOf.keys),
@@ -111,19 +128,31 @@ struct Stories {
         story.unresolved = relation.unresolved
         story.reason = judge.reason(of: tid)
         story.verdict = story.reason.verdict
-        let holders = relation.holders.map { described($0) }
+        let holders = ranked(relation.holders, leadingBackTo: [tid])
         story.holderCount = holders.count
-        story.holders = Array(ranked(holders).prefix(8))
+        story.holders = holders.prefix(8).map { described($0) }
         follow(node, &story)
         return story
     }
 
-    /// The one that matters most first.
-    private func ranked(_ holders: [Holder]) -> [Holder] {
-        holders.enumerated().sorted {
-            let (a, b) = ($0.element.verdict?.rank ?? 9, $1.element.verdict?.rank ?? 9)
-            return (a, $0.offset) < (b, $1.offset)
-        }.map(\.element)
+    /// The one that the wait hangs on first: whoever moves may end it; else the worst off; those that are idle, and
+    /// those that wait for us in turn, last.
+    private mutating func ranked(_ holders: [Holder], leadingBackTo seen: Set<Int>) -> [Holder] {
+        guard holders.count > 1 else { return holders }
+        var ranks: [(rank: Int, place: Int)] = []
+        for (place, holder) in holders.enumerated() {
+            let isBack = speaker(for: holder).map { seen.contains($0.tid) } ?? false
+            let rank =
+                switch judge.standing(of: holder) {
+                case .moving: 0
+                case .stuck: isBack ? 5 : 1
+                case .waiting: isBack ? 5 : 2
+                case .sleeping: 3
+                case .idle: 4
+                }
+            ranks.append((rank, place))
+        }
+        return ranks.sorted { ($0.rank, $0.place) < ($1.rank, $1.place) }.map { holders[$0.place] }
     }
 
     private mutating func described(_ holder: Holder) -> Holder {
@@ -145,8 +174,18 @@ struct Stories {
         return holder
     }
 
+    private var speakers: [Investigation.Party: Int?] = [:]
+
     /// The one thread along which a chain goes on: the only one, or the only one that is hung.
     private mutating func speaker(for holder: Holder) -> Investigation.Node? {
+        let party = investigation.party(holder)
+        if let known = speakers[party] { return known.flatMap { investigation.nodes[$0] } }
+        let found = findSpeaker(for: holder)
+        speakers[party] = .some(found?.tid)
+        return found
+    }
+
+    private mutating func findSpeaker(for holder: Holder) -> Investigation.Node? {
         guard let threads = investigation.threads(of: holder) else { return nil }
         if threads.count == 1 { return investigation.nodes[threads[0]] }
         var hung: [Int] = []
@@ -174,13 +213,14 @@ struct Stories {
         let info = SyscallTable.table(for: call.abi)[call.number]
         if info?.class == .time { return "sleeping" }
         let what = Self.short(node.call.resource)
-        return what.isEmpty ? call.name : "\(call.name) \(what)"
+        return what.isEmpty || what == call.name ? call.name : "\(call.name) \(what)"
     }
 
     private static func short(_ resource: Resource) -> String {
         switch resource.kind {
         case .pipe, .futex, .epoll, .eventfd, .timerfd, .signalfd, .ioUring, .poll: return resource.kind.rawValue
-        case .child, .timer, .none, .page: return TerminalText.escaped(resource.name)
+        case .timer, .none: return ""
+        case .child, .page: return TerminalText.escaped(resource.name)
         default:
             if resource.kind == .unix, resource.network?.local.path == nil, resource.network?.peer.path == nil {
                 return "unix"
@@ -213,9 +253,10 @@ struct Stories {
                 finish(Root(kind: .deadlock, doing: "deadlock of \(set.tids.count) thread\(set.tids.count == 1 ? "" : "s")"), [set.id])
                 break
             }
-            if let holder = ranked(relation.holders.map({ described($0) })).first {
-                let next = speaker(for: holder)
+            if let first = ranked(relation.holders, leadingBackTo: seen).first {
+                let next = speaker(for: first)
                 guard let next else {
+                    let holder = described(first)
                     let name = TerminalText.escaped(holder.name)
                     steps.append("\(name)[\(holder.pid)]" + (holder.doing.map { " \($0)" } ?? ""))
                     let began = investigation.nodes[holder.pid]?.record.processStartNanoseconds ?? 0

@@ -67,6 +67,8 @@ enum WaitTarget: Equatable {
             self = .kernelLock(owner: owner)
         } else if record.kind == .exiting {
             self = .exiting
+        } else if call.isSupervised {
+            self = .open
         } else if let systemCall = call.call {
             self = Self.ofCall(record, systemCall, call.resource)
         } else {

@@ -1,0 +1,534 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Several processes that wait for each other: chains with a root, circles without a way out, and circles with one.
+// The line names the pids of all of them: `members` of a deadlock, `root_pid` of a chain.
+#include "hang.h"
+
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+
+// MARK: Helpers
+
+static void say_members_pids(const pid_t *pids, int count) {
+	char key[32];
+	say_number("members_count", count);
+	for (int i = 0; i < count; i++) {
+		snprintf(key, sizeof key, "member_%d", i);
+		say_number(key, pids[i]);
+	}
+}
+
+static void say_and_follow(const char *kind, pid_t waiter, const char *call, long number) {
+	say_thread(waiter, waiter);
+	say_kind(kind);
+	say_call(call, number);
+	say_done();
+	for (;;)
+		pause();
+}
+
+static int lock_file(const char *name) {
+	int fd = must(open(temp_path(name), O_RDWR | O_CREAT | O_CLOEXEC, 0600), name);
+	return fd;
+}
+
+// One byte through a pipe: the other side has come so far.
+static void tell(int fd) { must(write(fd, "x", 1), "write"); }
+static void hear(int fd) {
+	char byte;
+	must(read(fd, &byte, 1) == 1 ? 0 : -1, "read");
+}
+
+// MARK: Deadlocks
+
+// Two processes, two locks, taken in opposite order.
+static void deadlock_flock(void) {
+	int ready[2], go[2];
+	pid_t pids[2];
+	make_pipe(ready);
+	make_pipe(go);
+	const char *first[] = {temp_path("a"), temp_path("b")};
+	for (int i = 0; i < 2; i++) {
+		pids[i] = fork_bound();
+		if (pids[i] == 0) {
+			int own = must(open(first[i], O_RDWR | O_CREAT, 0600), "open");
+			int other = must(open(first[!i], O_RDWR | O_CREAT, 0600), "open");
+			must(flock(own, LOCK_EX), "flock");
+			tell(ready[1]);
+			hear(go[0]);
+			flock(other, LOCK_EX);
+			_exit(3);
+		}
+	}
+	hear(ready[0]);
+	hear(ready[0]);
+	tell(go[1]);
+	tell(go[1]);
+	say_members_pids(pids, 2);
+	say_and_follow("file", pids[0], "flock", SYS_flock);
+}
+
+// The parent waits for its child, which reads the standard input that the parent holds open.
+static void deadlock_wait_stdin(void) {
+	int ends[2];
+	make_pipe(ends);
+	pid_t child = fork_bound();
+	if (child == 0) {
+		char byte;
+		close(ends[1]);
+		_exit(read(ends[0], &byte, 1) + 3);
+	}
+	pid_t pids[] = {getpid(), child};
+	say_members_pids(pids, 2);
+	say_kind("child");
+	say_call("wait4", SYS_wait4);
+	say_done();
+	syscall(SYS_wait4, child, NULL, 0, NULL);
+	came_back("wait4", 0);
+}
+
+static pthread_mutex_t first_mutex = PTHREAD_MUTEX_INITIALIZER, second_mutex = PTHREAD_MUTEX_INITIALIZER;
+static pthread_barrier_t barrier;
+
+static void *lock_second_first(void *tid) {
+	*(volatile pid_t *)tid = this_thread();
+	pthread_mutex_lock(&second_mutex);
+	pthread_barrier_wait(&barrier);
+	pthread_mutex_lock(&first_mutex);
+	return NULL;
+}
+
+static void deadlock_mutex(void) {
+	static pid_t other;
+	pthread_barrier_init(&barrier, NULL, 2);
+	start_thread(lock_second_first, &other);
+	pthread_mutex_lock(&first_mutex);
+	pthread_barrier_wait(&barrier);
+	pid_t tids[] = {this_thread(), other};
+	say_members_pids(tids, 2);
+	say_kind("futex");
+	say_call("futex", SYS_futex);
+	say_done();
+	pthread_mutex_lock(&second_mutex);
+	came_back("futex", 0);
+}
+
+static void deadlock_self_mutex(void) {
+	pid_t tids[] = {this_thread()};
+	pthread_mutex_lock(&first_mutex);
+	say_members_pids(tids, 1);
+	say_kind("futex");
+	say_call("futex", SYS_futex);
+	say_done();
+	pthread_mutex_lock(&first_mutex);
+	came_back("futex", 0);
+}
+
+// A reads the pipe that B holds, B wants C's lock, C reads the unix socket whose peer is A's.
+static void deadlock_three(void) {
+	int line[2], pair[2], ready[2];
+	make_pipe(line);
+	make_pipe(ready);
+	must(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), "socketpair");
+	char *path = temp_path("lock");
+	pid_t pids[3];
+	char byte;
+
+	pids[2] = fork_bound();
+	if (pids[2] == 0) {
+		close(line[0]), close(line[1]), close(pair[0]);
+		int fd = must(open(path, O_RDWR | O_CREAT, 0600), "open");
+		must(flock(fd, LOCK_EX), "flock");
+		tell(ready[1]);
+		close(ready[0]), close(ready[1]);
+		_exit(read(pair[1], &byte, 1) + 3);
+	}
+	hear(ready[0]);
+	pids[1] = fork_bound();
+	if (pids[1] == 0) {
+		close(line[0]), close(pair[0]), close(pair[1]), close(ready[0]), close(ready[1]);
+		flock(must(open(path, O_RDWR | O_CREAT, 0600), "open"), LOCK_EX);
+		_exit(3);
+	}
+	pids[0] = fork_bound();
+	if (pids[0] == 0) {
+		close(line[1]), close(pair[1]), close(ready[0]), close(ready[1]);
+		_exit(read(line[0], &byte, 1) + 3);
+	}
+	close(line[0]), close(line[1]), close(pair[0]), close(pair[1]);
+	say_members_pids(pids, 3);
+	say_and_follow("pipe", pids[0], "read", SYS_read);
+}
+
+// MARK: None
+
+// A pipe with two writers: one waits for the reader, the other is at work.
+static void two_writers(void) {
+	int line[2], back[2];
+	char byte;
+	make_pipe(line);
+	make_pipe(back);
+	pid_t reader = fork_bound();
+	if (reader == 0) {
+		close(line[1]), close(back[0]);
+		_exit(read(line[0], &byte, 1) + 3);
+	}
+	pid_t waiting = fork_bound();
+	if (waiting == 0) {
+		close(line[0]), close(back[1]);
+		_exit(read(back[0], &byte, 1) + 3);
+	}
+	pid_t working = fork_bound();
+	if (working == 0) {
+		close(line[0]), close(back[0]), close(back[1]);
+		for (volatile unsigned long turns = 0;; turns++)
+			if (turns % 1000 == 0)
+				usleep(1000);
+	}
+	close(line[0]), close(line[1]), close(back[0]), close(back[1]);
+	say_number("member_0", waiting);
+	say_number("member_1", working);
+	say_and_follow("pipe", reader, "read", SYS_read);
+}
+
+static void on_alarm(int number) { (void)number; }
+
+// Two locks in opposite order, but one of the two has an alarm.
+static void deadlock_with_alarm(void) {
+	int ready[2], go[2];
+	pid_t pids[2];
+	make_pipe(ready);
+	make_pipe(go);
+	const char *names[] = {temp_path("a"), temp_path("b")};
+	for (int i = 0; i < 2; i++) {
+		pids[i] = fork_bound();
+		if (pids[i] == 0) {
+			int own = must(open(names[i], O_RDWR | O_CREAT, 0600), "open");
+			int other = must(open(names[!i], O_RDWR | O_CREAT, 0600), "open");
+			must(flock(own, LOCK_EX), "flock");
+			tell(ready[1]);
+			hear(go[0]);
+			if (i == 1) {
+				on_signal(SIGALRM, on_alarm, 0);
+				alarm(3600);
+			}
+			flock(other, LOCK_EX);
+			_exit(3);
+		}
+	}
+	hear(ready[0]);
+	hear(ready[0]);
+	tell(go[1]);
+	tell(go[1]);
+	say_number("member_0", pids[0]);
+	say_number("member_1", pids[1]);
+	say_and_follow("file", pids[0], "flock", SYS_flock);
+}
+
+// MARK: Chains
+
+// sort waits for perl, perl for the lock of cron, and cron sleeps.
+static void chain_three(void) {
+	int line[2], ready[2];
+	char byte;
+	make_pipe(line);
+	make_pipe(ready);
+	char *path = temp_path("lock");
+	pid_t root = fork_bound();
+	if (root == 0) {
+		close(line[0]), close(line[1]);
+		must(flock(must(open(path, O_RDWR | O_CREAT, 0600), "open"), LOCK_EX), "flock");
+		tell(ready[1]);
+		close(ready[0]), close(ready[1]);
+		for (;;)
+			sleep(3600);
+	}
+	hear(ready[0]);
+	pid_t middle = fork_bound();
+	if (middle == 0) {
+		close(line[0]), close(ready[0]), close(ready[1]);
+		flock(must(open(path, O_RDWR | O_CREAT, 0600), "open"), LOCK_EX);
+		_exit(3);
+	}
+	pid_t waiter = fork_bound();
+	if (waiter == 0) {
+		close(line[1]), close(ready[0]), close(ready[1]);
+		_exit(read(line[0], &byte, 1) + 3);
+	}
+	close(line[0]), close(line[1]);
+	say_number("holder_pid", middle);
+	say_number("root_pid", root);
+	say_and_follow("pipe", waiter, "read", SYS_read);
+}
+
+// Who took the lock is dead; its child has inherited the open file and keeps the lock.
+static void lock_taker_died(void) {
+	int ready[2];
+	make_pipe(ready);
+	char *path = temp_path("lock");
+	pid_t own = getpid();
+	must(prctl(PR_SET_CHILD_SUBREAPER, 1), "prctl");
+	pid_t taker = fork_bound();
+	if (taker == 0) {
+		must(flock(must(open(path, O_RDWR | O_CREAT, 0600), "open"), LOCK_EX), "flock");
+		pid_t keeper = fork();
+		if (keeper == 0) {
+			while (getppid() != own)
+				sleep_ms(1);
+			prctl(PR_SET_PDEATHSIG, SIGKILL);
+			keeper = getpid();
+			must(write(ready[1], &keeper, sizeof keeper), "write");
+			for (;;)
+				pause();
+		}
+		_exit(0);
+	}
+	pid_t keeper;
+	must(read(ready[0], &keeper, sizeof keeper) == sizeof keeper ? 0 : -1, "read");
+	waitpid(taker, NULL, 0);
+	say_number("holder_pid", keeper);
+	say_number("root_pid", keeper);
+	int fd = must(open(path, O_RDWR | O_CREAT, 0600), "open");
+	say_file(fd, "file", path);
+	hang_in(flock, fd, LOCK_EX);
+}
+
+// A read lock that two hold, and a writer that waits for both.
+
+static void shared_lock(void) {
+	char *path = temp_path("lock");
+	int ready[2];
+	pid_t pids[2];
+	make_pipe(ready);
+	for (int i = 0; i < 2; i++) {
+		pids[i] = fork_bound();
+		if (pids[i] == 0) {
+			struct flock range = {.l_type = F_RDLCK, .l_whence = SEEK_SET, .l_start = i * 10, .l_len = 10};
+			must(fcntl(must(open(path, O_RDWR | O_CREAT, 0600), "open"), F_SETLKW, &range), "fcntl");
+			tell(ready[1]);
+			for (;;)
+				pause();
+		}
+	}
+	hear(ready[0]);
+	hear(ready[0]);
+
+	struct flock range = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 5, .l_len = 10};
+	int fd = lock_file("lock");
+	say_file(fd, "file", path);
+	say_number("holder_count", 2);
+	say_number("member_0", pids[0]);
+	say_number("member_1", pids[1]);
+#ifdef SYS_fcntl64
+	hang_in(fcntl64, fd, F_SETLKW, &range);
+#else
+	hang_in(fcntl, fd, F_SETLKW, &range);
+#endif
+}
+
+static void send_descriptor(int over, int fd) {
+	char byte = 'x', control[CMSG_SPACE(sizeof fd)] = {0};
+	struct iovec part = {&byte, 1};
+	struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
+	struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+	header->cmsg_level = SOL_SOCKET;
+	header->cmsg_type = SCM_RIGHTS;
+	header->cmsg_len = CMSG_LEN(sizeof fd);
+	memcpy(CMSG_DATA(header), &fd, sizeof fd);
+	must(sendmsg(over, &message, 0), "sendmsg");
+}
+
+static int receive_descriptor(int over) {
+	int fd;
+	char byte, control[CMSG_SPACE(sizeof fd)] = {0};
+	struct iovec part = {&byte, 1};
+	struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
+	must(recvmsg(over, &message, 0), "recvmsg");
+	memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof fd);
+	return fd;
+}
+
+// The peer of our socket was handed to another process; its creator keeps none.
+static void peer_passed_on(void) {
+	int way[2], pair[2], ready[2];
+	must(socketpair(AF_UNIX, SOCK_STREAM, 0, way), "socketpair");
+	make_pipe(ready);
+	pid_t keeper = fork_bound();
+	if (keeper == 0) {
+		receive_descriptor(way[1]);
+		tell(ready[1]);
+		for (;;)
+			pause();
+	}
+	must(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), "socketpair");
+	send_descriptor(way[0], pair[1]);
+	close(pair[1]);
+	hear(ready[0]);
+	say_socket(pair[0], "unix", "ESTABLISHED");
+	say_number("holder_pid", keeper);
+	say_number("root_pid", keeper);
+	hang_in_read(pair[0]);
+}
+
+// The peer of our socket lies in another socket's queue: nobody has it.
+static void peer_in_flight(void) {
+	int way[2], pair[2];
+	must(socketpair(AF_UNIX, SOCK_STREAM, 0, way), "socketpair");
+	must(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), "socketpair");
+	send_descriptor(way[0], pair[1]);
+	close(pair[1]);
+	say_socket(pair[0], "unix", "ESTABLISHED");
+	say_text("unresolved", "holders=in_flight");
+	hang_in_read(pair[0]);
+}
+
+static pthread_rwlock_t rwlock = PTHREAD_RWLOCK_INITIALIZER;
+static pthread_mutex_t special_mutex;
+
+static void *hold_rwlock(void *tid) {
+	pthread_rwlock_wrlock(&rwlock);
+	__atomic_store_n((pid_t *)tid, this_thread(), __ATOMIC_RELEASE);
+	for (;;)
+		pause();
+	return NULL;
+}
+
+static void *hold_special(void *tid) {
+	pthread_mutex_lock(&special_mutex);
+	__atomic_store_n((pid_t *)tid, this_thread(), __ATOMIC_RELEASE);
+	for (;;)
+		pause();
+	return NULL;
+}
+
+static void hang_behind_thread(void *(*hold)(void *), void (*want)(void)) {
+	static pid_t owner;
+	start_thread(hold, &owner);
+	while (!__atomic_load_n(&owner, __ATOMIC_ACQUIRE))
+		sleep_ms(1);
+	say_kind("futex");
+	say_number("owner_tid", owner);
+	say_call("futex", SYS_futex);
+	say_done();
+	want();
+	came_back("futex", 0);
+}
+
+static void want_read(void) { pthread_rwlock_rdlock(&rwlock); }
+static void want_write(void) { pthread_rwlock_wrlock(&rwlock); }
+static void want_special(void) { pthread_mutex_lock(&special_mutex); }
+
+static void rwlock_read(void) { hang_behind_thread(hold_rwlock, want_read); }
+static void rwlock_write(void) { hang_behind_thread(hold_rwlock, want_write); }
+
+static void special(int type, int robust, int protocol) {
+	pthread_mutexattr_t attributes;
+	pthread_mutexattr_init(&attributes);
+	pthread_mutexattr_settype(&attributes, type);
+	pthread_mutexattr_setrobust(&attributes, robust);
+	pthread_mutexattr_setprotocol(&attributes, protocol);
+	pthread_mutex_init(&special_mutex, &attributes);
+	hang_behind_thread(hold_special, want_special);
+}
+
+static void mutex_recursive(void) { special(PTHREAD_MUTEX_RECURSIVE, PTHREAD_MUTEX_STALLED, PTHREAD_PRIO_NONE); }
+static void mutex_errorcheck(void) { special(PTHREAD_MUTEX_ERRORCHECK, PTHREAD_MUTEX_STALLED, PTHREAD_PRIO_NONE); }
+static void mutex_adaptive(void) { special(PTHREAD_MUTEX_ADAPTIVE_NP, PTHREAD_MUTEX_STALLED, PTHREAD_PRIO_NONE); }
+static void mutex_robust(void) { special(PTHREAD_MUTEX_NORMAL, PTHREAD_MUTEX_ROBUST, PTHREAD_PRIO_NONE); }
+static void mutex_pi(void) { special(PTHREAD_MUTEX_NORMAL, PTHREAD_MUTEX_STALLED, PTHREAD_PRIO_INHERIT); }
+
+// In shared memory, held by a child process.
+static void mutex_shared(void) {
+	pthread_mutex_t *mutex = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	pthread_mutexattr_t attributes;
+	int ready[2];
+	make_pipe(ready);
+	pthread_mutexattr_init(&attributes);
+	pthread_mutexattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
+	pthread_mutex_init(mutex, &attributes);
+	pid_t owner = fork_bound();
+	if (owner == 0) {
+		pthread_mutex_lock(mutex);
+		tell(ready[1]);
+		for (;;)
+			pause();
+	}
+	hear(ready[0]);
+	say_kind("futex");
+	say_number("owner_tid", owner);
+	say_number("holder_pid", owner);
+	say_call("futex", SYS_futex);
+	say_done();
+	pthread_mutex_lock(mutex);
+	came_back("futex", 0);
+}
+
+static void *sleep_long(void *tid) {
+	__atomic_store_n((pid_t *)tid, this_thread(), __ATOMIC_RELEASE);
+	for (;;)
+		pause();
+	return NULL;
+}
+
+static void join(void) {
+	static pid_t tid;
+	pthread_t thread;
+	must(-pthread_create(&thread, NULL, sleep_long, &tid), "pthread_create");
+	while (!__atomic_load_n(&tid, __ATOMIC_ACQUIRE))
+		sleep_ms(1);
+	say_kind("futex");
+	say_number("owner_tid", tid);
+	say_call("futex", SYS_futex);
+	say_done();
+	pthread_join(thread, NULL);
+	came_back("futex", 0);
+}
+
+static pthread_cond_t condition = PTHREAD_COND_INITIALIZER;
+
+static void condition_wait(void) {
+	pthread_mutex_lock(&first_mutex);
+	say_kind("futex");
+	say_text("reason", "parked");
+	say_call("futex", SYS_futex);
+	say_done();
+	pthread_cond_wait(&condition, &first_mutex);
+	came_back("futex", 0);
+}
+
+const struct mode chain_modes[] = {
+	{"deadlock-flock", deadlock_flock, "two processes want each other's flock"},
+	{"deadlock-wait-stdin", deadlock_wait_stdin, "wait4 for a child that reads our end of a pipe"},
+	{"deadlock-mutex", deadlock_mutex, "two threads want each other's mutex"},
+	{"deadlock-self-mutex", deadlock_self_mutex, "a thread wants the mutex it has"},
+	{"deadlock-three", deadlock_three, "a circle through a pipe, a lock and a unix socket"},
+	{"two-writers", two_writers, "a pipe with two writers, one waits for the reader, one works"},
+	{"deadlock-with-alarm", deadlock_with_alarm, "two flocks in a circle, one with an alarm"},
+	{"chain-three", chain_three, "a pipe whose writer wants the lock of a sleeper"},
+	{"lock-taker-died", lock_taker_died, "a flock whose taker is dead, its child has it"},
+	{"shared-lock", shared_lock, "a range that two read locks cover"},
+	{"peer-passed-on", peer_passed_on, "a socket whose peer was handed to another process"},
+	{"peer-in-flight", peer_in_flight, "a socket whose peer lies in another socket's queue"},
+	{"rwlock-read", rwlock_read, "a rwlock that another thread writes under"},
+	{"rwlock-write", rwlock_write, "the same, for writing"},
+	{"mutex-recursive", mutex_recursive, "a recursive mutex that another thread holds"},
+	{"mutex-errorcheck", mutex_errorcheck, "an error-checking one"},
+	{"mutex-adaptive", mutex_adaptive, "an adaptive one"},
+	{"mutex-robust", mutex_robust, "a robust one"},
+	{"mutex-pi", mutex_pi, "one with priority inheritance"},
+	{"mutex-shared", mutex_shared, "one in shared memory that a child holds"},
+	{"join", join, "pthread_join of a thread in pause"},
+	{"condition-wait", condition_wait, "a condition variable that nobody signals"},
+	{0},
+};
