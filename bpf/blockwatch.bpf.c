@@ -89,8 +89,7 @@ static __noinline int report_slow(struct task_struct *task, struct thread_state 
 	if (!room || BPF_CORE_READ(task, tgid) == scanner_tgid)
 		return 0;
 	room->call.stack_depth = 0;
-	room->call.last_io_number = state->io_number;
-	room->call.last_io_fd = state->io_fd;
+	tell_last_io(&room->call, state);
 	count(slow_calls, 1);
 	if (report(room, task, &what))
 		count(lost_records, 1);
@@ -314,7 +313,7 @@ int BPF_PROG(on_sys_exit, struct pt_regs *regs, long ret)
 		u64 args[6];
 
 		regs_args(regs, abi, args);
-		state->io_number = number;
+		state->io_number = number | IO_SEEN;
 		state->io_fd = args[0];
 	}
 	return 0;
@@ -417,8 +416,7 @@ static __noinline int consider(struct task_struct *task, struct thread_state *st
 	room = bpf_map_lookup_elem(&scan_scratch, &zero);
 	if (!room)
 		return 0;
-	room->call.last_io_number = state->io_number;
-	room->call.last_io_fd = state->io_fd;
+	tell_last_io(&room->call, state);
 	read_stack(&room->call, task);
 	if (report(room, task, what)) {
 		count(scan_dropped, 1);
@@ -540,6 +538,15 @@ static __noinline int scan_unentered(struct task_struct *task, struct thread_sta
 	return scan_parked(task, state, old, now);
 }
 
+/* The scheduler's clock and CLOCK_MONOTONIC at one moment: they drift apart. */
+static __always_inline void read_clocks(struct task_struct *self)
+{
+	counters.scan_boot = bpf_ktime_get_ns();
+	counters.scan_sched = counters.scan_boot;
+	if (bpf_core_field_exists(self->se.cfs_rq))
+		counters.scan_sched = BPF_CORE_READ(self, se.cfs_rq, rq, clock);
+}
+
 static __always_inline void start_scan(void)
 {
 	struct task_struct *self = bpf_get_current_task_btf();
@@ -550,10 +557,7 @@ static __always_inline void start_scan(void)
 	counters.scan_reported = 0;
 	counters.scan_dropped = 0;
 	counters.scan_next_ns = 0;
-	counters.scan_boot = bpf_ktime_get_ns();
-	counters.scan_sched = counters.scan_boot;
-	if (bpf_core_field_exists(self->se.cfs_rq))
-		counters.scan_sched = BPF_CORE_READ(self, se.cfs_rq, rq, clock);
+	read_clocks(self);
 }
 
 SEC("iter/task")

@@ -137,45 +137,59 @@ __noinline int read_lock(struct lock_batch *batch, u64 lock, u32 question)
 	return 0;
 }
 
-/* One list of held locks, and below each the requests that wait for it, as a tree without a stack:
- * down to the first waiting request, else along, else up. */
-__noinline int read_locks(struct lock_batch *batch, u64 list, u32 question)
+struct lock_walk {
+	u64 list;
+	u32 question, pad;
+	struct lock_batch *batch;
+};
+
+static long next_lock(u32 index, struct lock_walk *walk)
 {
 	u64 link = LOCK_OFFSET(flc_list, fl_list);
 	u64 requests = LOCK_OFFSET(flc_blocked_requests, fl_blocked_requests);
 	u64 member = LOCK_OFFSET(flc_blocked_member, fl_blocked_member);
 	u64 blocker = LOCK_OFFSET(flc_blocker, fl_blocker);
+	struct lock_batch *batch = walk->batch;
+	u64 next, parent, lock;
 
 	if (!batch)
+		return 1;
+	next = batch->next;
+	parent = batch->parent;
+	if (!next || batch->count >= LOCKS_MAX)
+		return 1;
+	if (!parent) {
+		if (next == walk->list)
+			return 1;
+		lock = next - link;
+	} else if (next == parent + requests) {
+		/* the last request below `parent`: go on behind that one */
+		batch->parent = word_at(parent + blocker);
+		batch->next = word_at(parent + (batch->parent ? member : link));
 		return 0;
+	} else {
+		lock = next - member;
+	}
+	read_lock(batch, lock, walk->question);
+	next = word_at(lock + requests);
+	if (next && next != lock + requests) {
+		batch->parent = lock;
+		batch->next = next;
+	} else {
+		batch->next = word_at(lock + (parent ? member : link));
+	}
+	return 0;
+}
+
+/* One list of held locks, and below each the requests that wait for it, as a tree without a stack:
+ * down to the first waiting request, else along, else up. */
+static __noinline int read_locks(struct lock_batch *batch, u64 list, u32 question)
+{
+	struct lock_walk walk = { .list = list, .question = question, .batch = batch };
+
 	batch->next = word_at(list);
 	batch->parent = 0;
-	for (u32 i = 0; i < 2 * LOCKS_MAX; i++) {
-		u64 next = batch->next, parent = batch->parent, lock;
-
-		if (!next || batch->count >= LOCKS_MAX)
-			break;
-		if (!parent) {
-			if (next == list)
-				break;
-			lock = next - link;
-		} else if (next == parent + requests) {
-			/* the last request below `parent`: go on behind that one */
-			batch->parent = word_at(parent + blocker);
-			batch->next = word_at(parent + (batch->parent ? member : link));
-			continue;
-		} else {
-			lock = next - member;
-		}
-		read_lock(batch, lock, question);
-		next = word_at(lock + requests);
-		if (next && next != lock + requests) {
-			batch->parent = lock;
-			batch->next = next;
-		} else {
-			batch->next = word_at(lock + (parent ? member : link));
-		}
-	}
+	LOOP(2 * LOCKS_MAX, 64, next_lock, &walk);
 	return 0;
 }
 
@@ -476,6 +490,11 @@ int view(struct bpf_iter__task *ctx)
 	struct pt_regs *regs;
 	u32 zero = 0, asleep, length;
 
+	if (ctx->meta->seq_num == 0) {
+		scanner_tgid = bpf_get_current_pid_tgid() >> 32;
+		scanner_level = BPF_CORE_READ(bpf_get_current_task_btf(), thread_pid, level);
+		read_clocks(bpf_get_current_task_btf());
+	}
 	if (!task || task->flags & PF_KTHREAD || task->tgid == scanner_tgid || !wants_view(task))
 		return 0;
 	if (task->flags & PF_IO_WORKER)
@@ -496,8 +515,7 @@ int view(struct bpf_iter__task *ctx)
 	call->flags = is_frozen(task, asleep) ? BW_CALL_FROZEN : 0;
 	call->ip = regs_ip(regs);
 	call->sp = regs_sp(regs);
-	call->last_io_number = state ? state->io_number : 0;
-	call->last_io_fd = state ? state->io_fd : -1;
+	tell_last_io(call, state);
 	view_call(call, task, state, regs, asleep);
 	call->stack_depth = 0;
 	if (asleep)

@@ -29,26 +29,52 @@ static __always_inline u64 jiffies32_age_ns(u32 then)
 	return (u64)((u32)bpf_jiffies64() - then) * settings.tick_ns;
 }
 
+/* The verifier looks at the body of a bpf_loop() once, at that of any other loop once a turn: loading takes a
+ * third of the time. Where the kernel has no bpf_loop the loops are shorter. */
+#define LOOP(turns, fewer, step, context)                                                                             \
+	do {                                                                                                          \
+		if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_loop)) {                                    \
+			bpf_loop((turns), (step), (context), 0);                                                      \
+		} else {                                                                                              \
+			for (u32 turn_ = 0; turn_ < (fewer); turn_++) {                                               \
+				if (step(turn_, (context)))                                                           \
+					break;                                                                        \
+			}                                                                                             \
+		}                                                                                                     \
+	} while (0)
+
+struct pipe_walk {
+	u64 bufs, bytes;
+	u32 tail, head, slots, pad;
+};
+
+static long add_buffer(u32 index, struct pipe_walk *walk)
+{
+	u64 stride = bpf_core_type_size(struct pipe_buffer);
+	struct pipe_buffer *buf;
+
+	if (walk->tail + index == walk->head || !walk->slots)
+		return 1;
+	buf = (void *)walk->bufs + ((walk->tail + index) & (walk->slots - 1)) * stride;
+	walk->bytes += BPF_CORE_READ(buf, len);
+	return 0;
+}
+
 static __noinline int resolve_pipe(struct bw_object *object, struct pipe_inode_info *pipe)
 {
-	struct pipe_buffer *bufs = BPF_CORE_READ(pipe, bufs);
-	u32 head = BPF_CORE_READ(pipe, head), tail = BPF_CORE_READ(pipe, tail);
-	u32 slots = BPF_CORE_READ(pipe, ring_size), most = BPF_CORE_READ(pipe, max_usage);
-	u64 bytes = 0;
+	struct pipe_walk walk = {
+		.bufs = (u64)BPF_CORE_READ(pipe, bufs),
+		.head = BPF_CORE_READ(pipe, head),
+		.tail = BPF_CORE_READ(pipe, tail),
+		.slots = BPF_CORE_READ(pipe, ring_size),
+	};
+	u32 most = BPF_CORE_READ(pipe, max_usage);
 
 	object->u.pipe.readers = BPF_CORE_READ(pipe, readers);
 	object->u.pipe.writers = BPF_CORE_READ(pipe, writers);
 	object->u.pipe.capacity = (u64)most * PAGE_BYTES;
-	for (u32 i = 0; i < PIPE_SLOTS; i++) {
-		u64 stride = bpf_core_type_size(struct pipe_buffer);
-		struct pipe_buffer *buf;
-
-		if (tail + i == head || !slots)
-			break;
-		buf = (void *)bufs + ((tail + i) & (slots - 1)) * stride;
-		bytes += BPF_CORE_READ(buf, len);
-	}
-	object->u.pipe.bytes = bytes;
+	LOOP(PIPE_SLOTS, 64, add_buffer, &walk);
+	object->u.pipe.bytes = walk.bytes;
 	return 0;
 }
 
@@ -311,60 +337,80 @@ __noinline int is_file(u64 address)
 	return inode && BPF_CORE_READ(file, f_path.dentry, d_inode) == inode && BPF_CORE_READ(file, f_mapping);
 }
 
+struct stack_walk {
+	u64 from, top, wanted, found;
+	struct candidates *seen;
+};
+
+static long look_for_file(u32 index, struct stack_walk *walk)
+{
+	struct candidates *seen = walk->seen;
+	u64 word;
+
+	if (walk->from >= walk->top || bpf_probe_read_kernel(&word, sizeof(word), (void *)walk->from))
+		return 1;
+	walk->from += 8;
+	word &= ~FD_FLAG_BITS;
+	if (walk->wanted) {
+		if (word != walk->wanted)
+			return 0;
+		walk->found = word;
+		return 1;
+	}
+	if (word < KERNEL_SPACE || !is_file(word) || !seen)
+		return 0;
+	if (word == seen->first || word == seen->second) {
+		walk->found = word;
+		return 1;
+	}
+	if (!seen->first)
+		seen->first = word;
+	else
+		seen->second = word;
+	return 0;
+}
+
 /* Looks for `wanted` between two addresses, or for any file if that is 0. Innermost first: beyond the call's own
  * frames lies what earlier calls left behind. What is there by chance is there once, the file of the call more
- * often. Global, so that the verifier looks at its loop once. */
+ * often. Global, so that the verifier looks at it once. */
 __noinline u64 file_on_stack(u64 from, u64 top, u64 wanted)
 {
 	u32 zero = 0;
-	struct candidates *seen = bpf_map_lookup_elem(&stack_candidates, &zero);
-	u64 word;
+	struct stack_walk walk = { .from = from, .top = top, .wanted = wanted };
 
-	if (!seen)
+	walk.seen = bpf_map_lookup_elem(&stack_candidates, &zero);
+	if (!walk.seen)
 		return 0;
-	seen->first = seen->second = 0;
-	for (u32 i = 0; i < STACK_WORDS; i++) {
-		if (from >= top || bpf_probe_read_kernel(&word, sizeof(word), (void *)from))
-			break;
-		from += 8;
-		word &= ~FD_FLAG_BITS;
-		if (wanted) {
-			if (word == wanted)
-				return wanted;
-			continue;
-		}
-		if (word < KERNEL_SPACE || !is_file(word))
-			continue;
-		if (word == seen->first || word == seen->second)
-			return word;
-		if (!seen->first)
-			seen->first = word;
-		else
-			seen->second = word;
-	}
-	return seen->first;
+	walk.seen->first = walk.seen->second = 0;
+	LOOP(STACK_WORDS, 128, look_for_file, &walk);
+	return walk.found ? walk.found : walk.seen->first;
 }
 
 /* The listener that a connect(2) of a unix socket waits for: it has no peer yet. */
-__noinline u64 listener_on_stack(u64 from, u64 top)
+static long look_for_listener(u32 index, struct stack_walk *walk)
 {
+	struct sock *sk;
 	u64 word;
 
-	for (u32 i = 0; i < STACK_WORDS; i++) {
-		struct sock *sk;
+	if (walk->from >= walk->top || bpf_probe_read_kernel(&word, sizeof(word), (void *)walk->from))
+		return 1;
+	walk->from += 8;
+	if (word < KERNEL_SPACE || word & 7)
+		return 0;
+	sk = (struct sock *)word;
+	if (BPF_CORE_READ(sk, __sk_common.skc_family) != AF_UNIX ||
+	    BPF_CORE_READ(sk, __sk_common.skc_state) != TCP_LISTEN || BPF_CORE_READ(sk, sk_socket, sk) != sk)
+		return 0;
+	walk->found = word;
+	return 1;
+}
 
-		if (from >= top || bpf_probe_read_kernel(&word, sizeof(word), (void *)from))
-			break;
-		from += 8;
-		if (word < KERNEL_SPACE || word & 7)
-			continue;
-		sk = (struct sock *)word;
-		if (BPF_CORE_READ(sk, __sk_common.skc_family) == AF_UNIX &&
-		    BPF_CORE_READ(sk, __sk_common.skc_state) == TCP_LISTEN &&
-		    BPF_CORE_READ(sk, sk_socket, sk) == sk)
-			return word;
-	}
-	return 0;
+__noinline u64 listener_on_stack(u64 from, u64 top)
+{
+	struct stack_walk walk = { .from = from, .top = top };
+
+	LOOP(STACK_WORDS, 128, look_for_listener, &walk);
+	return walk.found;
 }
 
 static __always_inline u64 sleeping_file(struct task_struct *task, u64 wanted)

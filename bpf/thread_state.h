@@ -29,6 +29,8 @@ struct aside {
 	u32 kind, pad;
 };
 
+#define IO_SEEN 0x80000000u /* of io_number: there was one */
+
 struct thread_state {
 	/* the hot path touches this cache line only */
 	u64 stamp;
@@ -138,6 +140,12 @@ static __noinline long say_closed(struct thread_state *state, u64 id, u32 reason
 		}
 	}
 	return error;
+}
+
+static __always_inline void tell_last_io(struct bw_call *call, const struct thread_state *state)
+{
+	call->last_io_number = state && state->io_number & IO_SEEN ? state->io_number & ~IO_SEEN : 0;
+	call->last_io_fd = state && state->io_number & IO_SEEN ? state->io_fd : -1;
 }
 
 static __always_inline u64 take(u64 *stamp)

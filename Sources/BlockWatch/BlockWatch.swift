@@ -14,7 +14,9 @@ struct BlockWatch: ParsableCommand {
             blockwatch --threshold 5s
             """,
         version: blockwatchVersion,
-        subcommands: [WatchCommand.self, DoctorCommand.self, SyscallsCommand.self],
+        subcommands: [
+            WatchCommand.self, SnapshotCommand.self, ExplainCommand.self, DoctorCommand.self, SyscallsCommand.self,
+        ],
         defaultSubcommand: WatchCommand.self)
 
     /// Wrong usage is one clear line and exit code 64, with nothing on stdout.

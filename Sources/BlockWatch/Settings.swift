@@ -25,7 +25,7 @@ struct Settings: Sendable {
 
     /// - Parameter arguments: those of the command line, without the program's name.
     static func load(_ options: WatchOptions, arguments: [String]) -> Settings {
-        if let problem = userProblem(options) { fail(.wrongUsage, problem) }
+        if let problem = userProblem(options.filters) { fail(.wrongUsage, problem) }
         var options = options
         var rules: [IgnoreRule] = []
         let own = arguments.first == WatchCommand._commandName ? Array(arguments.dropFirst()) : arguments
@@ -41,13 +41,6 @@ struct Settings: Sendable {
     }
 
     private init(_ options: WatchOptions, rules: [IgnoreRule], arguments: [String]) {
-        var include: [FilterField: [String]] = [:]
-        var exclude: [FilterField: [String]] = [:]
-        for list in options.lists {
-            // checked when parsed
-            let elements = (try? WatchOptions.elements(list.values, of: list.field, option: list.option)) ?? []
-            if list.isExclusion { exclude[list.field] = elements } else { include[list.field] = elements }
-        }
         thresholdNanoseconds = options.threshold
         engine = options.engine
         format = options.format
@@ -68,7 +61,7 @@ struct Settings: Sendable {
             case .info: .info
             case .debug: .debug
             }
-        filter = Filter(include: include, exclude: exclude)
+        filter = options.filters.filter
         ignoreRules = rules
         commandLineOptions = arguments
     }
@@ -119,7 +112,7 @@ struct Settings: Sendable {
         }
         let arguments = ["--\(entry.key)=\(entry.value)"]
         do {
-            if let problem = userProblem(try WatchOptions.parse(arguments)) { bad(problem) }
+            if let problem = userProblem(try WatchOptions.parse(arguments).filters) { bad(problem) }
         } catch {
             let text = WatchOptions.message(for: error)
             // options of the parser's own, such as --help, are no keys and end with success
@@ -132,7 +125,7 @@ struct Settings: Sendable {
     /// What a rule names must exist, as on the command line: a rule with a typo would never ignore anything.
     private static func check(_ rule: IgnoreRule) throws(FilterError) {
         for pattern in rule.conditions[.syscall] ?? [] {
-            if let problem = WatchOptions.syscallProblem(pattern) { throw FilterError("syscall: \(problem)") }
+            if let problem = FilterOptions.syscallProblem(pattern) { throw FilterError("syscall: \(problem)") }
         }
         if let user = unknownUser(in: rule.conditions[.user] ?? []) {
             throw FilterError("user: there is no user \(user) in /etc/passwd")
@@ -142,7 +135,7 @@ struct Settings: Sendable {
     // MARK: - users
 
     /// A name that nobody has would silently hide everything.
-    private static func userProblem(_ options: WatchOptions) -> String? {
+    static func userProblem(_ options: FilterOptions) -> String? {
         for list in options.lists where list.field == .user {
             if let user = unknownUser(in: list.values.flatMap(FilterField.elements)) {
                 return "\(list.option): there is no user \(user) in /etc/passwd"

@@ -30,28 +30,7 @@ struct WatchOptions: ParsableArguments {
     @Flag(help: "Calls that are idle by design too. Verdicts are not judged yet: every blocked call is shown anyway.")
     var all = false
 
-    @Option(name: .customLong("syscall"), help: "Only these system calls; lists with commas, globs, repeatable.")
-    var syscalls: [String] = []
-    @Option(name: .customLong("pid"), help: "Only these processes.") var pids: [String] = []
-    @Option(name: .customLong("comm"), help: "Only processes or threads of these names.") var comms: [String] = []
-    @Option(name: .customLong("user"), help: "Only these users, by name or id.") var users: [String] = []
-    @Option(name: .customLong("cgroup"), help: "Only these cgroup paths.") var cgroups: [String] = []
-    @Option(name: .customLong("unit"), help: "Only these systemd units.") var units: [String] = []
-    @Option(name: .customLong("container"), help: "Only these containers, by id or its first 6 characters.")
-    var containers: [String] = []
-    @Option(name: .customLong("path"), help: "Only these files and unix sockets.") var paths: [String] = []
-    @Option(name: .customLong("port"), help: "Only these local or peer ports.") var ports: [String] = []
-
-    @Option(name: .customLong("exclude-syscall"), help: "Not these; the same for each of the above.")
-    var excludedSyscalls: [String] = []
-    @Option(name: .customLong("exclude-pid"), help: .hidden) var excludedPIDs: [String] = []
-    @Option(name: .customLong("exclude-comm"), help: .hidden) var excludedComms: [String] = []
-    @Option(name: .customLong("exclude-user"), help: .hidden) var excludedUsers: [String] = []
-    @Option(name: .customLong("exclude-cgroup"), help: .hidden) var excludedCgroups: [String] = []
-    @Option(name: .customLong("exclude-unit"), help: .hidden) var excludedUnits: [String] = []
-    @Option(name: .customLong("exclude-container"), help: .hidden) var excludedContainers: [String] = []
-    @Option(name: .customLong("exclude-path"), help: .hidden) var excludedPaths: [String] = []
-    @Option(name: .customLong("exclude-port"), help: .hidden) var excludedPorts: [String] = []
+    @OptionGroup var filters: FilterOptions
 
     @Option(help: "Read options and named ignore rules from this file; the command line wins.")
     var config: String?
@@ -95,7 +74,7 @@ struct WatchOptions: ParsableArguments {
         do throws(DurationError) { return try parseDuration(text) } catch { throw ValidationError(error.description) }
     }
 
-    private static func threshold(_ text: String) throws -> UInt64 {
+    static func threshold(_ text: String) throws -> UInt64 {
         let value = try duration(text)
         guard value >= 1_000_000 else { throw ValidationError("1ms is the least") }
         return value
@@ -108,7 +87,7 @@ struct WatchOptions: ParsableArguments {
         return Span(nanoseconds: value)
     }
 
-    private static func policy(_ text: String) throws -> CommandLinePolicy {
+    static func policy(_ text: String) throws -> CommandLinePolicy {
         guard let policy = CommandLinePolicy(rawValue: text) else { throw ValidationError("full, redacted or none") }
         return policy
     }
@@ -117,6 +96,40 @@ struct WatchOptions: ParsableArguments {
         guard let rate = UInt64(text), rate >= 1 else { throw ValidationError("a number of records, 1 at the least") }
         return rate
     }
+
+    func validate() throws {
+        for (option, name) in [("--output", output), ("--metrics", metrics), ("--config", config)]
+        where name?.isEmpty == true {
+            throw ValidationError("\(option): an empty name")
+        }
+    }
+}
+
+/// Which calls are wanted: by watch, snapshot and the rules of a config file.
+struct FilterOptions: ParsableArguments {
+    @Option(name: .customLong("syscall"), help: "Only these system calls; lists with commas, globs, repeatable.")
+    var syscalls: [String] = []
+    @Option(name: .customLong("pid"), help: "Only these processes.") var pids: [String] = []
+    @Option(name: .customLong("comm"), help: "Only processes or threads of these names.") var comms: [String] = []
+    @Option(name: .customLong("user"), help: "Only these users, by name or id.") var users: [String] = []
+    @Option(name: .customLong("cgroup"), help: "Only these cgroup paths.") var cgroups: [String] = []
+    @Option(name: .customLong("unit"), help: "Only these systemd units.") var units: [String] = []
+    @Option(name: .customLong("container"), help: "Only these containers, by id or its first 6 characters.")
+    var containers: [String] = []
+    @Option(name: .customLong("path"), help: "Only these files and unix sockets.") var paths: [String] = []
+    @Option(name: .customLong("port"), help: "Only these local or peer ports.") var ports: [String] = []
+
+    @Option(name: .customLong("exclude-syscall"), help: "Not these; the same for each of the above.")
+    var excludedSyscalls: [String] = []
+    @Option(name: .customLong("exclude-pid"), help: .hidden) var excludedPIDs: [String] = []
+    @Option(name: .customLong("exclude-comm"), help: .hidden) var excludedComms: [String] = []
+    @Option(name: .customLong("exclude-user"), help: .hidden) var excludedUsers: [String] = []
+    @Option(name: .customLong("exclude-cgroup"), help: .hidden) var excludedCgroups: [String] = []
+    @Option(name: .customLong("exclude-unit"), help: .hidden) var excludedUnits: [String] = []
+    @Option(name: .customLong("exclude-container"), help: .hidden) var excludedContainers: [String] = []
+    @Option(name: .customLong("exclude-path"), help: .hidden) var excludedPaths: [String] = []
+    @Option(name: .customLong("exclude-port"), help: .hidden) var excludedPorts: [String] = []
+
 
     /// The lists, by field: included and excluded.
     var lists: [(field: FilterField, option: String, values: [String], isExclusion: Bool)] {
@@ -131,10 +144,17 @@ struct WatchOptions: ParsableArguments {
 
     func validate() throws {
         for list in lists { _ = try Self.elements(list.values, of: list.field, option: list.option) }
-        for (option, name) in [("--output", output), ("--metrics", metrics), ("--config", config)]
-        where name?.isEmpty == true {
-            throw ValidationError("\(option): an empty name")
+    }
+
+    /// The filter; every value was checked when it was parsed.
+    var filter: Filter {
+        var include: [FilterField: [String]] = [:]
+        var exclude: [FilterField: [String]] = [:]
+        for list in lists {
+            let elements = (try? Self.elements(list.values, of: list.field, option: list.option)) ?? []
+            if list.isExclusion { exclude[list.field] = elements } else { include[list.field] = elements }
         }
+        return Filter(include: include, exclude: exclude)
     }
 
     /// Commas taken apart, each value checked.

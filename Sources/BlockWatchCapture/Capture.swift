@@ -50,12 +50,12 @@ public struct CaptureCounters: Sendable, Equatable {
 ///
 /// Not for use from several threads. Letting go of it detaches everything.
 @safe public struct Capture: ~Copyable {
-    private let object: EmbeddedObject
     private let links: Links
     private let ring: Ring
     private let counterMemory: SharedSection<bw_counters>
     private let controlMemory: SharedSection<bw_control>
     private let refreshMap: Int32
+    private let scanLink: Int32
     private let tracing: [Int32]
     /// Who holds what, and what any thread is doing.
     public let holders: Holders
@@ -83,6 +83,15 @@ public struct CaptureCounters: Sendable, Equatable {
 
         let links = Links()
         var tracing: [Int32] = []
+        var iterators: [Int32] = []
+        for name in ["holders", "view", "scan"] {
+            guard let link = unsafe bpf_program__attach_iter(try object.program(name), nil) else {
+                throw .answered(Glibc.errno, step: "attach the iterator \(name)", next: "needs kernel 5.8 or newer")
+            }
+            unsafe links.add(link)
+            iterators.append(unsafe bpf_link__fd(link))
+        }
+        // last, and soon before the first scan: a call that restarts between the two would seem to begin there;
         // exit first: a call stamped by entry must find its exit attached
         for name in ["on_process_exit", "on_sys_exit", "on_sys_enter"]
         where settings.trace || name == "on_process_exit" {
@@ -93,26 +102,19 @@ public struct CaptureCounters: Sendable, Equatable {
             unsafe links.add(link)
             tracing.append(unsafe bpf_program__fd(program))
         }
-        var iterators: [Int32] = []
-        for name in ["holders", "view", "scan"] {
-            guard let link = unsafe bpf_program__attach_iter(try object.program(name), nil) else {
-                throw .answered(Glibc.errno, step: "attach the iterator \(name)", next: "needs kernel 5.8 or newer")
-            }
-            unsafe links.add(link)
-            iterators.append(unsafe bpf_link__fd(link))
-        }
         holders = Holders(
             fileLink: iterators[0], threadLink: iterators[1],
             questions: unsafe bpf_map__fd(try object.map("questions")),
-            viewed: unsafe bpf_map__fd(try object.map("viewed")), control: controlMemory)
+            viewed: unsafe bpf_map__fd(try object.map("viewed")), control: controlMemory, owner: links)
         // all at once: a half-made owner cannot be thrown away
         self.counterMemory = counterMemory
         self.controlMemory = controlMemory
         self.refreshMap = refreshMap
+        scanLink = iterators[2]
         self.ring = ring
         self.tracing = tracing
+        links.object = consume object
         self.links = links
-        self.object = object
     }
 
     /// Becomes readable when there are records.
@@ -124,7 +126,7 @@ public struct CaptureCounters: Sendable, Equatable {
     ///
     /// C function: `bpf_iter_create` and `read`
     public func scan() throws(CaptureError) {
-        let iterator = unsafe bpf_iter_create(bpf_link__fd(links.last))
+        let iterator = bpf_iter_create(scanLink)
         guard iterator >= 0 else {
             throw .answered(-iterator, step: "start a scan", next: "raise the limit of open files (ulimit -n)")
         }
@@ -277,10 +279,10 @@ public struct CaptureCounters: Sendable, Equatable {
     deinit { unsafe ring_buffer__free(pointer) }
 }
 
-/// Owns the links of attached programs; the last one is the task iterator's.
-@safe private final class Links {
+/// Owns the object and the links of its attached programs.
+@safe final class Links {
+    var object: EmbeddedObject?
     private var all: [OpaquePointer] = unsafe []
-    var last: OpaquePointer { unsafe all[all.count - 1] }
     func add(_ link: OpaquePointer) { unsafe all.append(link) }
     deinit {
         while let link = unsafe all.popLast() { unsafe bpf_link__destroy(link) }

@@ -20,7 +20,14 @@ public struct Holders {
     private let fileLink, threadLink, questions, viewed: Int32
     private let control: SharedSection<bw_control>
 
-    init(fileLink: Int32, threadLink: Int32, questions: Int32, viewed: Int32, control: SharedSection<bw_control>) {
+    /// Keeps the descriptors open.
+    private let owner: Links
+
+    init(
+        fileLink: Int32, threadLink: Int32, questions: Int32, viewed: Int32, control: SharedSection<bw_control>,
+        owner: Links
+    ) {
+        self.owner = owner
         self.fileLink = fileLink
         self.threadLink = threadLink
         self.questions = questions
@@ -49,6 +56,7 @@ public struct Holders {
     ///
     /// C function: `bpf_map_delete_elem`
     public func finish(_ keys: ArraySlice<HolderKey>) {
+        defer { withExtendedLifetime(owner) {} }
         unsafe control.pointer.pointee.wanted = 0
         for key in keys where key.bytes.count == MemoryLayout<bw_key>.size {
             _ = unsafe bpf_map_delete_elem(questions, key.bytes)
@@ -75,7 +83,9 @@ public struct Holders {
                 _ = unsafe bpf_map_delete_elem(viewed, key)
             }
         }
-        return try readIterator(threadLink, step: "look at the holders' threads")
+        return try withExtendedLifetime(owner) { () throws(CaptureError) in
+            try readIterator(threadLink, step: "look at the holders' threads")
+        }
     }
 }
 
@@ -90,7 +100,7 @@ public struct FilePass: Sendable {
 
 /// C function: `bpf_iter_create` and `read`
 func readIterator(_ link: Int32, step: String) throws(CaptureError) -> [UInt8] {
-    let iterator = unsafe bpf_iter_create(link)
+    let iterator = bpf_iter_create(link)
     guard iterator >= 0 else { throw .answered(-iterator, step: step, next: "raise the limit of open files (ulimit -n)") }
     defer { close(iterator) }
     var bytes: [UInt8] = []

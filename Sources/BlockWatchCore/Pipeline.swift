@@ -43,7 +43,7 @@ public struct Pipeline {
     private var outgoing: [Record] = []
     public private(set) var totals = Totals()
 
-    struct OpenCall {
+    fileprivate struct OpenCall {
         var call: BlockedCall
         /// Its `blocked` was written, so its end must be.
         var isWritten: Bool
@@ -80,6 +80,11 @@ public struct Pipeline {
     }
 
     public var openCount: Int { open.count }
+    fileprivate var openCalls: some Collection<OpenCall> { open.values }
+
+    fileprivate mutating func identify(
+        _ records: [CallRecord], clock: ClockReading, risky: inout some RiskyReading
+    ) -> [BlockedCall] { identifier.identify(records, clock: clock, risky: &risky) }
 
     // MARK: - from the kernel
 
@@ -191,7 +196,7 @@ public struct Pipeline {
         }
     }
 
-    private mutating func investigate(
+    fileprivate mutating func investigate(
         _ seeds: [(CallRecord, BlockedCall)], _ source: inout some HolderSource, _ risky: inout some RiskyReading,
         _ clock: ClockReading
     ) -> Stories {
@@ -205,7 +210,7 @@ public struct Pipeline {
     }
 
     /// Evidence taken a second time: the same threads in the same circle, and none of them has moved.
-    private mutating func confirm(
+    fileprivate mutating func confirm(
         _ deadlocks: [Stories.Deadlock], _ stories: inout Stories, _ source: inout some HolderSource,
         _ risky: inout some RiskyReading, _ clock: ClockReading
     ) -> [Stories.Deadlock] {
@@ -300,7 +305,7 @@ public struct Pipeline {
     }
 
     /// Open calls behind one root.
-    private func victims(of chainID: String) -> Int { behind[chainID] ?? 0 }
+    fileprivate func victims(of chainID: String) -> Int { behind[chainID] ?? 0 }
 
     private mutating func count(_ story: Story?, _ step: Int) {
         guard let id = story?.chainID else { return }
@@ -491,5 +496,43 @@ struct RateLimit: Sendable {
         guard used < perSecond else { return false }
         used += 1
         return true
+    }
+}
+
+// MARK: - one look
+
+extension Pipeline {
+    /// Everything that is open and would be written, for `snapshot`.
+    public func reports(clock: ClockReading) -> [CallReport] {
+        openCalls.filter(\.isWritten).map { known in
+            let start = known.call.startNanoseconds
+            return CallReport(
+                call: known.call, startWallNanoseconds: clock.wall(ofMonotonic: start),
+                durationNanoseconds: clock.monotonic - min(start, clock.monotonic), result: nil, story: known.story,
+                victims: known.story?.chainID.map { victims(of: $0) } ?? 0)
+        }
+    }
+
+    /// Looks at all threads of one process, whatever they do.
+    ///
+    /// - Returns: `nil` if there are none: it is gone, or it is the kernel's own.
+    public mutating func explain(
+        pid: Int, source: inout some HolderSource, risky: inout some RiskyReading, clock: ClockReading
+    ) -> Explanation? {
+        let records = source.threads([.process(pid)])
+        guard !records.isEmpty else { return nil }
+        let calls = identify(records, clock: clock, risky: &risky)
+        var stories = investigate(Array(zip(records, calls)), &source, &risky, clock)
+        let confirmed = confirm(stories.deadlocks, &stories, &source, &risky, clock)
+        if confirmed.count != stories.deadlocks.count { stories.keep(confirmed) }
+        let threads = zip(records, calls).map { record, call -> Explanation.Thread in
+            var call = call
+            if let lock = stories.lock(of: record.tid) { call.resource.lock = lock }
+            return Explanation.Thread(
+                call: call, durationNanoseconds: record.nowNanoseconds - record.startNanoseconds,
+                story: stories.story(of: record.tid) ?? Story(), isRunning: record.kind == .running,
+                tracerPID: record.tracerPID)
+        }
+        return Explanation(threads: threads.sorted { $0.call.process.tid < $1.call.process.tid }, deadlocks: [])
     }
 }

@@ -51,11 +51,11 @@ struct Failure: Error, CustomStringConvertible { let description: String }
 
 /// Waits for something that happens elsewhere; the limit only ends a test that has failed already.
 func eventually<T>(
-    within seconds: Double = 30, _ what: @autoclosure () -> String, _ look: () throws -> T?
+    within seconds: Double = 30, _ what: @autoclosure () -> String, _ look: () async throws -> T?
 ) async throws -> T {
     let end = ContinuousClock.now + .seconds(seconds)
     while true {
-        if let found = try look() { return found }
+        if let found = try await look() { return found }
         guard ContinuousClock.now < end else { throw Failure(description: "never seen: \(what())") }
         try await Task.sleep(for: .milliseconds(10))
     }

@@ -184,7 +184,10 @@ struct Judge {
         for holder in relation.holders {
             if isPreforkTurn(node, holder) { return .listening }
         }
-        return allStandings(relation).contains(.moving) ? .lockBusy : .lockHeld
+        // those in line before it go on as soon as the holders do
+        var all: [Standing] = []
+        for holder in relation.holders where !holder.isQueued { all.append(standing(of: holder)) }
+        return all.contains(.moving) ? .lockBusy : .lockHeld
     }
 
     /// Workers of one server pass the turn to accept by a mutex: its holder waits for a client.
@@ -232,7 +235,9 @@ struct Judge {
             let isAnonymous = node.call.resource.kind == .pipe || node.call.resource.kind == .unix
             return isAnonymous && node.record.isSingleThreaded ? .peerGone : .parked
         }
-        let isOutstanding = isReplyOutstanding(node)
+        // a server answers last: of its side only bytes that are not taken say anything
+        let isServer = relation.finding == .serverSide
+        let isOutstanding = isServer ? (node.record.object?.internet.unacknowledged ?? 0) > 0 : isReplyOutstanding(node)
         if relation.holders.isEmpty {
             guard case .connection = node.target else { return nil }
             return isOutstanding ? .replyPending : nil
@@ -242,7 +247,7 @@ struct Judge {
         let all = allStandings(relation)
         if all.allSatisfy({ $0 == .stuck }) { return .peerStuck }
         if isOutstanding { return .replyPending }
-        if relation.finding == .serverSide { return nil }
+        if isServer { return nil }
         if all.contains(.moving) { return .peerBusy }
         if all.contains(.sleeping) { return .peerSleeping }
         if all.contains(.waiting) || all.contains(.stuck) { return .peerWaiting }
@@ -270,7 +275,7 @@ struct Judge {
         // ages: the smaller is the later
         if sent != received { return sent < received }
         if sentLast { return true }
-        return node.record.isOlder && last.descriptor < 0 && node.call.call?.name != "recvmsg"
+        return node.record.isOlder && last.descriptor < 0
     }
 
     private func serverSide(_ node: Node, _ relation: Relation) -> Reason? {

@@ -346,7 +346,9 @@ struct Investigation {
         let open = files[question] ?? []
         for lock in inTheWay {
             if let waiter = lock.waiter {
-                relation.add(holder(thread: waiter, .lockHolder).map { [$0] } ?? [])
+                guard var queued = holder(thread: waiter, .lockHolder) else { continue }
+                queued.isQueued = true
+                relation.add([queued])
                 continue
             }
             let owners = open.filter { lock.kind == .posix ? $0.table == lock.owner : $0.file == lock.owner }

@@ -19,6 +19,8 @@ public struct Holder: Sendable, Equatable {
     /// How long it has been doing that, nanoseconds.
     public var duration: UInt64?
     public var verdict: Verdict?
+    /// It wants the lock too, and was there before.
+    var isQueued = false
 }
 
 /// What stands at the other end where that is no process of this host.

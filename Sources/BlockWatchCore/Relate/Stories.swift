@@ -150,7 +150,8 @@ struct Stories {
                 case .sleeping: 3
                 case .idle: 4
                 }
-            ranks.append((rank, place))
+            // who has a lock comes before those who only stand in line for it
+            ranks.append((rank + (holder.isQueued ? 10 : 0), place))
         }
         return ranks.sorted { ($0.rank, $0.place) < ($1.rank, $1.place) }.map { holders[$0.place] }
     }

@@ -4,9 +4,12 @@
 // The line names the pids of all of them: `members` of a deadlock, `root_pid` of a chain.
 #include "hang.h"
 
+#include <arpa/inet.h>
 #include <fcntl.h>
 #include <linux/futex.h>
+#include <netinet/in.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -49,6 +52,9 @@ static void hear(int fd) {
 	char byte;
 	must(read(fd, &byte, 1) == 1 ? 0 : -1, "read");
 }
+
+static void hold_flock(void *path) { must(flock(must(open(path, O_RDWR | O_CREAT, 0600), "open"), LOCK_EX), "flock"); }
+static pid_t fork_ready_lock(char *path) { return fork_ready(hold_flock, path); }
 
 // MARK: Deadlocks
 
@@ -272,6 +278,43 @@ static void chain_three(void) {
 	say_and_follow("pipe", waiter, "read", SYS_read);
 }
 
+// N processes that want one lock.
+static void many_waiters(void) {
+	char *path = temp_path("lock");
+	int count = number_argument(0, 30);
+	pid_t holder = fork_ready_lock(path), first = 0;
+	for (int i = 0; i < count; i++) {
+		pid_t child = fork_bound();
+		if (child == 0) {
+			flock(must(open(path, O_RDWR | O_CREAT, 0600), "open"), LOCK_EX);
+			_exit(3);
+		}
+		if (i == 0)
+			first = child;
+	}
+	say_number("holder_pid", holder);
+	say_and_follow("file", first, "flock", SYS_flock);
+}
+
+static void zombie(void) {
+	pid_t child = fork_bound();
+	if (child == 0)
+		_exit(0);
+	siginfo_t info;
+	must(waitid(P_PID, child, &info, WEXITED | WNOWAIT), "waitid");
+	say_number("child_pid", child);
+	say_kind("none");
+	hang_in_pause();
+}
+
+static void spin(void) {
+	say_kind("none");
+	say_call("none", -1);
+	say_done();
+	for (volatile unsigned long turns = 0;; turns++)
+		;
+}
+
 // Who took the lock is dead; its child has inherited the open file and keeps the lock.
 static void lock_taker_died(void) {
 	int ready[2];
@@ -391,6 +434,98 @@ static void peer_in_flight(void) {
 	say_socket(pair[0], "unix", "ESTABLISHED");
 	say_text("unresolved", "holders=in_flight");
 	hang_in_read(pair[0]);
+}
+
+static void run_command(const char *command) {
+	if (system(command) != 0) {
+		fprintf(stderr, "hang: failed: %s\n", command);
+		exit(1);
+	}
+}
+
+static struct sockaddr_in address_of(const char *text, int port) {
+	struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
+	inet_pton(AF_INET, text, &address.sin_addr);
+	return address;
+}
+
+// Two network namespaces with a cable between them: the server sits at the other end of it.
+static void peer_in_other_namespace(void) {
+	int ready[2], go[2];
+	make_pipe(ready);
+	make_pipe(go);
+	enter_namespaces(CLONE_NEWNET);
+	pid_t server = fork_bound();
+	if (server == 0) {
+		enter_namespaces(CLONE_NEWNET);
+		tell(ready[1]);
+		hear(go[0]);
+		run_command("ip addr add 10.98.0.2/24 dev v1 && ip link set v1 up && ip link set lo up");
+		struct sockaddr_in address = address_of("10.98.0.2", 4000);
+		int listener = must(socket(AF_INET, SOCK_STREAM, 0), "socket");
+		must(bind(listener, (struct sockaddr *)&address, sizeof address), "bind");
+		must(listen(listener, 5), "listen");
+		tell(ready[1]);
+		int client = must(accept(listener, NULL, NULL), "accept");
+		char byte;
+		must(read(client, &byte, 1), "read");
+		for (;;)
+			pause();
+	}
+	hear(ready[0]);
+	char command[256];
+	snprintf(command, sizeof command,
+		 "ip link add v0 type veth peer name v1 && ip link set v1 netns %d && ip addr add 10.98.0.1/24 dev v0 && ip link set v0 up",
+		 server);
+	run_command(command);
+	tell(go[1]);
+	hear(ready[0]);
+	struct sockaddr_in address = address_of("10.98.0.2", 4000);
+	int fd = must(socket(AF_INET, SOCK_STREAM, 0), "socket");
+	must(connect(fd, (struct sockaddr *)&address, sizeof address), "connect");
+	must(write(fd, "x", 1), "write");
+	say_socket(fd, "tcp", "ESTABLISHED");
+	say_number("holder_pid", server);
+	say_number("root_pid", server);
+	hang_in_read(fd);
+}
+
+// A server in another process has accepted, and works on something else.
+static void tcp_chain(void) {
+	char *path = temp_path("lock");
+	int ready[2];
+	make_pipe(ready);
+	pid_t holder = fork_bound();
+	if (holder == 0) {
+		must(flock(must(open(path, O_RDWR | O_CREAT, 0600), "open"), LOCK_EX), "flock");
+		tell(ready[1]);
+		for (;;)
+			pause();
+	}
+	hear(ready[0]);
+	struct sockaddr_in address = address_of("127.0.0.1", 0);
+	socklen_t length = sizeof address;
+	int listener = must(socket(AF_INET, SOCK_STREAM, 0), "socket");
+	must(bind(listener, (struct sockaddr *)&address, sizeof address), "bind");
+	must(listen(listener, 5), "listen");
+	must(getsockname(listener, (struct sockaddr *)&address, &length), "getsockname");
+	pid_t server = fork_bound();
+	if (server == 0) {
+		close(ready[0]), close(ready[1]);
+		int client = must(accept(listener, NULL, NULL), "accept");
+		char byte;
+		must(read(client, &byte, 1), "read");
+		flock(must(open(path, O_RDWR | O_CREAT, 0600), "open"), LOCK_EX);
+		_exit(3);
+	}
+	close(listener), close(ready[0]), close(ready[1]);
+	int fd = must(socket(AF_INET, SOCK_STREAM, 0), "socket");
+	must(connect(fd, (struct sockaddr *)&address, sizeof address), "connect");
+	must(write(fd, "x", 1), "write");
+	say_socket(fd, "tcp", "ESTABLISHED");
+	say_number("holder_pid", server);
+	say_number("root_pid", holder);
+	hang_in_read(fd);
 }
 
 static pthread_rwlock_t rwlock = PTHREAD_RWLOCK_INITIALIZER;
@@ -516,10 +651,15 @@ const struct mode chain_modes[] = {
 	{"two-writers", two_writers, "a pipe with two writers, one waits for the reader, one works"},
 	{"deadlock-with-alarm", deadlock_with_alarm, "two flocks in a circle, one with an alarm"},
 	{"chain-three", chain_three, "a pipe whose writer wants the lock of a sleeper"},
+	{"many-waiters", many_waiters, "N (30) processes that want one flock"},
+	{"zombie", zombie, "a pause; the child has exited and is not waited for"},
+	{"spin", spin, "not blocked: a loop"},
 	{"lock-taker-died", lock_taker_died, "a flock whose taker is dead, its child has it"},
 	{"shared-lock", shared_lock, "a range that two read locks cover"},
 	{"peer-passed-on", peer_passed_on, "a socket whose peer was handed to another process"},
 	{"peer-in-flight", peer_in_flight, "a socket whose peer lies in another socket's queue"},
+	{"peer-in-other-namespace", peer_in_other_namespace, "a TCP server in another network namespace"},
+	{"tcp-chain", tcp_chain, "a TCP server that wants the lock of a third"},
 	{"rwlock-read", rwlock_read, "a rwlock that another thread writes under"},
 	{"rwlock-write", rwlock_write, "the same, for writing"},
 	{"mutex-recursive", mutex_recursive, "a recursive mutex that another thread holds"},

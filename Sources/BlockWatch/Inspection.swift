@@ -1,0 +1,62 @@
+import ArgumentParser
+import BlockWatchCapture
+import BlockWatchCore
+import Glibc
+
+/// What `snapshot` and `explain` share: everything that one look needs, and no program on any system call.
+struct Inspection: ~Copyable {
+    let host: Host
+    let capture: Capture
+    var pipeline: Pipeline
+    var source: LiveHolders
+    var risky: RiskyReaders
+
+    init(
+        scope: Scope, thresholdNanoseconds: UInt64, filter: Filter, commandLine: CommandLinePolicy, log: Log
+    ) {
+        host = Host(procFS: ProcFS(root: "/proc"))
+        host.requireScope(scope)
+        host.requireCapabilities()
+        let native = SyscallTable.table(for: Host.nativeABI)
+        let compat = SyscallTable.table(for: .i386)
+        do throws(CaptureError) {
+            capture = try Capture(
+                CaptureSettings(
+                    thresholdNanoseconds: thresholdNanoseconds, trace: false,
+                    watchedNative: native.kernelBytes { filter.mayAdmit(syscall: $0.name) },
+                    watchedCompat: compat.kernelBytes { filter.mayAdmit(syscall: $0.name) },
+                    isNarrow: native.all.contains { !filter.mayAdmit(syscall: $0.name) }))
+        } catch {
+            fail(error.exitCode, error.description)
+        }
+        risky = RiskyReaders(procFS: host.procFS)
+        source = LiveHolders(holders: capture.holders, runner: FilePassRunner(log: log), log: log)
+        pipeline = Pipeline(
+            Pipeline.Settings(
+                thresholdNanoseconds: thresholdNanoseconds, newOnly: false, repeatNanoseconds: nil, maxRate: .max,
+                filter: filter, ignoreRules: []),
+            identifier: Identifier(
+                procFS: host.procFS, users: host.users,
+                settings: Identifier.Settings(
+                    bootID: host.bootID, commandLine: commandLine,
+                    clockTicksPerSecond: UInt64(max(sysconf(Int32(_SC_CLK_TCK)), 1)), nativeABI: Host.nativeABI)),
+            now: Clock.now().monotonic)
+    }
+
+    /// Looks at all threads once, and for the other ends of those that are blocked.
+    mutating func look() {
+        for _ in 0..<16 {
+            do throws(CaptureError) { try capture.scan() } catch { fail(error.exitCode, error.description) }
+            var records: [KernelRecord] = []
+            capture.consume { bytes in if let record = try? KernelRecord(bytes) { records.append(record) } }
+            pipeline.ingest(records, clock: Clock.now(), risky: &risky)
+            if capture.counters.scanDropped == 0 { break }
+        }
+        pipeline.relate(source: &source, risky: &risky, relooks: false, clock: Clock.now())
+    }
+}
+
+/// Writes all of it, or ends with 74; a reader that has gone is no failure.
+func printLines(_ lines: [String]) {
+    printOut(lines.map { $0 + "\n" }.joined())
+}

@@ -1,0 +1,192 @@
+/// Why one process hangs, in plain sentences, thread by thread.
+public struct Explanation: Sendable {
+    public struct Thread: Sendable {
+        public var call: BlockedCall
+        public var durationNanoseconds: UInt64
+        public var story: Story
+        public var isRunning: Bool
+        public var tracerPID: Int
+    }
+
+    public var threads: [Thread]
+    public var deadlocks: [DeadlockReport]
+
+    /// Some thread is in a deadlock, stuck, or waits for somebody.
+    public var foundSomething: Bool { threads.contains { !$0.isRunning && $0.story.verdict != .idle } }
+
+    /// - Returns: lines without newlines, safe for terminals.
+    public func lines() -> [String] {
+        guard let first = threads.first else { return [] }
+        let process = first.call.process
+        var lines = [heading(process)]
+        let hung = threads.filter { !$0.isRunning && $0.story.verdict != .idle }
+            .sorted { ($0.story.verdict.rank, $0.call.process.tid) < ($1.story.verdict.rank, $1.call.process.tid) }
+        for group in alike(hung) { lines += [""] + paragraph(group) }
+        let running = threads.filter(\.isRunning)
+        if !running.isEmpty {
+            lines.append("")
+            let what = running.count == 1 ? "Thread \(running[0].call.process.tid) runs" : "\(running.count) threads run"
+            lines.append("\(what): not blocked. To see on what: top -H -p \(process.pid), perf top -p \(process.pid)")
+        }
+        let idle = threads.filter { !$0.isRunning && $0.story.verdict == .idle }
+        for group in alike(idle) { lines += [""] + idleParagraph(group) }
+        if hung.isEmpty {
+            lines += ["", "Nothing here says that \(TerminalText.escaped(process.name))[\(process.pid)] hangs."]
+        }
+        return lines
+    }
+
+    private func heading(_ process: ProcessIdentity) -> String {
+        var text = "\(TerminalText.escaped(process.name))[\(process.pid)]"
+        if let user = process.userName { text += ", user \(TerminalText.escaped(Array(user.utf8)))" }
+        if let executable = process.executable { text += ", \(TerminalText.escaped(executable))" }
+        if let service = process.cgroup.serviceName { text += ", service \(TerminalText.escaped(Array(service.utf8)))" }
+        if let container = process.cgroup.containerID { text += ", container \(container.prefix(12))" }
+        return text + ", \(threads.count) thread\(threads.count == 1 ? "" : "s")"
+    }
+
+    /// Threads of which the same is to be said, in order.
+    private func alike(_ threads: [Thread]) -> [[Thread]] {
+        var order: [String] = []
+        var groups: [String: [Thread]] = [:]
+        for thread in threads {
+            let key = [
+                thread.story.reason.rawValue, thread.call.call?.name ?? "", String(decoding: thread.call.resource.name, as: UTF8.self),
+                thread.story.chainID ?? "",
+            ].joined(separator: "\u{1f}")
+            if groups[key] == nil { order.append(key) }
+            groups[key, default: []].append(thread)
+        }
+        return order.compactMap { groups[$0] }
+    }
+
+    private func subject(_ group: [Thread]) -> String {
+        let names = group.prefix(4).map { String($0.call.process.tid) }.joined(separator: ", ")
+        if group.count == 1 { return "Thread \(names)" }
+        return "\(group.count) threads (\(names)\(group.count > 4 ? ", ..." : ""))"
+    }
+
+    private func span(_ group: [Thread]) -> String {
+        let longest = group.max { $0.durationNanoseconds < $1.durationNanoseconds } ?? group[0]
+        return (longest.call.startSource == .lastRan ? "at least " : "")
+            + TerminalText.duration(nanoseconds: longest.durationNanoseconds)
+    }
+
+    private func idleParagraph(_ group: [Thread]) -> [String] {
+        let verb = group.count == 1 ? "is" : "are"
+        let reason = group[0].story.reason.words
+        return ["\(subject(group)) \(verb) idle (\(reason)): \(Sentence.place(group[0].call)), for \(span(group))."]
+    }
+
+    private func paragraph(_ group: [Thread]) -> [String] {
+        let thread = group[0]
+        let story = thread.story
+        let has = group.count == 1 ? "has" : "have"
+        var lines: [String] = []
+        if thread.call.kind == .stopped || story.reason == .stopped {
+            lines.append("\(subject(group)) \(has) been stopped for \(span(group)).")
+        } else {
+            lines.append("\(subject(group)) \(has) been blocked for \(span(group)) in \(Sentence.place(thread.call)).")
+        }
+        lines.append("  Verdict: \(story.verdict.rawValue), \(story.reason.words).")
+        if !story.holders.isEmpty {
+            lines.append("  Who can end the wait:")
+            for holder in story.holders.prefix(5) { lines.append("    " + text(holder)) }
+            if story.holderCount > 5 { lines.append("    and \(story.holderCount - 5) more") }
+        }
+        if !story.chain.isEmpty {
+            lines.append("  The chain: \(TerminalText.cut(story.chain, to: 400, keep: .headAndTail))")
+        }
+        if let root = root(story) { lines.append("  At its root: \(root)") }
+        for reason in story.unresolved + thread.call.unresolved where reason.contains("=") {
+            lines.append("  Not found out: \(reason.split(separator: "=").joined(separator: ", "))")
+        }
+        if !thread.call.stack.isEmpty {
+            lines.append("  In the kernel: \(thread.call.stack.prefix(6).joined(separator: " < "))")
+        }
+        for advice in Advice.next(thread) { lines.append("  Next: \(advice)") }
+        let commands = Advice.commands(thread)
+        if !commands.isEmpty {
+            lines.append("  See for yourself:")
+            for command in commands { lines.append("    \(command)") }
+        }
+        return lines
+    }
+
+    private func text(_ holder: Holder) -> String {
+        var text = "\(TerminalText.escaped(holder.name))[\(holder.pid)]"
+        if let tid = holder.tid, tid != holder.pid { text += " thread \(tid)" }
+        text += ", \(holder.relation.rawValue.split(separator: "_").joined(separator: " "))"
+        if let descriptor = holder.descriptor { text += " by fd \(descriptor)" }
+        if let doing = holder.doing { text += ": \(doing)" }
+        if let duration = holder.duration { text += " for \(TerminalText.duration(nanoseconds: duration))" }
+        if let verdict = holder.verdict { text += " (\(verdict.rawValue))" }
+        return text
+    }
+
+    private func root(_ story: Story) -> String? {
+        guard let root = story.root else { return nil }
+        switch root.kind {
+        case .deadlock: return "a deadlock; none of its threads can ever go on by itself."
+        case .nobody: return "nobody: \(root.doing ?? "")."
+        case .remote: return "\(root.address ?? "?"), another host or one behind address translation."
+        case .device: return "device \(TerminalText.escaped(root.name ?? []))."
+        case .process, .thread:
+            return "\(TerminalText.escaped(root.name ?? []))[\(root.pid ?? 0)], \(root.doing ?? "")."
+        }
+    }
+}
+
+/// What an operator could do or look at next.
+private enum Advice {
+    static func next(_ thread: Explanation.Thread) -> [String] {
+        let story = thread.story
+        let holder = story.holders.first
+        let root = story.root?.pid ?? holder?.pid
+        switch story.reason {
+        case .cycle: return ["end one of the members (kill PID); the others then go on"]
+        case .connectUnanswered:
+            return ["the other host does not answer: is it up, does a firewall drop the packets, is the route right?"]
+        case .connectBacklogFull, .notAccepted:
+            return holder.map { ["\(name($0)) listens and does not accept: blockwatch explain \($0.pid)"] } ?? []
+        case .lockHeld, .peerStuck, .peerWaiting:
+            return root.map { ["follow the root: blockwatch explain \($0)"] } ?? []
+        case .peerGone:
+            return thread.call.resource.kind == .fifo
+                ? ["somebody must open the other end of the FIFO, or end this process"]
+                : ["nobody can end this wait any more: a write end that was left open in the waiter itself is a usual cause; end it"]
+        case .sendStalled: return holder.map { ["\(name($0)) does not read: blockwatch explain \($0.pid)"] } ?? ["the other end does not read: is it alive?"]
+        case .kernelStuck:
+            return [holder.map { "the server of that file system is \(name($0)): blockwatch explain \($0.pid)" }
+                ?? "look for the disk or server below: dmesg | tail, cat /proc/\(thread.call.process.pid)/mountinfo"]
+        case .stopped:
+            return thread.tracerPID != 0
+                ? ["a tracer holds it (PID \(thread.tracerPID)): let it go on or detach there"]
+                : ["kill -CONT \(thread.call.process.pid) lets it go on; a frozen cgroup: echo 0 > .../cgroup.freeze"]
+        case .replyPending: return ["a request was sent and no answer came: look at the server at the other end"]
+        case .lockBusy, .peerBusy: return ["the other one is at work: wait, or look at it: blockwatch explain \(holder?.pid ?? 0)"]
+        case .peerSleeping: return holder.map { ["\(name($0)) sleeps: blockwatch explain \($0.pid)"] } ?? []
+        default: return []
+        }
+    }
+
+    private static func name(_ holder: Holder) -> String { "\(TerminalText.escaped(holder.name))[\(holder.pid)]" }
+
+    static func commands(_ thread: Explanation.Thread) -> [String] {
+        let pid = thread.call.process.pid
+        let task = "/proc/\(pid)/task/\(thread.call.process.tid)"
+        var commands: [String] = []
+        if let descriptor = thread.call.resource.descriptor { commands.append("readlink \(task)/fd/\(descriptor)") }
+        switch thread.call.resource.kind {
+        case .tcp, .udp:
+            if let port = thread.call.resource.network?.local.port { commands.append("ss -tunpio 'sport = :\(port)'") }
+        case .unix: commands.append("ss -xp")
+        case .file:
+            if thread.call.resource.lock != nil { commands.append("lslocks") }
+        case .child: commands.append("ps --ppid \(pid) -o pid,stat,wchan:20,args")
+        default: break
+        }
+        commands.append("cat \(task)/syscall \(task)/stack")
+        return commands
+    }
+}

@@ -1,0 +1,234 @@
+import BlockWatchBPF
+import Testing
+
+@testable import BlockWatchCore
+
+/// Small hosts made of records: who holds what, and what follows from it.
+@Suite struct `Who holds the other end` {
+    let tree = ProcTree()
+    init() throws { try tree.common() }
+
+    /// Numbers of threads are their processes' here; each is blocked for 5 s unless said otherwise.
+    private func thread(_ pid: UInt32, _ change: @escaping (inout bw_call) -> Void = { _ in }) throws -> CallRecord {
+        try Bytes.callRecord(
+            Bytes.call {
+                $0.id = UInt64(pid)
+                $0.tgid = pid
+                $0.pid = pid
+                $0.own_tgid = pid
+                $0.own_pid = pid
+                $0.reader_tgid = pid
+                $0.reader_pid = pid
+                $0.flags = UInt32(BW_CALL_SINGLE)
+                $0.pid_namespace = 1
+                $0.files = UInt64(pid) << 20
+                change(&$0)
+            })
+    }
+
+    private func pipe(_ raw: inout bw_call, _ inode: UInt64, writers: UInt32) {
+        raw.object.kind = BW_OBJECT_PIPE.rawValue
+        raw.object.mode = 0o010600
+        raw.object.inode = inode
+        raw.object.device = 14
+        Bytes.set(&raw.object.fs_name, "pipefs")
+        raw.object.u.pipe.writers = writers
+    }
+
+    private func flock(_ raw: inout bw_call, _ inode: UInt64, file: UInt64) {
+        raw.number = 73
+        raw.class_ = 3
+        raw.args.1 = 2
+        raw.object.kind = BW_OBJECT_FILE.rawValue
+        raw.object.mode = 0o100600
+        raw.object.inode = inode
+        raw.object.device = 8
+        raw.object.file = file
+    }
+
+    private func open(_ pid: Int, read: Bool = false, write: Bool = false, file: UInt64 = 0) -> OpenFile {
+        var raw = bw_file()
+        raw.tgid = UInt32(pid)
+        raw.pid = UInt32(pid)
+        raw.fd = 4
+        raw.mode = (read ? 1 : 0) | (write ? 2 : 0)
+        raw.file = file
+        raw.files = UInt64(pid) << 20
+        return OpenFile(raw: raw)
+    }
+
+    private func lock(owner: UInt64, address: UInt64, blocker: UInt64 = 0, waiter: UInt32 = 0) -> FileLock {
+        var raw = bw_lock()
+        raw.address = address
+        raw.blocker = blocker
+        raw.owner = owner
+        raw.flags = 2
+        raw.mode = 1
+        raw.end = .max
+        raw.waiter = waiter
+        return FileLock(raw: raw)
+    }
+
+    private static let pipeOne = FileQuestion.inode(device: 14, inode: 1)
+    private static let lockA = FileQuestion.inode(device: 8, inode: 10, wantsLocks: true)
+    private static let lockB = FileQuestion.inode(device: 8, inode: 11, wantsLocks: true)
+
+    private func stories(_ seeds: [CallRecord], _ source: ListedHolders, memory: ListedAnswers = .init()) -> Stories {
+        var source = source
+        var risky = memory
+        var identifier = tree.identifier(.none)
+        let calls = identifier.identify(seeds, clock: clock, isBrief: true, risky: &risky)
+        var investigation = Investigation()
+        investigation.run(
+            zip(seeds, calls).map { ($0, $1) }, source: &source, risky: &risky, identifier: &identifier, clock: clock)
+        return Stories(investigation, thresholdNanoseconds: 5_000_000_000, bootID: "boot", nativeABI: .x86_64)
+    }
+
+    private func told(_ stories: inout Stories, _ tid: Int) -> Story? { stories.story(of: tid) }
+
+    @Test func `a chain leads from the waiter to the sleeper`() throws {
+        let waiter = try thread(7) { self.pipe(&$0, 1, writers: 1) }
+        let middle = try thread(8) { self.flock(&$0, 10, file: 0x80) }
+        let root = try thread(9) {
+            $0.number = 35
+            $0.class_ = 6
+        }
+        var source = ListedHolders()
+        source.open = [
+            Self.pipeOne: [open(8, write: true)],
+            Self.lockA: [open(9, read: true, write: true, file: 0x90), open(8, read: true, write: true, file: 0x80)],
+        ]
+        source.locked = [Self.lockA: [lock(owner: 0x90, address: 1), lock(owner: 0x80, address: 2, blocker: 1, waiter: 8)]]
+        source.views = [.process(8): [middle], .process(9): [root], .thread(8): [middle]]
+        var stories = stories([waiter], source)
+        let found = stories.story(of: 7)
+        let story = try #require(found)
+        #expect(story.chain == "cat[7] read pipe <- cat[8] flock <- cat[9] sleeping")
+        #expect(story.holders.map(\.pid) == [8])
+        #expect(story.holders[0].relation == .writer)
+        #expect(story.holders[0].descriptor == 4)
+        #expect(story.root == Root(kind: .process, pid: 9, name: Array("cat".utf8), doing: "sleeping"))
+        #expect(story.reason == .peerStuck)
+        #expect(told(&stories, 8)?.reason == .lockHeld)
+        #expect(told(&stories, 8)?.chainID == story.chainID, "the same root")
+        #expect(stories.deadlocks.isEmpty)
+    }
+
+    @Test func `two locks in opposite order are a deadlock, and an alarm makes it none`() throws {
+        func look(alarm: Bool) throws -> Stories {
+            let one = try thread(7) { self.flock(&$0, 11, file: 0x71) }
+            let other = try thread(8) {
+                self.flock(&$0, 10, file: 0x81)
+                if alarm { $0.flags |= UInt32(BW_CALL_ALARM) }
+            }
+            var source = ListedHolders()
+            source.open = [
+                Self.lockA: [open(7, write: true, file: 0x70), open(8, write: true, file: 0x81)],
+                Self.lockB: [open(8, write: true, file: 0x80), open(7, write: true, file: 0x71)],
+            ]
+            source.locked = [
+                Self.lockA: [lock(owner: 0x70, address: 1), lock(owner: 0x81, address: 2, blocker: 1, waiter: 8)],
+                Self.lockB: [lock(owner: 0x80, address: 3), lock(owner: 0x71, address: 4, blocker: 3, waiter: 7)],
+            ]
+            source.views = [.process(7): [one], .process(8): [other]]
+            return stories([one], source)
+        }
+        var dead = try look(alarm: false)
+        #expect(dead.deadlocks.map(\.tids) == [[7, 8]])
+        #expect(told(&dead, 7)?.reason == .cycle)
+        #expect(told(&dead, 7)?.root?.kind == .deadlock)
+        #expect(told(&dead, 7)?.chain.hasSuffix("back to cat[7]") == true)
+        var alive = try look(alarm: true)
+        #expect(alive.deadlocks.isEmpty)
+        #expect(told(&alive, 7)?.reason == .lockHeld)
+        #expect(told(&alive, 7)?.chain.hasSuffix("back to cat[7]") == true, "it comes back to its start all the same")
+    }
+
+    @Test func `nobody is said only when the kernel's count says so too`() throws {
+        for (writers, reason, unresolved) in [(UInt32(0), Reason.peerGone, [String]()), (1, .unknown, ["holders=in_flight"])] {
+            var stories = stories([try thread(7) { self.pipe(&$0, 1, writers: writers) }], ListedHolders())
+            let found = stories.story(of: 7)
+            let story = try #require(found)
+            #expect(story.reason == reason)
+            #expect(story.unresolved == unresolved)
+        }
+    }
+
+    @Test func `only itself is nobody, unless it has other threads`() throws {
+        var source = ListedHolders()
+        source.open = [Self.pipeOne: [open(7, read: true, write: true)]]
+        let alone = try thread(7) { self.pipe(&$0, 1, writers: 1) }
+        source.views = [.process(7): [alone]]
+        var one = stories([alone], source)
+        #expect(told(&one, 7)?.reason == .peerGone)
+        #expect(told(&one, 7)?.root?.kind == .nobody)
+        let many = try thread(7) {
+            self.pipe(&$0, 1, writers: 1)
+            $0.flags = 0
+        }
+        source.views = [.process(7): [many, try thread(7) { $0.pid = 70; $0.kind = BW_KIND_RUNNING.rawValue }]]
+        var two = stories([many], source)
+        #expect(told(&two, 7)?.verdict != .stuck)
+    }
+
+    @Test func `a pass that does not end in time is said`() throws {
+        var source = ListedHolders()
+        source.answersInTime = false
+        var stories = stories([try thread(7) { self.pipe(&$0, 1, writers: 1) }], source)
+        let found = stories.story(of: 7)
+        let story = try #require(found)
+        #expect(story.unresolved == ["holders=timed_out"])
+        #expect(story.holders.isEmpty)
+    }
+
+    @Test func `a mutex names its owner from the waiter's memory`() throws {
+        let waiter = try thread(7) {
+            $0.number = 202
+            $0.class_ = 5
+            $0.fd = -1
+            $0.args = (0x1000, 128, 2, 0, 0, 0)
+        }
+        let owner = try thread(7) {
+            $0.pid = 71
+            $0.own_pid = 71
+            $0.number = 34
+            $0.class_ = 7
+        }
+        func word(_ values: [Int32]) -> [UInt8] { values.flatMap { withUnsafeBytes(of: $0) { Array($0) } } }
+        var source = ListedHolders()
+        source.views = [.inner(namespace: 1, tid: 71): [owner]]
+        let question = RiskyQuestion.memory(pid: 7, address: 0x1000, length: 32)
+        var answers = ListedAnswers()
+        // __lock, __count, __owner, __nusers, __kind
+        answers.answers[question] = .bytes(word([2, 0, 71, 1, 0, 0, 0, 0]))
+        var held = stories([waiter], source, memory: answers)
+        #expect(told(&held, 7)?.holders.map(\.tid) == [71])
+        #expect(told(&held, 7)?.reason == .lockHeld)
+        // a condition variable: nothing is guessed
+        answers.answers[question] = .bytes(word([0, 0, 71, 1, 0, 0, 0, 0]))
+        var parked = stories([waiter], source, memory: answers)
+        #expect(told(&parked, 7)?.holders.isEmpty == true)
+        #expect(told(&parked, 7)?.reason == .parked)
+    }
+
+    @Test func `answers of the passes are taken apart, and no bytes make it trap`() throws {
+        var file = bw_file()
+        file.type = BW_RECORD_FILE.rawValue
+        file.tgid = 5
+        var held = bw_lock()
+        held.type = BW_RECORD_LOCK.rawValue
+        held.taker = -1
+        let bytes = withUnsafeBytes(of: file) { Array($0) } + withUnsafeBytes(of: held) { Array($0) }
+        let answer = try HolderRecords.files(bytes)
+        #expect(answer.files.map(\.pid) == [5])
+        #expect(answer.locks.map(\.taker) == [-1])
+        for length in 0..<bytes.count where length != MemoryLayout<bw_file>.size && length != 0 {
+            #expect(throws: DecodeError.self) { _ = try HolderRecords.files(Array(bytes[..<length])) }
+        }
+        let view = Bytes.call(cgroup: ["a.slice"]) { $0.type = BW_RECORD_VIEW.rawValue }
+        let padded = view + [UInt8](repeating: 0, count: (8 - view.count % 8) % 8)
+        #expect(try HolderRecords.threads(padded + padded).map(\.tid) == [8, 8])
+        #expect(throws: DecodeError.self) { _ = try HolderRecords.threads(Array(padded.dropLast(9))) }
+        #expect(throws: DecodeError.self) { _ = try HolderRecords.threads([9, 9, 9, 9, 9]) }
+    }
+}
