@@ -101,6 +101,11 @@ bench: need-build need-root build ## what blockwatch costs, as ratios measured i
 	@$(call need-packages,gcc)
 	@$(AS_ROOT) env PATH="$$PATH" bench/run
 
+.PHONY: bench-holders
+bench-holders: need-build need-root build programs ## finding the other ends of 10,000 calls, beside lsof
+	@$(call need-packages,lsof python3)
+	@$(AS_ROOT) env PATH="$$PATH" bench/holders
+
 .PHONY: install
 install: ## put the binary below PREFIX (and DESTDIR)
 	@test -x $(BINARY) || { echo "nothing to install yet: run make build first" >&2; exit 1; }

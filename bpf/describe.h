@@ -222,7 +222,8 @@ __noinline int describe(struct bw_call *call, u64 address)
 	}
 	if (!(state & ~0x400)) /* TASK_NOLOAD alone is no sleep */
 		call->flags |= BW_CALL_ON_CPU;
-	if (BPF_CORE_READ(task, signal, nr_threads) == 1)
+	call->threads = BPF_CORE_READ(task, signal, nr_threads);
+	if (call->threads == 1)
 		call->flags |= BW_CALL_SINGLE;
 	call->flags |= ways_out(task);
 	call->files = (u64)BPF_CORE_READ(task, files);

@@ -413,9 +413,13 @@ static __noinline bool wants_view(struct task_struct *task)
 	struct pid *pid;
 	u32 level;
 
-	if (is_viewed(BW_VIEW_PROCESS, 0, task->tgid) || is_viewed(BW_VIEW_THREAD, 0, task->pid))
+	bool is_shown = task->pid == task->tgid || BPF_CORE_READ(task, signal, nr_threads) <= BW_VIEW_THREADS;
+
+	if (is_viewed(BW_VIEW_THREAD, 0, task->pid))
 		return true;
-	if (control.wanted_parents && is_viewed(BW_VIEW_PARENT, 0, BPF_CORE_READ(task, real_parent, tgid)))
+	if (is_shown && is_viewed(BW_VIEW_PROCESS, 0, task->tgid))
+		return true;
+	if (is_shown && control.wanted_parents && is_viewed(BW_VIEW_PARENT, 0, BPF_CORE_READ(task, real_parent, tgid)))
 		return true;
 	if (!control.wanted_inner)
 		return false;

@@ -61,7 +61,9 @@ struct ExplainCommand: ParsableCommand {
                 lines.append("PID \(pid) has just ended.")
             }
         }
-        if pids.count > Self.mostProcesses { lines += ["", "and \(pids.count - Self.mostProcesses) more of that name"] }
+        if pids.count > Self.mostProcesses {
+            lines += ["", "and \(pids.count - Self.mostProcesses) more of that name"]
+        }
         printLines(lines)
         Glibc.exit(exitCode && foundSomething ? 1 : 0)
     }

@@ -45,14 +45,14 @@ struct Inspection: ~Copyable {
 
     /// Looks at all threads once, and for the other ends of those that are blocked.
     mutating func look() {
-        for _ in 0..<16 {
+        for _ in 0..<64 {
             do throws(CaptureError) { try capture.scan() } catch { fail(error.exitCode, error.description) }
             var records: [KernelRecord] = []
             capture.consume { bytes in if let record = try? KernelRecord(bytes) { records.append(record) } }
             pipeline.ingest(records, clock: Clock.now(), risky: &risky)
+            pipeline.relate(source: &source, risky: &risky, relooks: false, clock: Clock.now())
             if capture.counters.scanDropped == 0 { break }
         }
-        pipeline.relate(source: &source, risky: &risky, relooks: false, clock: Clock.now())
     }
 }
 

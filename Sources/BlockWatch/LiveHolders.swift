@@ -8,8 +8,21 @@ struct LiveHolders: HolderSource {
     let holders: Holders
     let runner: FilePassRunner
     let log: Log
+    /// Of this look.
+    private(set) var questionCount = 0
+    private(set) var filesNanoseconds: UInt64 = 0
+    private(set) var threadsNanoseconds: UInt64 = 0
+
+    init(holders: Holders, runner: FilePassRunner, log: Log) {
+        self.holders = holders
+        self.runner = runner
+        self.log = log
+    }
 
     mutating func files(_ questions: [FileQuestion]) -> (files: [OpenFile], locks: [FileLock])? {
+        let start = Clock.now().monotonic
+        defer { filesNanoseconds += Clock.now().monotonic - start }
+        questionCount += questions.count
         let keys = questions.map { HolderKey(bytes: $0.bytes, flags: $0.flags) }
         var files: [OpenFile] = []
         var locks: [FileLock] = []
@@ -31,6 +44,8 @@ struct LiveHolders: HolderSource {
     }
 
     mutating func threads(_ questions: [ViewQuestion]) -> [CallRecord] {
+        let begin = Clock.now().monotonic
+        defer { threadsNanoseconds += Clock.now().monotonic - begin }
         var records: [CallRecord] = []
         for start in stride(from: 0, to: questions.count, by: Holders.mostKeys) {
             let keys = questions[start..<min(start + Holders.mostKeys, questions.count)].map(\.bytes)

@@ -153,7 +153,7 @@ struct Watch: ~Copyable {
         var finish = start
         var cost: UInt64 = 0
         // the ring may have had no room for all: drain it and look again, but not for ever
-        for _ in 0..<16 {
+        for _ in 0..<64 {
             start = Clock.now().monotonic
             let before = Clock.threadCPU()
             do throws(CaptureError) { try capture.scan() } catch {
@@ -163,10 +163,12 @@ struct Watch: ~Copyable {
             finish = Clock.now().monotonic
             cost += Clock.threadCPU() - before
             drain()
-            if capture.counters.scanDropped == 0 { break }
+            // a ringful at a time, so that memory stays small whatever the number of threads
+            let isWhole = capture.counters.scanDropped == 0
+            relate(isLast: isWhole)
+            if isWhole { break }
         }
         capture.endRefresh(of: repeats)
-        relate()
         let counters = capture.counters
         schedule.finished(start: start, end: finish, cost: cost, crossing: counters.nextCrossingNanoseconds)
         tellLosses(counters)
@@ -188,12 +190,18 @@ struct Watch: ~Copyable {
     }
 
     /// Finds the other ends of what the scan brought up, and says it.
-    private mutating func relate() {
+    private mutating func relate(isLast: Bool) {
         let start = Clock.now()
+        let relooks = isLast && start.monotonic >= nextRelook
         var source = LiveHolders(holders: capture.holders, runner: filePasses, log: log)
-        pipeline.relate(source: &source, risky: &risky, relooks: start.monotonic >= nextRelook, clock: start)
+        pipeline.relate(source: &source, risky: &risky, relooks: relooks, clock: start)
         let end = Clock.now().monotonic
-        if start.monotonic >= nextRelook {
+        if source.questionCount > 0 {
+            log.debug(
+                "asked for \(source.questionCount) other ends: open files \(source.filesNanoseconds / 1000) us, threads "
+                    + "\(source.threadsNanoseconds / 1000) us, in all \((end - start.monotonic) / 1000) us")
+        }
+        if relooks {
             nextRelook = start.monotonic + max(1_000_000_000, (end - start.monotonic) * 100)
         }
     }

@@ -130,7 +130,6 @@ struct FilterOptions: ParsableArguments {
     @Option(name: .customLong("exclude-path"), help: .hidden) var excludedPaths: [String] = []
     @Option(name: .customLong("exclude-port"), help: .hidden) var excludedPorts: [String] = []
 
-
     /// The lists, by field: included and excluded.
     var lists: [(field: FilterField, option: String, values: [String], isExclusion: Bool)] {
         let included = [syscalls, pids, comms, users, cgroups, units, containers, paths, ports]

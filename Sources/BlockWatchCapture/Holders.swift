@@ -101,7 +101,9 @@ public struct FilePass: Sendable {
 /// C function: `bpf_iter_create` and `read`
 func readIterator(_ link: Int32, step: String) throws(CaptureError) -> [UInt8] {
     let iterator = bpf_iter_create(link)
-    guard iterator >= 0 else { throw .answered(-iterator, step: step, next: "raise the limit of open files (ulimit -n)") }
+    guard iterator >= 0 else {
+        throw .answered(-iterator, step: step, next: "raise the limit of open files (ulimit -n)")
+    }
     defer { close(iterator) }
     var bytes: [UInt8] = []
     var chunk = [UInt8](repeating: 0, count: 64 << 10)

@@ -98,7 +98,9 @@ import Testing
             Self.pipeOne: [open(8, write: true)],
             Self.lockA: [open(9, read: true, write: true, file: 0x90), open(8, read: true, write: true, file: 0x80)],
         ]
-        source.locked = [Self.lockA: [lock(owner: 0x90, address: 1), lock(owner: 0x80, address: 2, blocker: 1, waiter: 8)]]
+        source.locked = [
+            Self.lockA: [lock(owner: 0x90, address: 1), lock(owner: 0x80, address: 2, blocker: 1, waiter: 8)]
+        ]
         source.views = [.process(8): [middle], .process(9): [root], .thread(8): [middle]]
         var stories = stories([waiter], source)
         let found = stories.story(of: 7)
@@ -145,7 +147,9 @@ import Testing
     }
 
     @Test func `nobody is said only when the kernel's count says so too`() throws {
-        for (writers, reason, unresolved) in [(UInt32(0), Reason.peerGone, [String]()), (1, .unknown, ["holders=in_flight"])] {
+        for (writers, reason, unresolved) in [
+            (UInt32(0), Reason.peerGone, [String]()), (1, .unknown, ["holders=in_flight"]),
+        ] {
             var stories = stories([try thread(7) { self.pipe(&$0, 1, writers: writers) }], ListedHolders())
             let found = stories.story(of: 7)
             let story = try #require(found)
@@ -166,7 +170,14 @@ import Testing
             self.pipe(&$0, 1, writers: 1)
             $0.flags = 0
         }
-        source.views = [.process(7): [many, try thread(7) { $0.pid = 70; $0.kind = BW_KIND_RUNNING.rawValue }]]
+        source.views = [
+            .process(7): [
+                many,
+                try thread(7) {
+                    $0.pid = 70; $0.kind = BW_KIND_RUNNING.rawValue
+                },
+            ]
+        ]
         var two = stories([many], source)
         #expect(told(&two, 7)?.verdict != .stuck)
     }

@@ -69,6 +69,7 @@ final class Child: @unchecked Sendable {
     private var collected: [String] = []
     private var errors = Data()
     private var isOutputOver = false
+    private var isErrorOver = false
 
     var pid: Int32 { process.processIdentifier }
 
@@ -88,7 +89,10 @@ final class Child: @unchecked Sendable {
         error.fileHandleForReading.readabilityHandler = { [weak self] handle in
             let data = handle.availableData
             if data.isEmpty { handle.readabilityHandler = nil }
-            self?.lock.withLock { self?.errors.append(data) }
+            self?.lock.withLock {
+                self?.errors.append(data)
+                self?.isErrorOver = data.isEmpty
+            }
         }
         try process.run()
     }
@@ -121,7 +125,9 @@ final class Child: @unchecked Sendable {
         ) {
             process.isRunning ? nil : true
         }
-        _ = try? await eventually(within: 2, "the end of its output") { lock.withLock { isOutputOver } ? true : nil }
+        _ = try? await eventually(within: 2, "the end of its output") {
+            lock.withLock { isOutputOver && isErrorOver } ? true : nil
+        }
         return process.terminationReason == .exit ? process.terminationStatus : -process.terminationStatus
     }
 

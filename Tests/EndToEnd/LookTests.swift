@@ -38,7 +38,10 @@ import Testing
         try await Hanging.run("flock") { hanging in
             let record = try await eventually("the record") { () async throws -> Fields? in
                 let (code, lines, _) = try await run(
-                    ["snapshot", "--threshold", "200ms", "--format", "ndjson", "--exit-code", "--pid", "\(hanging.pid)"])
+                    [
+                        "snapshot", "--threshold", "200ms", "--format", "ndjson", "--exit-code", "--pid",
+                        "\(hanging.pid)",
+                    ])
                 let records = lines.compactMap(Fields.init)
                 guard let record = records.first(where: { $0.tid == hanging.tid }) else { return nil }
                 #expect(code == 1)

@@ -4,8 +4,9 @@ import Testing
 /// Every way to hang: what blockwatch says is held against what the program says of itself.
 @Suite(.serialized) struct `Each way to hang is named` {
     /// Not hangs of their own: storms, helpers, and those whose every call returns in time.
-    static let others: Set<String> = ["fork-storm", "debugger", "idle", "crossing", "many-threads", "ppoll-eintr-loop",
-        "spin", "many-waiters",
+    static let others: Set<String> = [
+        "fork-storm", "debugger", "idle", "crossing", "many-threads", "ppoll-eintr-loop",
+        "spin", "many-waiters", "many-pipes",
     ]
 
     enum Age: String, CaseIterable, Sendable { case younger, older }

@@ -134,6 +134,8 @@ struct bw_question {
 	bw_u64 locks_at, session; /* the kernel side's own */
 };
 
+#define BW_VIEW_THREADS 1024 /* of a process with more, only the main thread is shown */
+
 enum bw_view_kind {
 	BW_VIEW_PROCESS = 1, /* all threads of a process */
 	BW_VIEW_THREAD = 2,  /* one thread */
@@ -308,6 +310,8 @@ struct bw_call {
 	bw_u32 mount_namespace, net_namespace;
 	bw_u32 group;	      /* process group */
 	bw_u32 blocker_pid;   /* of a thread in D: who owns the kernel lock it waits for; 0: not known */
+	bw_u32 threads;	      /* of its process */
+	bw_u32 pad;
 	bw_u64 files;	      /* the table of descriptors: the owner of POSIX locks */
 	char comm[BW_COMM_LEN], leader_comm[BW_COMM_LEN];
 	struct bw_object object;

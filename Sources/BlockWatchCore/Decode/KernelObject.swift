@@ -119,7 +119,8 @@ public struct KernelObject: Sendable {
         }
         return Unix(
             local: path(unix.local, unix.local_len), peer: path(unix.peer, unix.peer_len),
-            peerInode: unix.peer_inode == 0 ? nil : unix.peer_inode, peerName: unix.peer_name, receiveQueue: unix.receive_queue,
+            peerInode: unix.peer_inode == 0 ? nil : unix.peer_inode, peerName: unix.peer_name,
+            receiveQueue: unix.receive_queue,
             sendQueue: unix.send_queue)
     }
 

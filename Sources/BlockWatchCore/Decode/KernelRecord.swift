@@ -170,6 +170,8 @@ public struct CallRecord: Sendable {
     public var isFrozen: Bool { has(BW_CALL_FROZEN) }
     public var isOnCPU: Bool { has(BW_CALL_ON_CPU) }
     public var isSingleThreaded: Bool { has(BW_CALL_SINGLE) }
+    /// How many threads its process has.
+    public var threadCount: Int { Int(raw.threads) }
     /// A timer will send its process a signal.
     public var hasAlarm: Bool { has(BW_CALL_ALARM) }
     public var hasPendingSignal: Bool { has(BW_CALL_SIGNAL) }

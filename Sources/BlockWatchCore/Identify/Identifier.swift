@@ -192,7 +192,8 @@ public struct Identifier {
             id: record.id, eventID: eventID(record), kind: record.kind,
             startNanoseconds: record.startNanoseconds, startSource: record.isOlder ? .lastRan : .entry,
             process: process, call: call, resource: resource, stack: isStuck(record, resource) ? stack : [],
-            unresolved: unresolved, isSupervised: stack.contains { $0.hasPrefix("seccomp_do_user_notification") || $0 == "__seccomp_filter" })
+            unresolved: unresolved,
+            isSupervised: stack.contains { $0.hasPrefix("seccomp_do_user_notification") || $0 == "__seccomp_filter" })
     }
 
     /// Whether the kernel's own functions tell more than the call's name.

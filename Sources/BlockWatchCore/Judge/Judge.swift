@@ -93,7 +93,9 @@ struct Judge {
 
     /// The threads of a holder together: one that moves is enough, and those that are idle by design do not count.
     private mutating func together(_ holder: Holder) -> Standing {
-        guard let threads = investigation.threads(of: holder) else { return .moving }
+        guard let threads = investigation.threads(of: holder) else {
+            return investigation.isTooLarge(holder.pid) ? .waiting : .moving
+        }
         var seen: [Standing] = []
         for tid in threads { seen.append(standing(of: tid)) }
         if seen.contains(.moving) { return .moving }
@@ -263,7 +265,8 @@ struct Judge {
             last.descriptor == node.record.descriptor
             && table[last.number].map { info in
                 WaitTarget.sends(
-                    SystemCall(name: info.name, number: info.number, abi: .x86_64, arguments: [], timeoutNanoseconds: nil))
+                    SystemCall(
+                        name: info.name, number: info.number, abi: .x86_64, arguments: [], timeoutNanoseconds: nil))
             } ?? false
         guard object.family == .socket else { return false }
         guard object.socketFamily == 2 || object.socketFamily == 10, object.socketProtocol == 6 else { return sentLast }

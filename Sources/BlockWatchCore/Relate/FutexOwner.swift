@@ -19,7 +19,9 @@ enum FutexOwner {
     ///   - word: from the futex word on.
     ///   - around: from ``before`` in front of it, or shorter if that is not there.
     static func guess(_ call: SystemCall, word: [UInt8], around: [UInt8]?) -> Guess {
-        guard call.arguments.count >= 3, let value = UserMemory.integer(word, at: 0, size: 4) else { return .nobodyNamed }
+        guard call.arguments.count >= 3, let value = UserMemory.integer(word, at: 0, size: 4) else {
+            return .nobodyNamed
+        }
         let current = UInt32(truncatingIfNeeded: value)
         let expected = UInt32(truncatingIfNeeded: call.arguments[2])
         let operation = call.arguments[1] & 0x7f
@@ -53,7 +55,8 @@ enum FutexOwner {
     private static func glibcMutex(_ abi: ABI, _ word: [UInt8]) -> Guess {
         guard let owner = UserMemory.integer(word, at: 8, size: 4), owner > 0,
             let users = UserMemory.integer(word, at: abi == .i386 ? 16 : 12, size: 4), (1...1 << 20).contains(users),
-            let kind = UserMemory.integer(word, at: abi == .i386 ? 12 : 16, size: 4), (0..<0x400).contains(kind), kind & 0xf <= 3
+            let kind = UserMemory.integer(word, at: abi == .i386 ? 12 : 16, size: 4), (0..<0x400).contains(kind),
+            kind & 0xf <= 3
         else { return .nobodyNamed }
         return .mutex(owner: Int(owner))
     }

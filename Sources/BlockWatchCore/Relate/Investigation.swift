@@ -24,6 +24,7 @@ struct Investigation {
 
     /// Bounds of the work: what lies beyond counts as unknown.
     static let mostRounds = 8
+    /// Threads of holders.
     static let mostNodes = 8192
 
     private(set) var nodes: [Int: Node] = [:]
@@ -37,6 +38,7 @@ struct Investigation {
     }
     private var byInner: [Inner: Int] = [:]
     private var byParent: [Int: [Int]] = [:]
+    private var viewedCount = 0
     private var askedViews: Set<ViewQuestion> = []
     private(set) var timedOut = false
 
@@ -148,19 +150,25 @@ struct Investigation {
         return wanted.subtracting(askedViews)
     }
 
-    /// A listener on a server's own port is asked about and is no holder.
+    /// Only whoever can end the wait is looked at: not readers beside a reader, not a listener on a server's own port,
+    /// not the waiter itself if it has no other threads.
     private func concerns(_ file: OpenFile, _ node: Node) -> Bool {
-        guard case .connection = node.target else { return true }
-        return !file.isListener || file.acceptQueue > 0
+        if file.pid == node.pid, node.record.isSingleThreaded { return false }
+        switch node.target {
+        case .pipe(_, let needs, _): return needs == .write ? file.canWrite : file.canRead
+        case .connection: return !file.isListener || file.acceptQueue > 0
+        default: return true
+        }
     }
 
     private mutating func see(
         _ questions: Set<ViewQuestion>, source: inout some HolderSource, risky: inout some RiskyReading,
         identifier: inout Identifier, clock: ClockReading
     ) {
-        guard !questions.isEmpty, nodes.count < Self.mostNodes else { return }
+        guard !questions.isEmpty, viewedCount < Self.mostNodes else { return }
         askedViews.formUnion(questions)
         let records = source.threads(Array(questions))
+        viewedCount += records.count
         let new = records.filter { nodes[$0.tid] == nil }.prefix(Self.mostNodes)
         let calls = identifier.identify(Array(new), clock: clock, isBrief: true, risky: &risky)
         for (record, call) in zip(new, calls) { add(record, call) }
@@ -300,7 +308,9 @@ struct Investigation {
             return
         }
         let isConnecting = connection.state == 2
-        let full = there.filter { $0.isListener && (isConnecting ? $0.acceptQueue > $0.acceptLimit : $0.acceptQueue > 0) }
+        let full = there.filter {
+            $0.isListener && (isConnecting ? $0.acceptQueue > $0.acceptLimit : $0.acceptQueue > 0)
+        }
         if connection.protocolNumber == 6, let first = full.first {
             listener(
                 full, isConnecting ? .backlogFull(queue: first.acceptQueue) : .notAccepted(queue: first.acceptQueue),
@@ -333,7 +343,9 @@ struct Investigation {
         let ownKind: FileLock.Kind = fields.type == "flock" ? .flock : fields.type == "ofd" ? .ofd : .posix
         let owner = own?.owner ?? (ownKind == .posix ? table : file)
         var inTheWay = all.filter { lock in
-            guard lock.blocker == nil, lock.owner != owner, (lock.kind == .flock) == (ownKind == .flock) else { return false }
+            guard lock.blocker == nil, lock.owner != owner, (lock.kind == .flock) == (ownKind == .flock) else {
+                return false
+            }
             guard lock.isWrite || fields.mode == "write" else { return false }
             return lock.kind == .flock
                 || lock.start <= fields.end ?? .max && lock.end >= fields.start ?? 0
@@ -430,7 +442,7 @@ struct Investigation {
         let known = threads[pid] ?? []
         guard let first = nodes[pid] ?? known.lazy.compactMap({ nodes[$0] }).first else { return nil }
         var holder = Holder(pid: pid, name: first.record.processName, relation: kind)
-        if known.count == 1 { holder.tid = first.tid }
+        if known.count == 1, !isTooLarge(pid) { holder.tid = first.tid }
         return holder
     }
 
@@ -442,7 +454,17 @@ struct Investigation {
     /// A holder is one thread, or all threads of its process.
     enum Party: Hashable { case thread(Int), process(Int), unknown }
 
+    /// So many threads that only the main one was looked at.
+    func isTooLarge(_ pid: Int) -> Bool {
+        guard let seen = threads[pid], let first = seen.first, let node = nodes[first] else { return false }
+        return node.record.threadCount > Self.mostThreads && seen.count < node.record.threadCount
+    }
+
+    /// `BW_VIEW_THREADS`
+    static let mostThreads = 1024
+
     func party(_ holder: Holder) -> Party {
+        if holder.relation != .owner, isTooLarge(holder.pid) { return .unknown }
         if let tid = holder.tid, threads[holder.pid] == nil || holder.relation == .owner || holder.relation == .child {
             return nodes[tid] == nil ? .unknown : .thread(tid)
         }
@@ -452,6 +474,7 @@ struct Investigation {
 
     /// The threads that a holder stands for; `nil` if they are not all known.
     func threads(of holder: Holder) -> [Int]? {
+        if holder.relation != .owner, isTooLarge(holder.pid) { return nil }
         if let tid = holder.tid, threads[holder.pid] == nil || holder.relation == .owner || holder.relation == .child {
             return nodes[tid] == nil ? nil : [tid]
         }

@@ -251,7 +251,10 @@ struct Stories {
             if let set = deadlockOf[node.tid] {
                 closeCircle(node, set, &steps)
                 story.isInDeadlock = true
-                finish(Root(kind: .deadlock, doing: "deadlock of \(set.tids.count) thread\(set.tids.count == 1 ? "" : "s")"), [set.id])
+                finish(
+                    Root(
+                        kind: .deadlock, doing: "deadlock of \(set.tids.count) thread\(set.tids.count == 1 ? "" : "s")"),
+                    [set.id])
                 break
             }
             if let first = ranked(relation.holders, leadingBackTo: seen).first {

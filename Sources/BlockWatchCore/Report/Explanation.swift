@@ -25,7 +25,8 @@ public struct Explanation: Sendable {
         let running = threads.filter(\.isRunning)
         if !running.isEmpty {
             lines.append("")
-            let what = running.count == 1 ? "Thread \(running[0].call.process.tid) runs" : "\(running.count) threads run"
+            let what =
+                running.count == 1 ? "Thread \(running[0].call.process.tid) runs" : "\(running.count) threads run"
             lines.append("\(what): not blocked. To see on what: top -H -p \(process.pid), perf top -p \(process.pid)")
         }
         let idle = threads.filter { !$0.isRunning && $0.story.verdict == .idle }
@@ -51,7 +52,8 @@ public struct Explanation: Sendable {
         var groups: [String: [Thread]] = [:]
         for thread in threads {
             let key = [
-                thread.story.reason.rawValue, thread.call.call?.name ?? "", String(decoding: thread.call.resource.name, as: UTF8.self),
+                thread.story.reason.rawValue, thread.call.call?.name ?? "",
+                String(decoding: thread.call.resource.name, as: UTF8.self),
                 thread.story.chainID ?? "",
             ].joined(separator: "\u{1f}")
             if groups[key] == nil { order.append(key) }
@@ -154,17 +156,25 @@ private enum Advice {
         case .peerGone:
             return thread.call.resource.kind == .fifo
                 ? ["somebody must open the other end of the FIFO, or end this process"]
-                : ["nobody can end this wait any more: a write end that was left open in the waiter itself is a usual cause; end it"]
-        case .sendStalled: return holder.map { ["\(name($0)) does not read: blockwatch explain \($0.pid)"] } ?? ["the other end does not read: is it alive?"]
+                : [
+                    "nobody can end this wait any more: a write end that was left open in the waiter itself is a usual cause; end it"
+                ]
+        case .sendStalled:
+            return holder.map { ["\(name($0)) does not read: blockwatch explain \($0.pid)"] } ?? [
+                "the other end does not read: is it alive?"
+            ]
         case .kernelStuck:
-            return [holder.map { "the server of that file system is \(name($0)): blockwatch explain \($0.pid)" }
-                ?? "look for the disk or server below: dmesg | tail, cat /proc/\(thread.call.process.pid)/mountinfo"]
+            return [
+                holder.map { "the server of that file system is \(name($0)): blockwatch explain \($0.pid)" }
+                    ?? "look for the disk or server below: dmesg | tail, cat /proc/\(thread.call.process.pid)/mountinfo"
+            ]
         case .stopped:
             return thread.tracerPID != 0
                 ? ["a tracer holds it (PID \(thread.tracerPID)): let it go on or detach there"]
                 : ["kill -CONT \(thread.call.process.pid) lets it go on; a frozen cgroup: echo 0 > .../cgroup.freeze"]
         case .replyPending: return ["a request was sent and no answer came: look at the server at the other end"]
-        case .lockBusy, .peerBusy: return ["the other one is at work: wait, or look at it: blockwatch explain \(holder?.pid ?? 0)"]
+        case .lockBusy, .peerBusy:
+            return ["the other one is at work: wait, or look at it: blockwatch explain \(holder?.pid ?? 0)"]
         case .peerSleeping: return holder.map { ["\(name($0)) sleeps: blockwatch explain \($0.pid)"] } ?? []
         default: return []
         }

@@ -234,7 +234,8 @@ public struct NDJSON: Sendable {
         }
         json.endArray()
         if !report.chain.isEmpty {
-            json.string("chain", JSONWriter.cut(Array(report.chain.utf8), budget: budget.chain, keep: .headAndTail).bytes)
+            json.string(
+                "chain", JSONWriter.cut(Array(report.chain.utf8), budget: budget.chain, keep: .headAndTail).bytes)
         }
         json.beginObject("root")
         json.string("kind", Root.Kind.deadlock.rawValue)

@@ -155,7 +155,8 @@ public struct Trees: Sendable {
         let noun = processes == calls.count ? "processes" : "threads"
         let from = processes > 1 && processes < calls.count ? " in \(processes) processes" : ""
         let step = first.call.call?.name ?? "blocked"
-        return "\(calls.count) \(noun) of \(TerminalText.escaped(first.call.process.name))\(from) wait here in \(step) on "
+        return
+            "\(calls.count) \(noun) of \(TerminalText.escaped(first.call.process.name))\(from) wait here in \(step) on "
             + "\(first.call.resource.kind.rawValue)  \(span(last)) to \(span(first))  \(verdict(first))"
     }
 

@@ -17,6 +17,7 @@
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -294,6 +295,52 @@ static void many_waiters(void) {
 	}
 	say_number("holder_pid", holder);
 	say_and_follow("file", first, "flock", SYS_flock);
+}
+
+static int *own_pipes;
+
+static void *read_own_pipe(void *index) {
+	char byte;
+	while (read(own_pipes[(long)index], &byte, 1) != 1)
+		;
+	return NULL;
+}
+
+// N threads of one process, each in a read of its own pipe; others have the write ends, 2,000 a process.
+static void many_pipes(void) {
+	enum { batch = 2000 };
+	long count = number_argument(0, 10000);
+	struct rlimit limit;
+	must(getrlimit(RLIMIT_NOFILE, &limit), "getrlimit");
+	limit.rlim_cur = limit.rlim_max;
+	must(setrlimit(RLIMIT_NOFILE, &limit), "setrlimit");
+	int writers[batch], ready[2];
+	own_pipes = calloc(count, sizeof *own_pipes);
+	make_pipe(ready);
+	for (long start = 0; start < count; start += batch) {
+		long end = start + batch < count ? start + batch : count;
+		for (long i = start; i < end; i++) {
+			int ends[2];
+			make_pipe(ends);
+			own_pipes[i] = ends[0];
+			writers[i - start] = ends[1];
+		}
+		pid_t writer = fork_bound();
+		if (writer == 0) {
+			for (long i = 0; i < end; i++)
+				close(own_pipes[i]);
+			tell(ready[1]);
+			for (;;)
+				pause();
+		}
+		for (long i = start; i < end; i++)
+			close(writers[i - start]);
+		hear(ready[0]);
+	}
+	for (long i = 0; i < count; i++)
+		start_thread(read_own_pipe, (void *)i);
+	say_kind("none");
+	hang_in_pause();
 }
 
 static void zombie(void) {
@@ -652,6 +699,7 @@ const struct mode chain_modes[] = {
 	{"deadlock-with-alarm", deadlock_with_alarm, "two flocks in a circle, one with an alarm"},
 	{"chain-three", chain_three, "a pipe whose writer wants the lock of a sleeper"},
 	{"many-waiters", many_waiters, "N (30) processes that want one flock"},
+	{"many-pipes", many_pipes, "N (10000) threads, each in a read of a pipe whose write end another process has"},
 	{"zombie", zombie, "a pause; the child has exited and is not waited for"},
 	{"spin", spin, "not blocked: a loop"},
 	{"lock-taker-died", lock_taker_died, "a flock whose taker is dead, its child has it"},
