@@ -57,7 +57,8 @@ struct {
 struct pass_room {
 	struct bw_key key;
 	struct bw_file file;
-	u64 private, inode; /* of the visited file */
+	struct bw_member member;
+	u64 private, inode, address; /* of the visited file */
 };
 
 struct {
@@ -375,6 +376,22 @@ int holders(struct bpf_iter__task_file *ctx)
 	room->file.mode = BPF_CORE_READ(file, f_mode) & 3;
 	room->file.file = (u64)file;
 	room->file.files = table;
+	if (control.wanted & 1u << BW_KEY_FD) {
+		struct bw_question *wanted;
+
+		clear(&room->key, BW_KEY_FD);
+		room->key.device = task->tgid;
+		room->key.number = ctx->fd;
+		wanted = bpf_map_lookup_elem(&questions, &room->key);
+		if (wanted) {
+			room->member.type = BW_RECORD_MEMBER;
+			room->member.question = wanted->id;
+			__builtin_memset(&room->member.object, 0, sizeof(room->member.object));
+			*(volatile u64 *)&room->address = (u64)file;
+			resolve_file(&room->member.object, *(volatile u64 *)&room->address);
+			bpf_seq_write(ctx->meta->seq, &room->member, sizeof(room->member));
+		}
+	}
 	if (control.wanted & 1u << BW_KEY_INODE) {
 		clear(&room->key, BW_KEY_INODE);
 		room->key.device = BPF_CORE_READ(inode, i_sb, s_dev);

@@ -19,13 +19,12 @@ struct LiveHolders: HolderSource {
         self.log = log
     }
 
-    mutating func files(_ questions: [FileQuestion]) -> (files: [OpenFile], locks: [FileLock])? {
+    mutating func files(_ questions: [FileQuestion]) -> FileAnswers? {
         let start = Clock.now().monotonic
         defer { filesNanoseconds += Clock.now().monotonic - start }
         questionCount += questions.count
         let keys = questions.map { HolderKey(bytes: $0.bytes, flags: $0.flags) }
-        var files: [OpenFile] = []
-        var locks: [FileLock] = []
+        var answers = FileAnswers()
         for start in stride(from: 0, to: keys.count, by: Holders.mostKeys) {
             let batch = keys[start..<min(start + Holders.mostKeys, keys.count)]
             let pass = holders.prepare(batch)
@@ -33,14 +32,15 @@ struct LiveHolders: HolderSource {
             guard let bytes = runner.run(pass) else { return nil }
             do throws(DecodeError) {
                 let answer = try HolderRecords.files(bytes)
-                files += answer.files
-                locks += answer.locks
+                answers.files += answer.files
+                answers.locks += answer.locks
+                answers.members += answer.members
             } catch {
                 log.error("an answer of the pass over the open files is not understood: \(error)")
                 return nil
             }
         }
-        return (files, locks)
+        return answers
     }
 
     mutating func threads(_ questions: [ViewQuestion]) -> [CallRecord] {

@@ -76,21 +76,20 @@ struct ListedHolders: HolderSource {
     var views: [ViewQuestion: [CallRecord]] = [:]
     var answersInTime = true
 
-    mutating func files(_ questions: [FileQuestion]) -> (files: [OpenFile], locks: [FileLock])? {
+    mutating func files(_ questions: [FileQuestion]) -> FileAnswers? {
         guard answersInTime else { return nil }
-        var files: [OpenFile] = []
-        var locks: [FileLock] = []
+        var answers = FileAnswers()
         for (place, question) in questions.enumerated() {
             for var file in open[question] ?? [] {
                 file.question = place
-                files.append(file)
+                answers.files.append(file)
             }
             for var lock in locked[question] ?? [] {
                 lock.question = place
-                locks.append(lock)
+                answers.locks.append(lock)
             }
         }
-        return (files, locks)
+        return answers
     }
 
     mutating func threads(_ questions: [ViewQuestion]) -> [CallRecord] { questions.flatMap { views[$0] ?? [] } }

@@ -87,6 +87,10 @@ import Testing
         compare("holder_count", "holder.count")
         compare("root_pid", "root.pid")
         compare("reason", "reason")
+        if let wanted = says.integer("member_fd") {
+            let first = (record["members"] as? [[String: Any]])?.first
+            if (first?["fd"] as? NSNumber)?.intValue != wanted { found.append("the first member is not fd \(wanted)") }
+        }
         if let wanted = says.text("unresolved"), !record.strings("unresolved").contains(wanted) {
             found.append("unresolved lacks \(wanted)")
         }

@@ -114,6 +114,7 @@ enum bw_key_kind {
 	BW_KEY_INET = 5,    /* protocol in `device`, addresses and ports of a connected socket */
 	BW_KEY_PORT = 6,    /* protocol in `device`, local port of a socket without a peer */
 	BW_KEY_UNIX = 7,    /* address of the name of a listener */
+	BW_KEY_FD = 8,	    /* process in `device`, descriptor in `number`: told as struct bw_member */
 };
 
 struct bw_key {
@@ -156,6 +157,7 @@ enum bw_record_type {
 	BW_RECORD_FILE = 5,   /* struct bw_file: an open file that was asked for */
 	BW_RECORD_LOCK = 6,   /* struct bw_lock: a lock on a file that was asked for */
 	BW_RECORD_VIEW = 7,   /* struct bw_call: a thread that was asked for */
+	BW_RECORD_MEMBER = 8, /* struct bw_member: a descriptor that was asked for */
 };
 
 enum bw_close_reason {
@@ -342,6 +344,13 @@ struct bw_file {
 	bw_u8 state, is_connected;
 	bw_u8 local[16];
 	bw_u16 family, pad[3];
+};
+
+/* What a descriptor of a process is: a member of a set that one of its threads waits for. */
+struct bw_member {
+	bw_u32 type;	 /* BW_RECORD_MEMBER */
+	bw_u32 question; /* bw_question.id */
+	struct bw_object object;
 };
 
 /* A lock on a file, held or waited for. */

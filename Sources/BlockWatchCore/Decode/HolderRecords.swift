@@ -74,25 +74,45 @@ public struct FileLock: Sendable, Equatable {
     }
 }
 
+/// `struct bw_member`: what a descriptor of a process is.
+public struct MemberFile: Sendable {
+    /// The place of its key among those asked.
+    public var question: Int
+    public var object: KernelObject
+}
+
+/// What one pass over the open files found.
+public struct FileAnswers: Sendable {
+    public var files: [OpenFile] = []
+    public var locks: [FileLock] = []
+    public var members: [MemberFile] = []
+
+    public init() {}
+}
+
 /// What an iterator answered: records in a row.
 public enum HolderRecords {
     /// - Throws: ``DecodeError`` on a record that is cut or unknown.
-    public static func files(_ bytes: [UInt8]) throws(DecodeError) -> (files: [OpenFile], locks: [FileLock]) {
-        var files: [OpenFile] = []
-        var locks: [FileLock] = []
+    public static func files(_ bytes: [UInt8]) throws(DecodeError) -> FileAnswers {
+        var answers = FileAnswers()
         var rest = bytes.span
         while !rest.isEmpty {
             switch try type(rest) {
             case BW_RECORD_FILE.rawValue:
-                files.append(OpenFile(raw: try load(rest, as: bw_file(), atLeast: MemoryLayout<bw_file>.size)))
+                answers.files.append(OpenFile(raw: try load(rest, as: bw_file(), atLeast: MemoryLayout<bw_file>.size)))
                 rest = rest.extracting(droppingFirst: MemoryLayout<bw_file>.size)
             case BW_RECORD_LOCK.rawValue:
-                locks.append(FileLock(raw: try load(rest, as: bw_lock(), atLeast: MemoryLayout<bw_lock>.size)))
+                answers.locks.append(FileLock(raw: try load(rest, as: bw_lock(), atLeast: MemoryLayout<bw_lock>.size)))
                 rest = rest.extracting(droppingFirst: MemoryLayout<bw_lock>.size)
+            case BW_RECORD_MEMBER.rawValue:
+                let size = MemoryLayout<bw_member>.size
+                let raw = try load(rest, as: bw_member(), atLeast: size)
+                answers.members.append(MemberFile(question: Int(raw.question), object: KernelObject(raw: raw.object)))
+                rest = rest.extracting(droppingFirst: size)
             case let other: throw .unknownType(other)
             }
         }
-        return (files, locks)
+        return answers
     }
 
     /// - Throws: ``DecodeError`` on a record that is cut or unknown.

@@ -226,6 +226,14 @@ public struct CallRecord: Sendable {
         return names.isEmpty ? [UInt8(ascii: "/")] : names.reversed().flatMap { [UInt8(ascii: "/")] + $0 }
     }
 
+    /// The same thread, as if it waited for one member of its set alone.
+    func waiting(for object: KernelObject, descriptor: Int) -> CallRecord {
+        var raw = raw
+        raw.object = object.raw
+        raw.fd = Int32(truncatingIfNeeded: descriptor)
+        return CallRecord(raw: raw)
+    }
+
     /// What its descriptor is; `nil` where the call has none or it is closed.
     public var object: KernelObject? {
         raw.object.kind == BW_OBJECT_NONE.rawValue ? nil : KernelObject(raw: raw.object)

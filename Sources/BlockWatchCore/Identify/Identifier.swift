@@ -283,6 +283,19 @@ public struct Identifier {
         return resource
     }
 
+    /// A member of a set, without its path: there may be thousands.
+    func resource(of object: KernelObject, descriptor: Int) -> Resource {
+        var resource =
+            switch object.family {
+            case .socket: SocketKind.resource(object)
+            case .pipe: PipeKind.resource(object, path: nil)
+            case .anonymous: AnonymousKind.resource(object)
+            case .file: FileKind.resource(object, path: nil)
+            }
+        resource.descriptor = descriptor
+        return resource
+    }
+
     private static func isInPageFault(_ stack: [String]) -> Bool {
         stack.contains { $0.hasSuffix("exc_page_fault") || $0 == "handle_userfault" || $0 == "do_mem_abort" }
     }

@@ -141,7 +141,6 @@ struct Judge {
     }
 
     private func kernel(_ node: Node, _ relation: Relation) -> Reason? {
-        if case .kernelLock = node.target { return nil }
         if case .fuse = node.target, node.duration >= movedWithin { return .kernelStuck }
         let isStuck =
             node.record.kind == .exiting || node.record.isUninterruptible || node.call.resource.kind == .page
@@ -168,6 +167,7 @@ struct Judge {
             // a terminal whose other side somebody holds
             let all = allStandings(relation)
             return !all.isEmpty && all.allSatisfy { $0 == .stuck } ? nil : .awaitingInput
+        case .epoll where node.isMember: return .eventLoop
         case .tcp, .unix, .udp, .vsock:
             if node.call.resource.network?.state == "LISTEN" { return .listening }
         default: break
@@ -211,6 +211,7 @@ struct Judge {
         default: break
         }
         guard let call = node.call.call else { return nil }
+        if node.isMember, node.record.object?.peerState == .unaccepted { return .notAccepted }
         if call.name == "connect" || node.record.object?.tcpState == 2, node.call.resource.kind == .tcp {
             return .connectUnanswered
         }
@@ -235,7 +236,7 @@ struct Judge {
         if relation.finding == .nobody { return .peerGone }
         if relation.finding == .onlyItself {
             let isAnonymous = node.call.resource.kind == .pipe || node.call.resource.kind == .unix
-            return isAnonymous && node.record.isSingleThreaded ? .peerGone : .parked
+            return isAnonymous && node.record.isSingleThreaded && !node.isMember ? .peerGone : .parked
         }
         // a server answers last: of its side only bytes that are not taken say anything
         let isServer = relation.finding == .serverSide
@@ -286,11 +287,59 @@ struct Judge {
         return relation.finding == .serverSide ? .awaitingRequest : nil
     }
 
-    private func set(_ node: Node, _ relation: Relation) -> Reason? {
+    /// By its worst member; a set of one is a wait for that one.
+    private mutating func set(_ node: Node, _ relation: Relation) -> Reason? {
         switch node.call.resource.kind {
-        case .epoll, .poll, .ioUring: .eventLoop
-        default: nil
+        case .epoll, .poll, .ioUring: break
+        default: return nil
         }
+        let members = node.members ?? []
+        if members.count == 1, !node.hasMoreMembers {
+            let reason = decide(members[0])
+            worst[node.tid] = members[0]
+            return reason == .unknown ? .eventLoop : reason
+        }
+        var found: (reason: Reason, member: Node)?
+        for member in members {
+            let reason = decide(member)
+            guard isSuspicious(reason, member) else { continue }
+            if found == nil || reason.verdict.rank < found!.reason.verdict.rank { found = (reason, member) }
+        }
+        guard let found else { return .eventLoop }
+        worst[node.tid] = found.member
+        return found.reason
+    }
+
+    /// What makes a whole set more than idle: a program that serves many has many peers that do something else.
+    private func isSuspicious(_ reason: Reason, _ member: Node) -> Bool {
+        switch reason {
+        case .connectUnanswered, .connectBacklogFull, .notAccepted, .replyPending, .sendStalled, .overdue: true
+        case .peerStuck: isReplyOutstanding(member)
+        default: false
+        }
+    }
+
+    /// The members that decided over their sets.
+    private(set) var worst: [Int: Node] = [:]
+
+    /// The rules for one member, as if it were waited for alone.
+    private mutating func decide(_ member: Node) -> Reason {
+        let relation = member.relation ?? Relation()
+        for rule in Self.rules where !["stopped", "cycle", "kernel", "overdue", "child"].contains(rule.name) {
+            if let reason = rule.decide(&self, member, relation) { return reason }
+        }
+        return .unknown
+    }
+
+    /// Of each member, for the record: the most suspicious first.
+    mutating func members(of node: Node) -> [(member: Node, reason: Reason)] {
+        var all: [(member: Node, reason: Reason)] = []
+        for member in node.members ?? [] { all.append((member, decide(member))) }
+        return all.enumerated().sorted {
+            let (a, b) = ($0.element, $1.element)
+            let (x, y) = (isSuspicious(a.reason, a.member) ? 0 : 1, isSuspicious(b.reason, b.member) ? 0 : 1)
+            return (x, a.reason.verdict.rank, $0.offset) < (y, b.reason.verdict.rank, $1.offset)
+        }.map(\.element)
     }
 
     private mutating func futex(_ node: Node, _ relation: Relation) -> Reason? {

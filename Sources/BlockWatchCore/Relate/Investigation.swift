@@ -10,10 +10,15 @@ struct Investigation {
         let target: WaitTarget
         var relation: Relation?
         var futex: FutexOwner.Guess?
+        /// Of a wait for a set: its members, each as if the thread waited for that one alone.
+        var members: [Node]?
+        var hasMoreMembers = false
+        let isMember: Bool
 
-        init(_ record: CallRecord, _ call: BlockedCall) {
+        init(_ record: CallRecord, _ call: BlockedCall, isMember: Bool = false) {
             self.record = record
             self.call = call
+            self.isMember = isMember
             target = WaitTarget(record, call)
         }
 
@@ -51,6 +56,7 @@ struct Investigation {
         for seed in seeds { add(seed.record, seed.call) }
         var frontier = seeds.map(\.record.tid)
         for _ in 0..<Self.mostRounds where !frontier.isEmpty {
+            askSets(frontier, &source, &risky, identifier)
             askFiles(frontier, &source)
             askMemory(frontier, &risky)
             let known = Set(nodes.keys)
@@ -63,8 +69,9 @@ struct Investigation {
 
     private mutating func relate(_ frontier: [Int]) {
         for tid in frontier {
-            let relation = relation(of: tid)
-            nodes[tid]?.relation = relation
+            guard let node = nodes[tid] else { continue }
+            node.relation = relation(of: node)
+            for member in node.members ?? [] { member.relation = relation(of: member) }
         }
     }
 
@@ -83,7 +90,8 @@ struct Investigation {
         var wanted: [FileQuestion] = []
         var seen: Set<FileQuestion> = []
         for tid in frontier {
-            for question in nodes[tid]?.target.questions ?? [] where files[question] == nil {
+            guard let node = nodes[tid] else { continue }
+            for question in ([node] + (node.members ?? [])).flatMap(\.target.questions) where files[question] == nil {
                 if seen.insert(question).inserted { wanted.append(question) }
             }
         }
@@ -101,6 +109,60 @@ struct Investigation {
         }
         for lock in answer.locks where wanted.indices.contains(lock.question) {
             locks[wanted[lock.question], default: []].append(lock)
+        }
+    }
+
+    /// Expands poll, select and epoll: which descriptors, and what each of them is.
+    private mutating func askSets(
+        _ frontier: [Int], _ source: inout some HolderSource, _ risky: inout some RiskyReading, _ identifier: Identifier
+    ) {
+        var questions: Set<RiskyQuestion> = []
+        var sets: [(node: Node, call: SystemCall)] = []
+        for tid in frontier {
+            guard let node = nodes[tid], node.target == .open, node.members == nil, !node.record.hasLeft,
+                node.record.kind == .systemCall, let call = node.call.call
+            else { continue }
+            let asked = Sets.questions(node.record, call)
+            guard !asked.isEmpty else { continue }
+            questions.formUnion(asked)
+            sets.append((node, call))
+        }
+        guard !sets.isEmpty, !timedOut else { return }
+        let answers = risky.answer(Array(questions))
+        var wanted: [FileQuestion] = []
+        var places: [FileQuestion: Int] = [:]
+        var members: [(node: Node, members: [Sets.Member])] = []
+        for (node, call) in sets {
+            guard let found = Sets.members(node.record, call, answers) else { continue }
+            node.hasMoreMembers = found.isCut
+            members.append((node, found.members))
+            for member in found.members {
+                let question = FileQuestion.descriptor(pid: node.pid, member.descriptor)
+                guard places[question] == nil else { continue }
+                places[question] = wanted.count
+                wanted.append(question)
+            }
+        }
+        var objects: [Int: KernelObject] = [:]
+        if !wanted.isEmpty {
+            guard let answer = source.files(wanted) else {
+                timedOut = true
+                return
+            }
+            for member in answer.members { objects[member.question] = member.object }
+        }
+        for (node, members) in members {
+            node.members = members.compactMap { member in
+                let place = places[.descriptor(pid: node.pid, member.descriptor)]
+                guard let object = place.flatMap({ objects[$0] }), let call = node.call.call else { return nil }
+                var alone = node.call
+                // poll says which direction, and a name is what tells directions apart further on
+                alone.call = call
+                alone.call?.name = member.reads || !member.writes ? "read" : "write"
+                alone.call?.timeoutNanoseconds = nil
+                alone.resource = identifier.resource(of: object, descriptor: member.descriptor)
+                return Node(node.record.waiting(for: object, descriptor: member.descriptor), alone, isMember: true)
+            }
         }
     }
 
@@ -134,11 +196,13 @@ struct Investigation {
         var wanted: Set<ViewQuestion> = []
         for tid in frontier {
             guard let node = nodes[tid] else { continue }
-            wanted.formUnion(node.target.views(of: node.record))
-            for question in node.target.questions {
-                for file in files[question] ?? [] where concerns(file, node) { wanted.insert(.process(file.pid)) }
-                for lock in locks[question] ?? [] {
-                    if let waiter = lock.waiter, waiter != tid { wanted.insert(.thread(waiter)) }
+            for node in [node] + (node.members ?? []) {
+                wanted.formUnion(node.target.views(of: node.record))
+                for question in node.target.questions {
+                    for file in files[question] ?? [] where concerns(file, node) { wanted.insert(.process(file.pid)) }
+                    for lock in locks[question] ?? [] {
+                        if let waiter = lock.waiter, waiter != tid { wanted.insert(.thread(waiter)) }
+                    }
                 }
             }
             switch node.futex {
@@ -185,8 +249,7 @@ struct Investigation {
 
     // MARK: - answers
 
-    private func relation(of tid: Int) -> Relation {
-        guard let node = nodes[tid] else { return Relation() }
+    private func relation(of node: Node) -> Relation {
         var relation = Relation()
         if timedOut, node.target.questions.contains(where: { files[$0] == nil }) {
             relation.unresolved.append("holders=timed_out")

@@ -29,6 +29,15 @@ public struct FileQuestion: Hashable, Sendable {
     /// Listeners of unix sockets by their name's address.
     static func unixListener(name address: UInt64) -> FileQuestion { numbered(BW_KEY_UNIX, address) }
 
+    /// What a descriptor of a process is.
+    static func descriptor(pid: Int, _ descriptor: Int) -> FileQuestion {
+        var raw = bw_key()
+        raw.kind = BW_KEY_FD.rawValue
+        raw.device = UInt32(truncatingIfNeeded: pid)
+        raw.number = UInt64(truncatingIfNeeded: descriptor)
+        return FileQuestion(raw)
+    }
+
     /// The server of a FUSE mount.
     static func fuseServer(device: UInt32) -> FileQuestion {
         var raw = bw_key()
@@ -114,7 +123,7 @@ public enum ViewQuestion: Hashable, Sendable {
 public protocol HolderSource {
     /// One pass over the open files of the host; `nil` when it did not end in time. The answers' `question` is the
     /// place in `questions`.
-    mutating func files(_ questions: [FileQuestion]) -> (files: [OpenFile], locks: [FileLock])?
+    mutating func files(_ questions: [FileQuestion]) -> FileAnswers?
     /// What threads do now.
     mutating func threads(_ questions: [ViewQuestion]) -> [CallRecord]
 }

@@ -93,8 +93,18 @@ public struct Story: Sendable, Equatable {
     public var verdict = Verdict.waiting
     public var reason = Reason.unknown
     public var unresolved: [String] = []
-    /// Members of the deadlock it is in or behind.
+    /// Of a wait for a set: the most suspicious members, and how many there are.
+    public var members: [SetMember] = []
+    public var memberCount = 0
+    public var hasMoreMembers = false
+    /// It is in a deadlock, or behind one.
     public var isInDeadlock = false
 
     public init() {}
+}
+
+/// One descriptor of a set that is waited for.
+public struct SetMember: Sendable, Equatable {
+    public var resource: Resource
+    public var reason: Reason
 }

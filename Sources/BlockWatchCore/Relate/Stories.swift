@@ -123,17 +123,28 @@ struct Stories {
     // MARK: - one call
 
     mutating func story(of tid: Int) -> Story? {
-        guard let node = investigation.nodes[tid], let relation = node.relation else { return nil }
+        guard let node = investigation.nodes[tid] else { return nil }
         var story = Story()
-        story.unresolved = relation.unresolved
         story.reason = judge.reason(of: tid)
+        guard let relation = effective(node) else { return nil }
+        story.unresolved = relation.unresolved
         story.verdict = story.reason.verdict
         let holders = ranked(relation.holders, leadingBackTo: [tid])
         story.holderCount = holders.count
         story.holders = holders.prefix(8).map { described($0) }
         follow(node, &story)
+        if let members = node.members {
+            story.memberCount = members.count
+            story.hasMoreMembers = node.hasMoreMembers
+            story.members = judge.members(of: node).prefix(8).map { member, reason in
+                SetMember(resource: member.call.resource, reason: reason)
+            }
+        }
         return story
     }
+
+    /// What decides over a wait: of a set, the member that makes it more than idle.
+    private func effective(_ node: Investigation.Node) -> Relation? { judge.worst[node.tid]?.relation ?? node.relation }
 
     /// The one that the wait hangs on first: whoever moves may end it; else the worst off; those that are idle, and
     /// those that wait for us in turn, last.
@@ -213,7 +224,7 @@ struct Stories {
         guard let call = node.call.call else { return node.record.kind == .page ? "page fault" : "blocked" }
         let info = SyscallTable.table(for: call.abi)[call.number]
         if info?.class == .time { return "sleeping" }
-        let what = Self.short(node.call.resource)
+        let what = Self.short((judge.worst[node.tid] ?? node).call.resource)
         return what.isEmpty || what == call.name ? call.name : "\(call.name) \(what)"
     }
 
@@ -247,7 +258,8 @@ struct Stories {
             story.chainID = Self.hash(["chain", bootID] + identity)
         }
         while true {
-            guard let relation = node.relation else { break }
+            _ = judge.reason(of: node.tid)
+            guard let relation = effective(node) else { break }
             if let set = deadlockOf[node.tid] {
                 closeCircle(node, set, &steps)
                 story.isInDeadlock = true

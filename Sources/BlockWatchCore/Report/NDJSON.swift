@@ -19,10 +19,12 @@ public struct NDJSON: Sendable {
         var path = 512
         var name = 256
         var holders = 4
+        var members = 8
         var chain = 512
         /// In the order of the contract.
         static let steps: [@Sendable (inout Budget) -> Void] = [
             { $0.stackFrames = 0 },
+            { $0.members = 1 },
             { $0.holders = 1 },
             { $0.chain = 192 },
             { $0.commandLine = 128 },
@@ -164,6 +166,14 @@ public struct NDJSON: Sendable {
     ) {
         json.string("verdict", story.verdict.rawValue)
         json.string("reason", story.reason.rawValue)
+        if !story.members.isEmpty {
+            if budget.members > 0 {
+                json.beginArray("members")
+                for member in story.members.prefix(budget.members) { encode(member) }
+                json.endArray()
+            }
+            if story.memberCount > budget.members || story.hasMoreMembers { truncated.append("members") }
+        }
         if let first = story.holders.first {
             json.beginObject("holder")
             json.integer("pid", first.pid)
@@ -199,6 +209,17 @@ public struct NDJSON: Sendable {
             json.string("chain_id", id)
             json.integer("victims", victims)
         }
+    }
+
+    private mutating func encode(_ member: SetMember) {
+        let resource = member.resource
+        json.beginObject()
+        if let descriptor = resource.descriptor { json.integer("fd", descriptor) }
+        json.string("kind", resource.kind.rawValue)
+        json.string("name", JSONWriter.cut(resource.name, budget: 96, keep: .headAndTail).bytes)
+        if let state = resource.network?.state { json.string("state", state) }
+        json.string("reason", member.reason.rawValue)
+        json.endObject()
     }
 
     private mutating func encode(_ holder: Holder) {

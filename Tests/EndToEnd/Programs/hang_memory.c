@@ -98,6 +98,7 @@ static void serve_one(const struct fuse_server *server, const struct fuse_in_hea
 			announce_death(server->client);
 		break;
 	case FUSE_READ:
+	case FUSE_WRITE:
 	case FUSE_FORGET:
 	case FUSE_BATCH_FORGET:
 	case FUSE_INTERRUPT: break;
@@ -146,6 +147,20 @@ static void open_and_be_killed(const char *path) {
 	kill(getpid(), SIGKILL);
 }
 
+// A second writer waits in the kernel for the inode's lock, which the first one keeps until the server answers.
+static void write_behind(const char *path) {
+	int fd = must(open(path, O_WRONLY), "open");
+	pid_t first = fork_bound();
+	if (first == 0)
+		_exit(write(fd, "x", 1) + 3);
+	sleep_ms(200);
+	say_file(fd, "file", path);
+	say_number("holder_pid", first);
+	hang_in(write, fd, "y", 1L);
+}
+
+static void fuse_write_lock(void) { serve_fuse((struct fuse_server){.direct = false, .answers_flush = true}, write_behind); }
+
 static void fuse_read(void) { serve_fuse((struct fuse_server){.direct = true, .answers_flush = true}, read_file); }
 static void fuse_read_cached(void) { serve_fuse((struct fuse_server){.direct = false, .answers_flush = true}, read_file); }
 static void fuse_flush_exit(void) { serve_fuse((struct fuse_server){.direct = true}, open_and_exit); }
@@ -156,6 +171,7 @@ const struct mode memory_modes[] = {
 	{"userfaultfd-read", userfaultfd_read, "read of a file into such a page"},
 	{"fuse-read", fuse_read, "read of a FUSE file whose server never answers"},
 	{"fuse-read-cached", fuse_read_cached, "the same through the page cache"},
+	{"fuse-write-lock", fuse_write_lock, "a write that waits in D for the inode's lock"},
 	{"fuse-flush-exit", fuse_flush_exit, "a child exits and hangs in closing a FUSE file"},
 	{"fuse-flush-kill", fuse_flush_kill, "a child is killed by SIGKILL and hangs there"},
 	{0},

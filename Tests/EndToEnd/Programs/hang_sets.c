@@ -2,6 +2,8 @@
 //
 // Waits for one of several: poll, select, epoll, io_uring.
 #include "hang.h"
+#include <netinet/in.h>
+#include <arpa/inet.h>
 
 #include <fcntl.h>
 #include <linux/io_uring.h>
@@ -185,6 +187,86 @@ static void io_uring_worker(void) {
 	hang_in_ring(&ring);
 }
 
+// What psql, curl and most clients do: connect without blocking, then wait for the set.
+static void poll_connect(void) {
+	int pipe_ends[2];
+	enter_silent_network();
+	make_pipe(pipe_ends);
+	struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(3306)};
+	inet_pton(AF_INET, "10.99.0.5", &address.sin_addr);
+	int fd = must(socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), "socket");
+	connect(fd, (struct sockaddr *)&address, sizeof address);
+	struct pollfd set[] = {{.fd = pipe_ends[0], .events = POLLIN}, {.fd = fd, .events = POLLOUT}};
+	say_kind("poll");
+	say_text("reason", "connect_unanswered");
+	say_number("member_fd", fd);
+	hang_in(poll, set, 2L, -1L);
+}
+
+static int connect_to(struct sockaddr_in *address, int type) {
+	int fd = must(socket(AF_INET, type, 0), "socket");
+	must(connect(fd, (struct sockaddr *)address, sizeof *address), "connect");
+	return fd;
+}
+
+static int listen_on_loopback(struct sockaddr_in *address) {
+	socklen_t length = sizeof *address;
+	*address = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	int fd = must(socket(AF_INET, SOCK_STREAM, 0), "socket");
+	must(bind(fd, (struct sockaddr *)address, length), "bind");
+	must(listen(fd, 5), "listen");
+	must(getsockname(fd, (struct sockaddr *)address, &length), "getsockname");
+	return fd;
+}
+
+// A client whose server has read the request and never answers.
+static void epoll_silent_server(void) {
+	struct sockaddr_in address;
+	struct epoll_event events[4], event = {.events = EPOLLIN};
+	int ready[2], listener = listen_on_loopback(&address);
+	char byte;
+	make_pipe(ready);
+	pid_t server = fork_bound();
+	if (server == 0) {
+		int client = must(accept(listener, NULL, NULL), "accept");
+		must(read(client, &byte, 1), "read");
+		must(write(ready[1], "x", 1), "write");
+		for (;;)
+			pause();
+	}
+	close(listener);
+	int fd = connect_to(&address, SOCK_STREAM), timer = must(eventfd(0, 0), "eventfd");
+	int set = must(epoll_create1(0), "epoll_create1");
+	must(epoll_ctl(set, EPOLL_CTL_ADD, timer, &event), "epoll_ctl");
+	must(epoll_ctl(set, EPOLL_CTL_ADD, fd, &event), "epoll_ctl");
+	must(write(fd, "x", 1), "write");
+	must(read(ready[0], &byte, 1), "read");
+	say_fd(set, "epoll");
+	say_text("reason", "reply_pending");
+	say_number("member_fd", fd);
+	say_number("holder_pid", server);
+	hang_in(epoll_wait, set, events, 4L, -1L);
+}
+
+// A server at rest: it listens, and has answered its one client.
+static void epoll_idle_server(void) {
+	struct sockaddr_in address;
+	struct epoll_event events[4], event = {.events = EPOLLIN};
+	int listener = listen_on_loopback(&address);
+	int client = connect_to(&address, SOCK_STREAM), fd = must(accept(listener, NULL, NULL), "accept");
+	char byte;
+	must(write(client, "x", 1), "write");
+	must(read(fd, &byte, 1), "read");
+	must(write(fd, "y", 1), "write");
+	must(read(client, &byte, 1), "read");
+	int set = must(epoll_create1(0), "epoll_create1");
+	must(epoll_ctl(set, EPOLL_CTL_ADD, listener, &event), "epoll_ctl");
+	must(epoll_ctl(set, EPOLL_CTL_ADD, fd, &event), "epoll_ctl");
+	say_fd(set, "epoll");
+	say_text("reason", "event_loop");
+	hang_in(epoll_wait, set, events, 4L, -1L);
+}
+
 const struct mode set_modes[] = {
 	{"poll", poll_call, "poll of a pipe, an eventfd and a unix socket"},
 	{"poll-simple", poll_simple, "poll of a pipe for an hour (restart_syscall after SIGSTOP, SIGCONT)"},
@@ -195,5 +277,8 @@ const struct mode set_modes[] = {
 	{"pidfd-poll", pidfd_poll, "poll of a child's pidfd"},
 	{"io-uring-enter", io_uring_wait, "io_uring_enter for a completion that never comes"},
 	{"io-uring-worker", io_uring_worker, "the same, while an io worker thread opens a FIFO"},
+	{"poll-connect", poll_connect, "poll of a connect that is never answered"},
+	{"epoll-silent-server", epoll_silent_server, "epoll_wait of a client whose server never answers"},
+	{"epoll-idle-server", epoll_idle_server, "epoll_wait of a server that has nothing to do"},
 	{0},
 };

@@ -1,0 +1,111 @@
+/// The descriptors that poll, select and epoll wait for, from the process's memory and from fdinfo.
+enum Sets {
+    struct Member: Equatable {
+        var descriptor: Int
+        var reads, writes: Bool
+    }
+
+    /// At most so many members of a set are looked at.
+    static let mostMembers = 256
+    private static let mostDescriptors = 65_536
+
+    /// What is to be read to know the members; empty for sets that cannot be expanded.
+    static func questions(_ record: CallRecord, _ call: SystemCall) -> [RiskyQuestion] {
+        guard call.arguments.count >= 4 else { return [] }
+        let pid = Int32(clamping: record.procPID)
+        let arguments = call.arguments
+        switch kind(call) {
+        case .poll:
+            let count = Int(min(arguments[1], UInt64(mostDescriptors)))
+            return count == 0 ? [] : [.memory(pid: pid, address: arguments[0], length: count * 8)]
+        case .select:
+            let bytes = bitmapBytes(call)
+            return [arguments[1], arguments[2]].filter { $0 != 0 && bytes > 0 }
+                .map { .memory(pid: pid, address: $0, length: bytes) }
+        case .epoll:
+            return [
+                .descriptorInfo(
+                    pid: pid, tid: Int32(clamping: record.procTID),
+                    descriptor: Int32(truncatingIfNeeded: arguments[0]))
+            ]
+        case .other: return []
+        }
+    }
+
+    /// - Returns: the members in order, and whether there are more than were looked at; `nil` if they are not known.
+    static func members(
+        _ record: CallRecord, _ call: SystemCall, _ answers: [RiskyQuestion: RiskyAnswer]
+    ) -> (members: [Member], isCut: Bool)? {
+        let questions = questions(record, call)
+        var texts: [[UInt8]] = []
+        for question in questions {
+            guard case .bytes(let bytes) = answers[question] else { return nil }
+            texts.append(bytes)
+        }
+        let all: [Member]
+        switch kind(call) {
+        case .poll: all = texts.first.map(pollMembers) ?? []
+        case .select:
+            // the questions are those of the two sets that are there
+            let readers = call.arguments[1] != 0 ? texts.first : nil
+            let writers = call.arguments[2] != 0 ? texts.last : nil
+            all = selectMembers(readers: readers, writers: writers, below: Int(clamping: call.arguments[0]))
+        case .epoll:
+            guard let text = texts.first else { return nil }
+            all = epollMembers(text)
+        case .other: return nil
+        }
+        return (Array(all.prefix(mostMembers)), all.count > mostMembers)
+    }
+
+    private enum Kind { case poll, select, epoll, other }
+
+    private static func kind(_ call: SystemCall) -> Kind {
+        switch call.name {
+        case "poll", "ppoll", "ppoll_time64": .poll
+        case "select", "pselect6", "_newselect", "pselect6_time64": .select
+        case "epoll_wait", "epoll_pwait", "epoll_pwait2": .epoll
+        default: .other
+        }
+    }
+
+    /// `struct pollfd` in a row; negative descriptors are ignored, as the kernel does.
+    static func pollMembers(_ memory: [UInt8]) -> [Member] {
+        stride(from: 0, to: memory.count - memory.count % 8, by: 8).compactMap { at in
+            guard let descriptor = UserMemory.integer(memory, at: at, size: 4), descriptor >= 0,
+                let events = UserMemory.integer(memory, at: at + 4, size: 2)
+            else { return nil }
+            // POLLIN, POLLPRI, POLLRDNORM, POLLRDHUP; POLLOUT, POLLWRNORM
+            return Member(descriptor: Int(descriptor), reads: events & 0x2043 != 0, writes: events & 0x104 != 0)
+        }
+    }
+
+    private static func bitmapBytes(_ call: SystemCall) -> Int {
+        let count = min(Int(clamping: call.arguments[0]), mostDescriptors)
+        return (count + 63) / 64 * 8
+    }
+
+    static func selectMembers(readers: [UInt8]?, writers: [UInt8]?, below count: Int) -> [Member] {
+        func isSet(_ bitmap: [UInt8]?, _ descriptor: Int) -> Bool {
+            guard let bitmap, descriptor / 8 < bitmap.count else { return false }
+            return bitmap[descriptor / 8] >> UInt8(descriptor % 8) & 1 != 0
+        }
+        return (0..<max(0, min(count, mostDescriptors))).compactMap { descriptor in
+            let reads = isSet(readers, descriptor)
+            let writes = isSet(writers, descriptor)
+            return reads || writes ? Member(descriptor: descriptor, reads: reads, writes: writes) : nil
+        }
+    }
+
+    /// Lines `tfd:        5 events:       19 data: ...`; the events in hexadecimal.
+    static func epollMembers(_ text: [UInt8]) -> [Member] {
+        text.split(separator: UInt8(ascii: "\n")).compactMap { line in
+            let fields = line.split { $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\t") }
+            guard fields.count >= 4, fields[0].elementsEqual("tfd:".utf8), fields[2].elementsEqual("events:".utf8),
+                let descriptor = Int(String(decoding: fields[1], as: UTF8.self)), descriptor >= 0,
+                let events = UInt64(String(decoding: fields[3], as: UTF8.self), radix: 16)
+            else { return nil }
+            return Member(descriptor: descriptor, reads: events & 0x2043 != 0, writes: events & 0x104 != 0)
+        }
+    }
+}
