@@ -20,6 +20,7 @@ struct Settings: Sendable {
     var logLevel: Log.Level
     var filter: Filter
     var ignoreRules: [IgnoreRule]
+    var verdicts: Set<Verdict>
     /// As given, for the `started` record.
     var commandLineOptions: [String]
 
@@ -63,6 +64,7 @@ struct Settings: Sendable {
             }
         filter = options.filters.filter
         ignoreRules = rules
+        verdicts = options.verdicts
         commandLineOptions = arguments
     }
 

@@ -67,7 +67,7 @@ struct Watch: ~Copyable {
             Pipeline.Settings(
                 thresholdNanoseconds: settings.thresholdNanoseconds, newOnly: settings.newOnly,
                 repeatNanoseconds: settings.repeatNanoseconds, maxRate: settings.maxRate, filter: settings.filter,
-                ignoreRules: settings.ignoreRules),
+                ignoreRules: settings.ignoreRules, verdicts: settings.verdicts),
             identifier: Identifier(
                 procFS: host.procFS, users: host.users,
                 settings: Identifier.Settings(

@@ -27,8 +27,11 @@ struct WatchOptions: ParsableArguments {
     @Option(help: "Append to this file; reopened on SIGHUP and when it was moved away.")
     var output: String?
 
-    @Flag(help: "Calls that are idle by design too. Verdicts are not judged yet: every blocked call is shown anyway.")
+    @Flag(help: "Calls that are idle by design too.")
     var all = false
+
+    @Option(help: "Only these verdicts: deadlock, stuck, waiting, idle; lists with commas.", transform: Self.verdicts)
+    var verdict: Set<Verdict>?
 
     @OptionGroup var filters: FilterOptions
 
@@ -80,6 +83,23 @@ struct WatchOptions: ParsableArguments {
         return value
     }
 
+    /// The verdicts that are written.
+    var verdicts: Set<Verdict> {
+        all ? Set(Verdict.allCases) : verdict ?? [.deadlock, .stuck, .waiting]
+    }
+
+    static func verdicts(_ text: String) throws -> Set<Verdict> {
+        let names = FilterField.elements(text)
+        let known = Verdict.allCases.map(\.rawValue).joined(separator: ", ")
+        return Set(
+            try names.map { name in
+                guard let verdict = Verdict(rawValue: name) else {
+                    throw ValidationError("there is no verdict \(name); there are \(known)")
+                }
+                return verdict
+            })
+    }
+
     private static func span(_ text: String) throws -> Span {
         if text == "never" { return Span(nanoseconds: nil) }
         let value = try duration(text)
@@ -119,6 +139,9 @@ struct FilterOptions: ParsableArguments {
     @Option(name: .customLong("path"), help: "Only these files and unix sockets.") var paths: [String] = []
     @Option(name: .customLong("port"), help: "Only these local or peer ports.") var ports: [String] = []
 
+    @Option(name: .customLong("reason"), help: "Only these reasons: lock_held, reply_pending, ...")
+    var reasons: [String] = []
+
     @Option(name: .customLong("exclude-syscall"), help: "Not these; the same for each of the above.")
     var excludedSyscalls: [String] = []
     @Option(name: .customLong("exclude-pid"), help: .hidden) var excludedPIDs: [String] = []
@@ -129,13 +152,14 @@ struct FilterOptions: ParsableArguments {
     @Option(name: .customLong("exclude-container"), help: .hidden) var excludedContainers: [String] = []
     @Option(name: .customLong("exclude-path"), help: .hidden) var excludedPaths: [String] = []
     @Option(name: .customLong("exclude-port"), help: .hidden) var excludedPorts: [String] = []
+    @Option(name: .customLong("exclude-reason"), help: .hidden) var excludedReasons: [String] = []
 
     /// The lists, by field: included and excluded.
     var lists: [(field: FilterField, option: String, values: [String], isExclusion: Bool)] {
-        let included = [syscalls, pids, comms, users, cgroups, units, containers, paths, ports]
+        let included = [syscalls, pids, comms, users, cgroups, units, containers, paths, ports, reasons]
         let excluded = [
             excludedSyscalls, excludedPIDs, excludedComms, excludedUsers, excludedCgroups, excludedUnits,
-            excludedContainers, excludedPaths, excludedPorts,
+            excludedContainers, excludedPaths, excludedPorts, excludedReasons,
         ]
         return zip(FilterField.allCases, included).map { ($0, "--\($0.rawValue)", $1, false) }
             + zip(FilterField.allCases, excluded).map { ($0, "--exclude-\($0.rawValue)", $1, true) }

@@ -11,11 +11,14 @@ public struct Pipeline {
         public var maxRate: UInt64
         public var filter: Filter
         public var ignoreRules: [IgnoreRule]
+        /// Those that are written.
+        public var verdicts: Set<Verdict>
 
         public init(
             thresholdNanoseconds: UInt64, newOnly: Bool, repeatNanoseconds: UInt64?, maxRate: UInt64,
-            filter: Filter, ignoreRules: [IgnoreRule]
+            filter: Filter, ignoreRules: [IgnoreRule], verdicts: Set<Verdict> = Set(Verdict.allCases)
         ) {
+            self.verdicts = verdicts
             self.thresholdNanoseconds = thresholdNanoseconds
             self.newOnly = newOnly
             self.repeatNanoseconds = repeatNanoseconds
@@ -225,18 +228,19 @@ public struct Pipeline {
         }
     }
 
-    /// Written calls whose last look is a second old; fresh records of those that are still the same.
+    /// Calls whose last look is a second old, also idle ones, which may have ceased to be; fresh records of those that
+    /// are still the same.
     private mutating func lookAgain(
         except new: Set<UInt64>, source: inout some HolderSource, risky: inout some RiskyReading, clock: ClockReading
     ) -> [(CallRecord, BlockedCall)] {
         guard clock.monotonic >= nextLook else { return [] }
         nextLook = clock.monotonic + 1_000_000_000
         let old = open.values
-            .filter { $0.isWritten && !new.contains($0.call.id) && $0.lookedAt + 1_000_000_000 <= clock.monotonic }
+            .filter { $0.story != nil && !new.contains($0.call.id) && $0.lookedAt + 1_000_000_000 <= clock.monotonic }
             .sorted { $0.lookedAt < $1.lookedAt }.prefix(Self.mostRelooks)
         guard !old.isEmpty else { return [] }
         let records = source.threads(old.map { .thread($0.call.process.tid) }).filter { record in
-            open[record.id]?.isWritten == true
+            open[record.id]?.story != nil
         }
         let calls = identifier.identify(records, clock: clock, isBrief: true, risky: &risky)
         return zip(records, calls).map { record, fresh in
@@ -259,6 +263,10 @@ public struct Pipeline {
             open[record.id] = nil
             defer { count(known.story, -1) }
             let whole = closing.nowNanoseconds - min(known.call.startNanoseconds, closing.nowNanoseconds)
+            if let reason = hidden(known.call, whole, story) {
+                totals.hidden[reason, default: 0] += 1
+                return
+            }
             guard rate.admit(at: clock.monotonic) else {
                 totals.hidden["max_rate", default: 0] += 1
                 return
@@ -270,6 +278,10 @@ public struct Pipeline {
         }
         let isChanged = old.map { ($0.verdict, $0.reason) != (story.verdict, story.reason) } ?? false
         guard isNew || isChanged else { return }
+        if !known.isWritten, let reason = hidden(known.call, duration, story) {
+            if old == nil { totals.hidden[reason, default: 0] += 1 }
+            return
+        }
         guard rate.admit(at: clock.monotonic) else {
             totals.hidden["max_rate", default: 0] += 1
             return
@@ -315,13 +327,14 @@ public struct Pipeline {
 
     private mutating func slow(_ call: BlockedCall, _ record: CallRecord, _ clock: ClockReading) {
         let duration = record.nowNanoseconds - call.startNanoseconds
-        if let reason = hidden(call, duration) {
+        let story = judged(record, call)
+        if let reason = hidden(call, duration, story) {
             totals.hidden[reason, default: 0] += 1
         } else if !rate.admit(at: clock.monotonic) {
             totals.hidden["max_rate", default: 0] += 1
         } else {
             totals.slow += 1
-            say(.slow, call, judged(record, call), duration: duration, result: record.result, clock)
+            say(.slow, call, story, duration: duration, result: record.result, clock)
         }
     }
 
@@ -360,9 +373,11 @@ public struct Pipeline {
     }
 
     /// Why a call is not to be written: the option's name; `nil` if it is.
-    private func hidden(_ call: BlockedCall, _ duration: UInt64) -> String? {
+    private func hidden(_ call: BlockedCall, _ duration: UInt64, _ story: Story? = nil) -> String? {
         if settings.newOnly, call.startSource == .lastRan, call.startNanoseconds < startedAt { return "new_only" }
-        let subject = subject(call, duration)
+        var subject = subject(call, duration)
+        subject.reason = story?.reason.rawValue
+        if let story, !settings.verdicts.contains(story.verdict) { return "verdict" }
         if !settings.filter.admits(subject) { return "filter" }
         return settings.ignoreRules.first { $0.ignores(subject) }.map { "ignore.\($0.name)" }
     }

@@ -189,7 +189,7 @@ import Testing
         #expect(lines.isEmpty)
         #expect(error.contains("hostPID: true"), "\(error)")
         let script =
-            "sleep 60 & exec \(Built.blockwatch) --threshold 500ms --scope namespace --duration 2s --format ndjson"
+            "sleep 60 & exec \(Built.blockwatch) --threshold 500ms --all --scope namespace --duration 2s --format ndjson"
         let (answer, output, trouble) = try await run(inside + ["/bin/sh", "-c", script], "/usr/bin/unshare")
         #expect(answer == 0, "\(trouble)")
         let records = output.compactMap(Fields.init)

@@ -192,9 +192,11 @@ final class Watcher: Sendable {
 
     /// Runs it until `body` is done, ends it with SIGTERM, and holds every line against the schema.
     static func run<T>(
-        _ arguments: [String], environment: [String: String] = [:], _ body: (Watcher) async throws -> T
+        _ arguments: [String], environment: [String: String] = [:], all: Bool = true,
+        _ body: (Watcher) async throws -> T
     ) async throws -> T {
-        let child = try Child(Built.blockwatch, arguments + ["--format", "ndjson"], environment: environment)
+        let child = try Child(
+            Built.blockwatch, arguments + ["--format", "ndjson"] + (all ? ["--all"] : []), environment: environment)
         let watcher = Watcher(child)
         do {
             _ = try await watcher.record("started") { $0.action == "started" }

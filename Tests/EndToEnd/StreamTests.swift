@@ -80,7 +80,7 @@ import Testing
                     }
                 }
                 let text = try Child(
-                    Built.blockwatch, ["--threshold", "500ms", "--format", "text", "--duration", "2s"])
+                    Built.blockwatch, ["--threshold", "500ms", "--all", "--format", "text", "--duration", "2s"])
                 #expect(try await text.exitCode() == 0)
                 #expect(text.lines.contains { $0.contains("[\(hanging.pid)]") })
                 #expect(!text.lines.joined().unicodeScalars.contains { $0.value < 0x20 || $0.value == 0x7f })

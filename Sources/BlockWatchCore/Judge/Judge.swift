@@ -41,23 +41,44 @@ struct Judge {
     mutating func reason(of tid: Int) -> Reason {
         if let reason = known[tid] { return reason }
         guard let node = investigation.nodes[tid] else { return .unknown }
-        // a circle that something could break: those who wait in it wait for somebody
-        guard inProgress.insert(tid).inserted else { return .peerWaiting }
-        defer { inProgress.remove(tid) }
+        let isOutermost = inProgress.isEmpty
+        if isOutermost { effort = 0 }
+        effort += 1
+        guard effort < Self.mostEffort, inProgress.insert(tid).inserted else {
+            sawCircle = true
+            return .peerWaiting
+        }
+        let before = sawCircle
+        sawCircle = false
+        defer {
+            inProgress.remove(tid)
+            sawCircle = sawCircle || before
+        }
         let relation = node.relation ?? Relation()
         for rule in Self.rules {
             if let reason = rule.decide(&self, node, relation) {
-                known[tid] = reason
+                // what was found out inside of a circle holds from where it was entered only
+                if isOutermost || !sawCircle { known[tid] = reason }
                 return reason
             }
         }
         return .unknown
     }
 
+    private var sawCircle = false
+    private var effort = 0
+    private static let mostEffort = 20_000
+    /// Threads whose every other end waits for them in turn, as far as is known inside of that circle.
+    private var circular: Set<Int> = []
+
     // MARK: - how the other end does
 
     /// What a holder does, as far as those who wait for it are concerned.
-    enum Standing: Equatable { case moving, sleeping, stuck, waiting, idle }
+    enum Standing: Equatable {
+        case moving, sleeping, stuck, waiting, idle
+        /// It waits for whoever asks.
+        case circular
+    }
 
     mutating func standing(of tid: Int) -> Standing {
         guard let node = investigation.nodes[tid] else { return .moving }
@@ -69,7 +90,13 @@ struct Judge {
         }
         if node.duration < movedWithin, node.target != .stopped, !deadlocked.contains(tid) { return .moving }
         if isTimer(node) { return .sleeping }
-        switch reason(of: tid).verdict {
+        if inProgress.contains(tid) {
+            sawCircle = true
+            return .circular
+        }
+        let reason = reason(of: tid)
+        if circular.remove(tid) != nil, !inProgress.isEmpty { return .circular }
+        switch reason.verdict {
         case .deadlock, .stuck: return .stuck
         case .waiting: return .waiting
         case .idle: return .idle
@@ -80,18 +107,26 @@ struct Judge {
     private var movedWithin: UInt64 { min(thresholdNanoseconds / 4, 1_000_000_000) }
 
     private var standings: [Investigation.Party: Standing] = [:]
+    private var partiesInProgress: Set<Investigation.Party> = []
 
     mutating func standing(of holder: Holder) -> Standing {
         let party = investigation.party(holder)
         if let known = standings[party] { return known }
-        // while it is being found out, in a circle: those who wait there wait for somebody
-        standings[party] = .waiting
+        guard partiesInProgress.insert(party).inserted else {
+            sawCircle = true
+            return .circular
+        }
+        defer { partiesInProgress.remove(party) }
+        let before = sawCircle
+        sawCircle = false
         let found = together(holder)
-        standings[party] = found
+        if !sawCircle { standings[party] = found }
+        sawCircle = sawCircle || before
         return found
     }
 
-    /// The threads of a holder together: one that moves is enough, and those that are idle by design do not count.
+    /// The threads of a holder together: one that moves is enough, those that are idle by design do not count, and
+    /// those that wait for whoever asks say nothing.
     private mutating func together(_ holder: Holder) -> Standing {
         guard let threads = investigation.threads(of: holder) else {
             return investigation.isTooLarge(holder.pid) ? .waiting : .moving
@@ -99,7 +134,9 @@ struct Judge {
         var seen: [Standing] = []
         for tid in threads { seen.append(standing(of: tid)) }
         if seen.contains(.moving) { return .moving }
-        let busy = seen.filter { $0 != .idle }
+        let telling = seen.filter { $0 != .circular }
+        if telling.isEmpty { return .circular }
+        let busy = telling.filter { $0 != .idle }
         if busy.isEmpty { return .idle }
         if busy.allSatisfy({ $0 == .stuck }) { return .stuck }
         return busy.contains(.waiting) ? .waiting : .sleeping
@@ -247,7 +284,12 @@ struct Judge {
         }
         // somebody of its own process can write to it: its threads talk among themselves
         if relation.holders.allSatisfy({ $0.pid == node.pid }) { return .parked }
-        let all = allStandings(relation)
+        var all = allStandings(relation)
+        if all.allSatisfy({ $0 == .circular }) {
+            if !node.isMember { circular.insert(node.tid) }
+            return .peerStuck
+        }
+        all.removeAll { $0 == .circular }
         if all.allSatisfy({ $0 == .stuck }) { return .peerStuck }
         if isOutstanding { return .replyPending }
         if isServer { return nil }

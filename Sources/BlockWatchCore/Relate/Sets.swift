@@ -3,6 +3,21 @@ enum Sets {
     struct Member: Equatable {
         var descriptor: Int
         var reads, writes: Bool
+
+        init(descriptor: Int, reads: Bool, writes: Bool) {
+            self.descriptor = descriptor
+            self.reads = reads
+            self.writes = writes
+        }
+
+        /// `nil` where only the end of the connection is waited for: that is no wait for anybody.
+        init?(_ descriptor: Int, events: UInt64) {
+            // POLLIN, POLLPRI, POLLRDNORM, POLLRDHUP; POLLOUT, POLLWRNORM
+            let reads = events & 0x2043 != 0
+            let writes = events & 0x104 != 0
+            guard reads || writes else { return nil }
+            self.init(descriptor: descriptor, reads: reads, writes: writes)
+        }
     }
 
     /// At most so many members of a set are looked at.
@@ -75,8 +90,7 @@ enum Sets {
             guard let descriptor = UserMemory.integer(memory, at: at, size: 4), descriptor >= 0,
                 let events = UserMemory.integer(memory, at: at + 4, size: 2)
             else { return nil }
-            // POLLIN, POLLPRI, POLLRDNORM, POLLRDHUP; POLLOUT, POLLWRNORM
-            return Member(descriptor: Int(descriptor), reads: events & 0x2043 != 0, writes: events & 0x104 != 0)
+            return Member(Int(descriptor), events: UInt64(truncatingIfNeeded: events))
         }
     }
 
@@ -105,7 +119,7 @@ enum Sets {
                 let descriptor = Int(String(decoding: fields[1], as: UTF8.self)), descriptor >= 0,
                 let events = UInt64(String(decoding: fields[3], as: UTF8.self), radix: 16)
             else { return nil }
-            return Member(descriptor: descriptor, reads: events & 0x2043 != 0, writes: events & 0x104 != 0)
+            return Member(descriptor, events: events)
         }
     }
 }

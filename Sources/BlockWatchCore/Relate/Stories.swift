@@ -160,6 +160,7 @@ struct Stories {
                 case .waiting: isBack ? 5 : 2
                 case .sleeping: 3
                 case .idle: 4
+                case .circular: 5
                 }
             // who has a lock comes before those who only stand in line for it
             ranks.append((rank + (holder.isQueued ? 10 : 0), place))

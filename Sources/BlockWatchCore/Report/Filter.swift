@@ -15,10 +15,12 @@ public struct FilterSubject: Sendable {
     public var path: String?
     public var ports: [Int]
     public var durationNanoseconds: UInt64
+    /// `nil` until it is judged.
+    public var reason: String?
 
     public init(
         syscall: String?, pid: Int, tid: Int, names: [String], userID: Int, userName: String?, cgroup: String?,
-        unit: String?, container: String?, path: String?, ports: [Int], durationNanoseconds: UInt64
+        unit: String?, container: String?, path: String?, ports: [Int], durationNanoseconds: UInt64, reason: String? = nil
     ) {
         self.syscall = syscall
         self.pid = pid
@@ -32,12 +34,13 @@ public struct FilterSubject: Sendable {
         self.path = path
         self.ports = ports
         self.durationNanoseconds = durationNanoseconds
+        self.reason = reason
     }
 }
 
 /// What a filter can ask for; the names are those of the options and of ignore rules.
 public enum FilterField: String, CaseIterable, Sendable {
-    case syscall, pid, comm, user, cgroup, unit, container, path, port
+    case syscall, pid, comm, user, cgroup, unit, container, path, port, reason
 
     /// - Throws: ``FilterError`` for a value that can never match.
     public func check(_ value: String) throws(FilterError) {
@@ -53,6 +56,10 @@ public enum FilterField: String, CaseIterable, Sendable {
             guard value.utf8.count >= Self.shortestID || Self.isPattern(value) else {
                 throw FilterError(
                     "\(value) is too short: \(Self.shortestID) characters of the id at the least, or a pattern")
+            }
+        case .reason:
+            guard Reason.allCases.contains(where: { glob(value, $0.rawValue) }) else {
+                throw FilterError("there is no reason \(value); SCHEMA.md lists them")
             }
         default: break
         }
@@ -90,6 +97,7 @@ public enum FilterField: String, CaseIterable, Sendable {
             }
         case .path: values.contains { glob($0, subject.path) }
         case .port: values.contains { value in Int(value).map(subject.ports.contains) ?? false }
+        case .reason: values.contains { glob($0, subject.reason) }
         }
     }
 }
@@ -118,7 +126,7 @@ public struct Filter: Sendable, Equatable {
     }
 
     public func admits(_ subject: FilterSubject) -> Bool {
-        include.allSatisfy { $0.key.matches($0.value, subject) }
+        include.allSatisfy { $0.key == .reason && subject.reason == nil || $0.key.matches($0.value, subject) }
             && !exclude.contains { $0.key.matches($0.value, subject) }
     }
 
