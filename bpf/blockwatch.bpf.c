@@ -29,6 +29,7 @@ struct instance {
 	const u64 *args;
 	u32 number, abi, kind;
 	u32 type, flags;
+	u32 renewals;
 	s64 result;
 };
 
@@ -43,6 +44,7 @@ static __always_inline long report(struct workspace *room, struct task_struct *t
 	call->now_ns = bpf_ktime_get_ns();
 	call->start_ns = stamp_to_ns(what->stamp, clock, call->now_ns);
 	call->result = what->result;
+	call->renewals = what->renewals;
 	call->ip = what->ip;
 	call->sp = what->sp;
 	call->number = what->number;
@@ -141,6 +143,29 @@ static __always_inline bool same_place(const struct parked_call *parked, struct 
 	return parked->args[0] == args[0] && parked->args[1] == args[1] && parked->args[2] == args[2];
 }
 
+/* Time-outs that renew for ever are one wait, as long as the thread does nothing else between. */
+static __noinline bool renew(struct task_struct *task, struct thread_state *state, struct pt_regs *regs, u32 number,
+			     u32 abi)
+{
+	struct parked_call ended = state->renewed;
+
+	state->has_renewed = 0;
+	ended.stamp = take(&state->renewed.stamp);
+	if (!ended.stamp)
+		return false;
+	if (same_place(&ended, regs, number, abi)) {
+		state->number = number;
+		state->abi = abi;
+		state->restarted = 0;
+		state->stamp = ended.stamp;
+		return true;
+	}
+	state->renewals = 0;
+	if (ended.stamp & STAMP_REPORTED)
+		say_closed(state, id_of(task, ended.stamp, ended.number), BW_CLOSE_RETURNED, 0);
+	return false;
+}
+
 /* Entry off the fast path: a call is interrupted, was seen parked, or its exit was missed.
  * True if this entry goes on with a call that has its stamp already. */
 static __noinline bool enter_slowly(struct task_struct *task, struct thread_state *state, struct pt_regs *regs,
@@ -155,6 +180,8 @@ static __noinline bool enter_slowly(struct task_struct *task, struct thread_stat
 	}
 	if (state->has_aside)
 		drop_aside(task, state);
+	if (state->has_renewed && renew(task, state, regs, number, abi))
+		return true;
 	if (state->has_old) {
 		state->has_old = 0;
 		if (same_place(&state->old, regs, number, abi)) {
@@ -245,6 +272,7 @@ static __noinline int leave_handler(struct task_struct *task, struct thread_stat
 static __noinline int leave_slowly(struct task_struct *task, struct thread_state *state, struct pt_regs *regs, s64 ret)
 {
 	struct parked_call ended;
+	u32 renewals = state->renewals;
 
 	ended.stamp = take(&state->stamp);
 	ended.number = state->number;
@@ -261,6 +289,16 @@ static __noinline int leave_slowly(struct task_struct *task, struct thread_state
 	ended.sp = regs_sp(regs);
 	regs_args(regs, ended.abi, ended.args);
 	if (!is_restart(ret)) {
+		u32 class = watched_class(ended.number, ended.abi);
+
+		state->renewals = 0;
+		if (ret == 0 && (class & BW_CLASS_MASK) == BW_CLASS_SET && !state->has_left &&
+		    (ended.stamp & STAMP_REPORTED || !is_sure(ended.stamp, stamp_now()))) {
+			state->renewed = ended;
+			state->renewals = renewals + 1;
+			state->has_renewed = 1;
+			return 0;
+		}
 		finish(task, state, &ended, ret);
 		return 0;
 	}
@@ -303,7 +341,8 @@ int BPF_PROG(on_sys_exit, struct pt_regs *regs, long ret)
 	/* sign-extended by hand: of an i386 call the upper half is not to be relied on */
 	if (abi == BW_ABI_COMPAT)
 		ret = (s32)ret;
-	if (!stamp || stamp & STAMP_REPORTED || is_restart(ret) ||
+	if (!stamp || stamp & STAMP_REPORTED || is_restart(ret) || state->renewals ||
+	    (ret == 0 && (class & BW_CLASS_MASK) == BW_CLASS_SET) ||
 	    stamp_now() - (stamp >> STAMP_SHIFT) >= settings.near_age) {
 		leave_slowly(task, state, regs, ret);
 	} else {
@@ -336,10 +375,13 @@ int BPF_PROG(on_process_exit, struct task_struct *task)
 	stamp = take(&state->old.stamp);
 	if (stamp & STAMP_REPORTED)
 		say_closed(NULL, id_of(task, stamp, state->old.number), BW_CLOSE_ENDED, 0);
+	stamp = take(&state->renewed.stamp);
+	if (stamp & STAMP_REPORTED)
+		say_closed(NULL, id_of(task, stamp, state->renewed.number), BW_CLOSE_RETURNED, 0);
 	stamp = take(&state->aside.stamp);
 	if (stamp & STAMP_REPORTED)
 		say_closed(NULL, id_of(task, stamp, state->aside.kind << 12), BW_CLOSE_ENDED, 0);
-	state->has_left = state->has_old = state->has_aside = 0;
+	state->has_left = state->has_old = state->has_aside = state->has_renewed = 0;
 	return 0;
 }
 
@@ -433,7 +475,12 @@ static __noinline int consider(struct task_struct *task, struct thread_state *st
 static __noinline int scan_stamped(struct task_struct *task, struct thread_state *state, struct pt_regs *regs,
 				   const struct look *now)
 {
-	struct instance what = { .stamp = state->stamp, .number = state->number, .abi = state->abi };
+	struct instance what = {
+		.stamp = state->stamp,
+		.number = state->number,
+		.abi = state->abi,
+		.renewals = state->renewals,
+	};
 	u32 shown = regs_number(regs);
 	u64 args[6];
 

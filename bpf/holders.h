@@ -466,6 +466,7 @@ static __noinline int view_call(struct bw_call *call, struct task_struct *task, 
 		stamp = state->stamp;
 		call->number = state->number;
 		call->abi = state->abi;
+		call->renewals = state->renewals;
 		regs_args(regs, call->abi, call->args);
 	} else if (state && state->has_old && state->old.stamp) {
 		parked = &state->old;
@@ -531,6 +532,7 @@ int view(struct bpf_iter__task *ctx)
 	call->type = BW_RECORD_VIEW;
 	call->id = 0;
 	call->result = 0;
+	call->renewals = 0;
 	call->number = 0;
 	call->abi = 0;
 	call->flags = is_frozen(task, asleep) ? BW_CALL_FROZEN : 0;

@@ -313,7 +313,7 @@ struct bw_call {
 	bw_u32 group;	      /* process group */
 	bw_u32 blocker_pid;   /* of a thread in D: who owns the kernel lock it waits for; 0: not known */
 	bw_u32 threads;	      /* of its process */
-	bw_u32 pad;
+	bw_u32 renewals;      /* the wait ended so often by its own time-out, and was begun again */
 	bw_u64 files;	      /* the table of descriptors: the owner of POSIX locks */
 	char comm[BW_COMM_LEN], leader_comm[BW_COMM_LEN];
 	struct bw_object object;

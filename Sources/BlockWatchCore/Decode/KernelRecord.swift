@@ -170,6 +170,8 @@ public struct CallRecord: Sendable {
     public var isFrozen: Bool { has(BW_CALL_FROZEN) }
     public var isOnCPU: Bool { has(BW_CALL_ON_CPU) }
     public var isSingleThreaded: Bool { has(BW_CALL_SINGLE) }
+    /// How often the wait ended by its own time-out with nothing received, and was begun again at once.
+    public var renewals: Int { Int(raw.renewals) }
     /// How many threads its process has.
     public var threadCount: Int { Int(raw.threads) }
     /// A timer will send its process a signal.

@@ -24,6 +24,8 @@ public struct BlockedCall: Sendable {
         case entry
         /// When the thread last ran: a lower bound of the duration.
         case lastRan = "last_ran"
+        /// The same call was begun again and again since then, each time ended by its own time-out.
+        case renewed
     }
 }
 
@@ -35,6 +37,7 @@ public struct SystemCall: Sendable, Equatable {
     public var arguments: [UInt64]
     /// Its own time-out, nanoseconds, if it has one and it could be read.
     public var timeoutNanoseconds: UInt64?
+    public var renewals: Int? = nil
 }
 
 /// Who waits.

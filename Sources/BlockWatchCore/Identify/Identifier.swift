@@ -91,7 +91,9 @@ public struct Identifier {
             return SystemCall(name: name, number: number, abi: abi, arguments: [])
         case .systemCall:
             let name = info(record)?.name ?? "syscall_\(record.number)"
-            return SystemCall(name: name, number: record.number, abi: abi, arguments: record.arguments)
+            return SystemCall(
+                name: name, number: record.number, abi: abi, arguments: record.arguments,
+                renewals: record.renewals > 0 ? record.renewals : nil)
         }
     }
 
@@ -190,7 +192,7 @@ public struct Identifier {
         }
         return BlockedCall(
             id: record.id, eventID: eventID(record), kind: record.kind,
-            startNanoseconds: record.startNanoseconds, startSource: record.isOlder ? .lastRan : .entry,
+            startNanoseconds: record.startNanoseconds, startSource: record.renewals > 0 ? .renewed : record.isOlder ? .lastRan : .entry,
             process: process, call: call, resource: resource, stack: isStuck(record, resource) ? stack : [],
             unresolved: unresolved,
             isSupervised: stack.contains { $0.hasPrefix("seccomp_do_user_notification") || $0 == "__seccomp_filter" })

@@ -187,7 +187,9 @@ struct Judge {
     }
 
     private func overdue(_ node: Node) -> Reason? {
-        guard let timeout = node.call.call?.timeoutNanoseconds, node.record.kind == .systemCall else { return nil }
+        guard let timeout = node.call.call?.timeoutNanoseconds, node.record.kind == .systemCall,
+            node.record.renewals == 0
+        else { return nil }
         let limit = timeout.addingReportingOverflow(timeout / 10 + 1_000_000_000)
         return !limit.overflow && node.duration > limit.partialValue ? .overdue : nil
     }

@@ -146,6 +146,7 @@ public struct NDJSON: Sendable {
                 if result < 0, let name = ErrnoNames.name(-result) { json.string("error", name) }
             }
             if let timeout = systemCall.timeoutNanoseconds { json.nanoseconds("timeout", timeout) }
+            if let renewals = systemCall.renewals { json.integer("renewals", renewals) }
             json.endObject()
         }
         encode(call.resource, budget, &truncated)

@@ -248,6 +248,19 @@ static void epoll_silent_server(void) {
 	hang_in(epoll_wait, set, events, 4L, -1L);
 }
 
+// What curl does: a time-out of its own that it renews for ever.
+static void poll_renewed(void) {
+	int ends[2];
+	make_pipe(ends);
+	struct pollfd set[] = {{.fd = ends[0], .events = POLLIN}};
+	say_kind("poll");
+	say_number("renewed", 1);
+	say_call("poll", SYS_poll);
+	say_done();
+	while (syscall(SYS_poll, set, 1L, number_argument(0, 300)) == 0)
+		;
+}
+
 // A server at rest: it listens, and has answered its one client.
 static void epoll_idle_server(void) {
 	struct sockaddr_in address;
@@ -279,6 +292,7 @@ const struct mode set_modes[] = {
 	{"io-uring-worker", io_uring_worker, "the same, while an io worker thread opens a FIFO"},
 	{"poll-connect", poll_connect, "poll of a connect that is never answered"},
 	{"epoll-silent-server", epoll_silent_server, "epoll_wait of a client whose server never answers"},
+	{"poll-renewed", poll_renewed, "poll of MS (300) ms, begun again and again"},
 	{"epoll-idle-server", epoll_idle_server, "epoll_wait of a server that has nothing to do"},
 	{0},
 };
