@@ -67,6 +67,8 @@ final class Child: @unchecked Sendable {
     private let lock = NSLock()
     private var buffer = Data()
     private var collected: [String] = []
+    private var parsed: [Fields] = []
+    private var parsedLines = 0
     private var errors = Data()
     private var isOutputOver = false
     private var isErrorOver = false
@@ -105,14 +107,24 @@ final class Child: @unchecked Sendable {
                 return
             }
             buffer.append(data)
-            while let end = buffer.firstIndex(of: 10) {
-                collected.append(String(decoding: buffer[buffer.startIndex..<end], as: UTF8.self))
-                buffer = Data(buffer[(end + 1)...])
+            var start = buffer.startIndex
+            while let end = buffer[start...].firstIndex(of: 10) {
+                collected.append(String(decoding: buffer[start..<end], as: UTF8.self))
+                start = end + 1
             }
+            buffer = Data(buffer[start...])
         }
     }
 
     var lines: [String] { lock.withLock { collected } }
+    /// Those of the lines that are JSON; each is read once, however often it is asked for.
+    var records: [Fields] {
+        lock.withLock {
+            parsed += collected[parsedLines...].compactMap(Fields.init)
+            parsedLines = collected.count
+            return parsed
+        }
+    }
     var errorText: String { lock.withLock { String(decoding: errors, as: UTF8.self) } }
 
     func signal(_ number: Int32) { kill(pid, number) }
@@ -188,7 +200,7 @@ final class Watcher: Sendable {
 
     private init(_ child: Child) { self.child = child }
 
-    var records: [Fields] { child.lines.compactMap(Fields.init) }
+    var records: [Fields] { child.records }
 
     /// Runs it until `body` is done, ends it with SIGTERM, and holds every line against the schema.
     static func run<T>(

@@ -36,12 +36,14 @@ import Testing
 
     @Test func `snapshot gives records too, and an exit code`() async throws {
         try await Hanging.run("flock") { hanging in
-            let record = try await eventually("the record") { () async throws -> Fields? in
-                let (code, lines, _) = try await run(
+            var last = ""
+            let record = try await eventually("the record; snapshot says: \(last)") { () async throws -> Fields? in
+                let (code, lines, error) = try await run(
                     [
                         "snapshot", "--threshold", "200ms", "--format", "ndjson", "--exit-code", "--pid",
                         "\(hanging.pid)",
                     ])
+                last = "\(code) \(lines) \(error)"
                 let records = lines.compactMap(Fields.init)
                 guard let record = records.first(where: { $0.tid == hanging.tid }) else { return nil }
                 #expect(code == 1)
