@@ -22,6 +22,9 @@ BPF_FLAGS := -target bpf -mcpu=v3 -O2 -g -std=gnu2x -Wall -Wextra -Werror -Wno-u
 
 BUILD_PACKAGES := libbpf-dev libelf-dev zlib1g-dev
 TEST_PACKAGES := gcc gcc-multilib libc6-dev make python3 python3-jsonschema iproute2
+# what the tests on real software run; the packages' own services are not started
+TEST_SOFTWARE := redis-server memcached nginx nodejs openssh-server openssh-client postgresql postgresql-client \
+	mariadb-server mariadb-client apache2-bin dbus cron rsyslog tmux openjdk-17-jdk-headless curl wget util-linux e2fsprogs procps
 
 .PHONY: help
 help: ## what there is
@@ -133,6 +136,10 @@ need-build:
 .PHONY: need-test
 need-test:
 	@$(call need-packages,$(TEST_PACKAGES))
+	@policy=/usr/sbin/policy-rc.d; \
+	if [ "$$(id -u)" = 0 ] && [ ! -e $$policy ]; then \
+		trap 'rm -f $$policy' EXIT; printf '#!/bin/sh\nexit 101\n' > $$policy; chmod 755 $$policy; fi; \
+	$(call need-packages,$(TEST_SOFTWARE))
 
 # $(call need-packages,names): installs those that are missing, and says so
 need-packages = missing=$$(for p in $(1); do dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done); \

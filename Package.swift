@@ -66,7 +66,7 @@ let package = Package(
             name: "EndToEnd",
             dependencies: ["BlockWatch"],
             path: "Tests/EndToEnd",
-            exclude: ["Programs"],
+            exclude: ["Programs", "Software"],
             swiftSettings: [.swiftLanguageMode(.v6)]),
     ],
     cLanguageStandard: .c2x

@@ -85,6 +85,7 @@ static __noinline int report_slow(struct task_struct *task, struct thread_state 
 		.number = parked->number,
 		.abi = parked->abi,
 		.type = BW_RECORD_SLOW,
+		.renewals = state->renewals,
 		.result = result,
 	};
 
@@ -143,27 +144,62 @@ static __always_inline bool same_place(const struct parked_call *parked, struct 
 	return parked->args[0] == args[0] && parked->args[1] == args[1] && parked->args[2] == args[2];
 }
 
-/* Time-outs that renew for ever are one wait, as long as the thread does nothing else between. */
+enum { EINTR = 4, EAGAIN = 11, ETIME = 62 }; /* the same on every architecture */
+
+/* Whether a call that returned this has received nothing, and is likely to be made again. */
+static __always_inline bool may_renew(u32 class, s64 ret)
+{
+	class &= BW_CLASS_MASK;
+	if (class == BW_CLASS_SET)
+		return ret == 0 || ret == -EINTR || ret == -ETIME;
+	return class == BW_CLASS_FD && (ret == -EAGAIN || ret == -EINTR);
+}
+
+static __noinline int forget_renewed(struct task_struct *task, struct thread_state *state)
+{
+	u64 stamp = take(&state->renewed.stamp);
+
+	state->has_renewed = 0;
+	if (stamp & STAMP_REPORTED)
+		say_closed(state, id_of(task, stamp, state->renewed.number), BW_CLOSE_RETURNED, 0);
+	return 0;
+}
+
+/* A wait ended with nothing received: the same again is the same wait. */
+static __noinline int keep_renewed(struct task_struct *task, struct thread_state *state, struct parked_call *ended)
+{
+	if (state->has_renewed)
+		forget_renewed(task, state);
+	state->renewed = *ended;
+	state->renewed_count = state->renewals + 1;
+	state->renewals = 0;
+	state->has_renewed = 1;
+	return 0;
+}
+
+/* Time-outs that renew for ever are one wait, as long as the thread does nothing else between: a look at another
+ * set that returns at once, or waking a thread of its own, is nothing. */
 static __noinline bool renew(struct task_struct *task, struct thread_state *state, struct pt_regs *regs, u32 number,
 			     u32 abi)
 {
-	struct parked_call ended = state->renewed;
+	u32 class = watched_class(number, abi) & BW_CLASS_MASK;
+	struct parked_call *renewed = &state->renewed;
+	u64 args[6];
 
-	state->has_renewed = 0;
-	ended.stamp = take(&state->renewed.stamp);
-	if (!ended.stamp)
+	regs_args(regs, abi, args);
+	if (renewed->number != number || renewed->abi != abi || renewed->ip != regs_ip(regs) ||
+	    renewed->args[0] != args[0] || renewed->args[1] != args[1]) {
+		if (class != BW_CLASS_SET && class != BW_CLASS_MEMORY)
+			forget_renewed(task, state);
 		return false;
-	if (same_place(&ended, regs, number, abi)) {
-		state->number = number;
-		state->abi = abi;
-		state->restarted = 0;
-		state->stamp = ended.stamp;
-		return true;
 	}
-	state->renewals = 0;
-	if (ended.stamp & STAMP_REPORTED)
-		say_closed(state, id_of(task, ended.stamp, ended.number), BW_CLOSE_RETURNED, 0);
-	return false;
+	state->has_renewed = 0;
+	state->number = number;
+	state->abi = abi;
+	state->restarted = 0;
+	state->renewals = state->renewed_count;
+	state->stamp = take(&renewed->stamp);
+	return true;
 }
 
 /* Entry off the fast path: a call is interrupted, was seen parked, or its exit was missed.
@@ -261,8 +297,13 @@ static __noinline int leave_handler(struct task_struct *task, struct thread_stat
 		struct parked_call ended = *left;
 
 		ended.stamp = take(&left->stamp);
-		if (ended.stamp)
-			finish(task, state, &ended, regs_result(regs));
+		if (!ended.stamp)
+			return 0;
+		if (may_renew(watched_class(ended.number, ended.abi), regs_result(regs)) &&
+		    (ended.stamp & STAMP_REPORTED || !is_sure(ended.stamp, stamp_now())))
+			return keep_renewed(task, state, &ended);
+		finish(task, state, &ended, regs_result(regs));
+		state->renewals = 0;
 		return 0;
 	}
 	drop(task, state, left);
@@ -272,7 +313,6 @@ static __noinline int leave_handler(struct task_struct *task, struct thread_stat
 static __noinline int leave_slowly(struct task_struct *task, struct thread_state *state, struct pt_regs *regs, s64 ret)
 {
 	struct parked_call ended;
-	u32 renewals = state->renewals;
 
 	ended.stamp = take(&state->stamp);
 	ended.number = state->number;
@@ -291,15 +331,13 @@ static __noinline int leave_slowly(struct task_struct *task, struct thread_state
 	if (!is_restart(ret)) {
 		u32 class = watched_class(ended.number, ended.abi);
 
-		state->renewals = 0;
-		if (ret == 0 && (class & BW_CLASS_MASK) == BW_CLASS_SET && !state->has_left &&
-		    (ended.stamp & STAMP_REPORTED || !is_sure(ended.stamp, stamp_now()))) {
-			state->renewed = ended;
-			state->renewals = renewals + 1;
-			state->has_renewed = 1;
-			return 0;
-		}
+		if (may_renew(class, ret) && !state->has_left &&
+		    (ended.stamp & STAMP_REPORTED || !is_sure(ended.stamp, stamp_now())))
+			return keep_renewed(task, state, &ended);
+		if (state->has_renewed && (class & BW_CLASS_MASK) == BW_CLASS_SET)
+			forget_renewed(task, state);
 		finish(task, state, &ended, ret);
+		state->renewals = 0;
 		return 0;
 	}
 	if (state->has_left) {
@@ -316,6 +354,12 @@ static __noinline int leave_slowly(struct task_struct *task, struct thread_state
 	return 0;
 }
 
+/* Something has come for a thread that was following a wait that renews. */
+static __always_inline bool is_lost_renewal(const struct thread_state *state, u32 class)
+{
+	return state->has_renewed && (class & BW_CLASS_MASK) == BW_CLASS_SET;
+}
+
 SEC("tp_btf/sys_exit")
 int BPF_PROG(on_sys_exit, struct pt_regs *regs, long ret)
 {
@@ -323,7 +367,7 @@ int BPF_PROG(on_sys_exit, struct pt_regs *regs, long ret)
 	s32 number = regs_number(regs);
 	u32 abi = abi_of(task), class;
 	struct thread_state *state;
-	u64 stamp;
+	u64 stamp, age;
 
 	if (number < 0) {
 		state = bpf_task_storage_get(&threads, task, 0, 0);
@@ -341,9 +385,10 @@ int BPF_PROG(on_sys_exit, struct pt_regs *regs, long ret)
 	/* sign-extended by hand: of an i386 call the upper half is not to be relied on */
 	if (abi == BW_ABI_COMPAT)
 		ret = (s32)ret;
-	if (!stamp || stamp & STAMP_REPORTED || is_restart(ret) || state->renewals ||
-	    (ret == 0 && (class & BW_CLASS_MASK) == BW_CLASS_SET) ||
-	    stamp_now() - (stamp >> STAMP_SHIFT) >= settings.near_age) {
+	age = stamp_now() - (stamp >> STAMP_SHIFT);
+	/* what returns within the tick has not waited */
+	if (!stamp || stamp & STAMP_REPORTED || is_restart(ret) || age >= settings.near_age || state->renewals ||
+	    (age >= (settings.precise ? 1000000 : 1) && may_renew(class, ret)) || (ret > 0 && is_lost_renewal(state, class))) {
 		leave_slowly(task, state, regs, ret);
 	} else {
 		state->stamp = 0;

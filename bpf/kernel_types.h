@@ -203,6 +203,7 @@ struct inet_connection_sock {
 };
 struct tcp_sock {
 	u32 snd_wnd, copied_seq, write_seq, lsndtime, rcv_nxt, snd_una, rcv_tstamp;
+	u64 bytes_sent, bytes_received;
 };
 struct sockaddr_un { u16 sun_family; char sun_path[108]; };
 struct unix_address { refcount_t refcnt; int len; struct sockaddr_un name[1]; };

@@ -124,6 +124,11 @@ static __noinline int resolve_inet(struct bw_object *object, struct sock *sk)
 		u32 sent = BPF_CORE_READ(tcp, lsndtime), received = BPF_CORE_READ(icsk, icsk_ack.lrcvtime);
 		u32 acked = BPF_CORE_READ(tcp, rcv_tstamp);
 
+		/* both are set when the connection is made */
+		if (bpf_core_field_exists(tcp->bytes_sent) && !BPF_CORE_READ(tcp, bytes_sent))
+			sent = 0;
+		if (bpf_core_field_exists(tcp->bytes_received) && !BPF_CORE_READ(tcp, bytes_received))
+			received = 0;
 		if (sent)
 			inet->last_sent = jiffies32_age_ns(sent);
 		if (received)

@@ -43,7 +43,8 @@ struct thread_state {
 			u8 has_left, has_old, has_aside, has_lost, has_renewed;
 		};
 	};
-	u32 renewals;  /* the call in flight goes on with one that ended so often by its own time-out */
+	u32 renewals;  /* the call in flight goes on with one that ended so often with nothing received */
+	u32 renewed_count; /* the same of `renewed` */
 	u32 restarted; /* in flight through restart_syscall: the registers show that number */
 	u64 lost_closing; /* id of a call whose closing found the ring full */
 	/* interrupted by a signal, a stop or a tracer, and going to be restarted: written by the thread itself */
@@ -51,7 +52,7 @@ struct thread_state {
 	/* seen by the scan in a call whose entry was not: older than blockwatch, or held before the tracepoint by
 	 * seccomp or a tracer; written by the scan, taken by the thread */
 	struct parked_call old;
-	/* a wait for a set that ended by its own time-out with nothing received: the same again at once is the same wait */
+	/* a wait that ended by its own time-out or EINTR with nothing received */
 	struct parked_call renewed;
 	struct aside aside; /* written by the scan, taken by the thread */
 	u64 switches; /* engine scan: context switches when `old` was seen */

@@ -22,6 +22,9 @@ struct Watch: ~Copyable {
     private let filePasses: FilePassRunner
     /// When calls that were said already may be looked at again: looking takes one part in a hundred of a core.
     private var nextRelook: UInt64 = 0
+    /// Calls that are over wait so long for others, that one pass over the open files serves them all.
+    private var nextRelate: UInt64 = 0
+    private static let shortestPause: UInt64 = 200_000_000
     private var nextSummary: UInt64?
     private let end: UInt64?
 
@@ -78,6 +81,8 @@ struct Watch: ~Copyable {
         nextSummary = settings.summaryNanoseconds.map { now.monotonic + $0 }
         end = settings.durationNanoseconds.map { now.monotonic + $0 }
         events = EventSet(capture.descriptor, signals.descriptor, output.endings.descriptor)
+        // a host that is overloaded is what it is here to explain
+        setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, -10)
         // its own pages may lie on the disk that has died
         if mlockall(Int32(MCL_CURRENT) | Int32(MCL_FUTURE) | lockOnFault) != 0 {
             let answer = errno
@@ -108,6 +113,8 @@ struct Watch: ~Copyable {
             if let reason = handleSignals() { return stop(reason) }
             let now = Clock.now()
             if schedule.isDue(at: now.monotonic) { scan(now, refreshAll: false) }
+            // of calls that are over already
+            if pipeline.hasPending, now.monotonic >= nextRelate { relate(isLast: false) }
             if let due = nextSummary, now.monotonic >= due { summarize(now, due) }
             flush()
             if let end, now.monotonic >= end { return stop("duration") }
@@ -120,6 +127,7 @@ struct Watch: ~Copyable {
         let now = Clock.now().monotonic
         var next = schedule.next
         if let nextSummary { next = min(next, nextSummary) }
+        if pipeline.hasPending { next = min(next, nextRelate) }
         if let end { next = min(next, end) }
         let nanoseconds = next > now ? next - now : 0
         return Int32(clamping: (nanoseconds + 999_999) / 1_000_000)
@@ -201,6 +209,7 @@ struct Watch: ~Copyable {
                 "asked for \(source.questionCount) other ends: open files \(source.filesNanoseconds / 1000) us, threads "
                     + "\(source.threadsNanoseconds / 1000) us, in all \((end - start.monotonic) / 1000) us")
         }
+        nextRelate = end + max(Self.shortestPause, (end - start.monotonic) * 10)
         if relooks {
             nextRelook = start.monotonic + max(1_000_000_000, (end - start.monotonic) * 100)
         }
@@ -254,6 +263,7 @@ struct Watch: ~Copyable {
 
     private mutating func stop(_ reason: String) -> ExitCode {
         drain()
+        if pipeline.hasPending { relate(isLast: false) }
         pipeline.stopped(reason: reason, usage: host.usage(), clock: Clock.now())
         flush()
         if output.close(withinMilliseconds: 2000) { return .success }

@@ -35,6 +35,7 @@ public struct Pipeline {
     private var open: [UInt64: OpenCall] = [:]
     /// Seen in flight just now, to be said as soon as their other ends are known.
     private var pending: [Pending] = []
+    private var pendingOver: [Int: Int] = [:]
     private var pendingIDs: Set<UInt64> = []
     /// How many open calls are behind each root.
     private var behind: [String: Int] = [:]
@@ -170,13 +171,33 @@ public struct Pipeline {
     public mutating func relate(
         source: inout some HolderSource, risky: inout some RiskyReading, relooks: Bool, clock: ClockReading
     ) {
-        var seeds = pending.map { ($0.record, $0.call) }
+        // what is over says nothing about what its thread does now
+        var over: [Pending] = []
+        var seeds: [(CallRecord, BlockedCall)] = []
+        for one in pending {
+            if open[one.call.id]?.closing != nil { over.append(one) } else { seeds.append((one.record, one.call)) }
+        }
         let isNew = pendingIDs
         pending = []
         pendingIDs = []
+        pendingOver = [:]
+        // a thread can have had several such calls
+        while !over.isEmpty {
+            var tids: Set<Int> = []
+            let cut = over.partition { tids.insert($0.record.tid).inserted }
+            tell(over[cut...].map { ($0.record, $0.call) }, isNew: isNew, &source, &risky, clock)
+            over.removeSubrange(cut...)
+        }
         if relooks { seeds += lookAgain(except: isNew, source: &source, risky: &risky, clock: clock) }
-        guard !seeds.isEmpty else { return }
+        tell(seeds, isNew: isNew, &source, &risky, clock)
+    }
 
+    /// Looks for the other ends of some calls, and says what is new.
+    private mutating func tell(
+        _ seeds: [(CallRecord, BlockedCall)], isNew: Set<UInt64>, _ source: inout some HolderSource,
+        _ risky: inout some RiskyReading, _ clock: ClockReading
+    ) {
+        guard !seeds.isEmpty else { return }
         var stories = investigate(seeds, &source, &risky, clock)
         let confirmed = confirm(stories.deadlocks, &stories, &source, &risky, clock)
         if confirmed.count != stories.deadlocks.count { stories.keep(confirmed) }
@@ -325,8 +346,21 @@ public struct Pipeline {
         behind[id] = count > 0 ? count : nil
     }
 
+    /// A call that was over before it was said. Where somebody holds the other end, that is looked for first.
     private mutating func slow(_ call: BlockedCall, _ record: CallRecord, _ clock: ClockReading) {
-        let duration = record.nowNanoseconds - call.startNanoseconds
+        let duration = record.nowNanoseconds - min(call.startNanoseconds, record.nowNanoseconds)
+        if hidden(call, duration) == nil, open[call.id] == nil, Investigation.hasQuestions(record, call),
+            pendingOver[record.tid, default: 0] < Self.mostOver
+        {
+            pendingOver[record.tid, default: 0] += 1
+            pend(record, call)
+            open[call.id] = OpenCall(
+                call: call, isWritten: false, nextRepeat: nil, repeatInterval: 0, procPID: record.procPID,
+                procTID: record.procTID)
+            open[call.id]?.closing = ClosedRecord(
+                call: call.id, reason: .returned, nowNanoseconds: record.nowNanoseconds, result: record.result)
+            return
+        }
         let story = judged(record, call)
         if let reason = hidden(call, duration, story) {
             totals.hidden[reason, default: 0] += 1
@@ -337,6 +371,9 @@ public struct Pipeline {
             say(.slow, call, story, duration: duration, result: record.result, clock)
         }
     }
+
+    /// So many calls of one thread that are over wait for their other ends.
+    private static let mostOver = 4
 
     /// The verdict of a call that is over: by what its exit itself captured.
     private func judged(_ record: CallRecord, _ call: BlockedCall) -> Story {

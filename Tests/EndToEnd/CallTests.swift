@@ -96,14 +96,15 @@ import Testing
         }
     }
 
-    @Test func `a loop of calls that a handler really interrupts is many calls`() async throws {
+    @Test func `a poll that handlers end again and again is one wait, renewed`() async throws {
         try await Watcher.run(["--threshold", "1s"]) { watcher in
             try await Hanging.run("ppoll-eintr-loop", [300]) { hanging in
-                // another hang, younger by far more than the threshold, shows that the watcher is awake
-                try await Hanging.run("pipe-read") { other in
-                    try await Task.sleep(for: .seconds(2))
-                    _ = try await watcher.blocked(tid: other.tid)
-                    #expect(!watcher.records.contains { $0.tid == hanging.tid })
+                let record = try await watcher.blocked(tid: hanging.tid)
+                #expect(record.text("event.start_source") == "renewed")
+                #expect(record.integer("syscall.renewals") ?? 0 >= 2)
+                hanging.child.signal(SIGKILL)
+                _ = try await watcher.record("its end") {
+                    $0.id == record.id && ["ended", "returned"].contains($0.action)
                 }
             }
         }

@@ -261,10 +261,11 @@ final class Watcher: Sendable {
             #expect(count == 1, "\(id) closed \(count) times")
             #expect(openings[id] == 1, "\(id) closed and never opened")
         }
-        // on a machine that does other things too a scan may cost more than its share, which is no fault
+        // on a machine that does other things too a scan may come late or cost more than its share, which is no fault
+        let machines = ["scanning less often", "held up"]
         for record in records where record.action == "loss" {
-            let isWidened = record.text("loss.reason")?.contains("scanning less often") == true
-            if !isWidened { Issue.record("a loss: \(record)") }
+            let reason = record.text("loss.reason") ?? ""
+            if !machines.contains(where: reason.contains) { Issue.record("a loss: \(record)") }
         }
         try await Schema.check(lines)
     }

@@ -46,6 +46,7 @@ public struct KernelObject: Sendable {
     public var isDirectory: Bool { mode & 0o170000 == 0o040000 }
     public var isCharacterDevice: Bool { mode & 0o170000 == 0o020000 }
     public var isBlockDevice: Bool { mode & 0o170000 == 0o060000 }
+    public var isEpoll: Bool { family == .anonymous && name.elementsEqual("[eventpoll]".utf8) }
     public var position: UInt64 { raw.position }
     public var size: UInt64 { raw.size }
     public var receiveTimeoutNanoseconds: UInt64 { raw.receive_timeout_ns }

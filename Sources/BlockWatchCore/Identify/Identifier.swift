@@ -192,7 +192,8 @@ public struct Identifier {
         }
         return BlockedCall(
             id: record.id, eventID: eventID(record), kind: record.kind,
-            startNanoseconds: record.startNanoseconds, startSource: record.renewals > 0 ? .renewed : record.isOlder ? .lastRan : .entry,
+            startNanoseconds: record.startNanoseconds,
+            startSource: record.renewals > 0 ? .renewed : record.isOlder ? .lastRan : .entry,
             process: process, call: call, resource: resource, stack: isStuck(record, resource) ? stack : [],
             unresolved: unresolved,
             isSupervised: stack.contains { $0.hasPrefix("seccomp_do_user_notification") || $0 == "__seccomp_filter" })

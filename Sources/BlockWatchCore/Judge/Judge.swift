@@ -279,7 +279,7 @@ struct Judge {
         }
         // a server answers last: of its side only bytes that are not taken say anything
         let isServer = relation.finding == .serverSide
-        let isOutstanding = isServer ? (node.record.object?.internet.unacknowledged ?? 0) > 0 : isReplyOutstanding(node)
+        let isOutstanding = isOutstanding(node, relation)
         if relation.holders.isEmpty {
             guard case .connection = node.target else { return nil }
             return isOutstanding ? .replyPending : nil
@@ -288,6 +288,8 @@ struct Judge {
         if relation.holders.allSatisfy({ $0.pid == node.pid }) { return .parked }
         var all = allStandings(relation)
         if all.allSatisfy({ $0 == .circular }) {
+            if isOutstanding { return .replyPending }
+            if isServer { return nil }
             if !node.isMember { circular.insert(node.tid) }
             return .peerStuck
         }
@@ -299,6 +301,11 @@ struct Judge {
         if all.contains(.sleeping) { return .peerSleeping }
         if all.contains(.waiting) || all.contains(.stuck) { return .peerWaiting }
         return .peerIdle
+    }
+
+    private func isOutstanding(_ node: Node, _ relation: Relation) -> Bool {
+        relation.finding == .serverSide
+            ? (node.record.object?.internet.unacknowledged ?? 0) > 0 : isReplyOutstanding(node)
     }
 
     /// Something was sent, and nothing has come back since.
@@ -318,12 +325,13 @@ struct Judge {
         let inet = object.internet
         if inet.unacknowledged > 0 { return true }
         guard let sent = inet.lastSent, let received = inet.lastReceived else {
-            return inet.lastSent != nil && inet.lastReceived == nil || sentLast
+            // a client that has sent nothing yet and waits for nothing else wants the server's greeting
+            return inet.lastReceived == nil && (inet.lastSent != nil || node.isAlone) || sentLast
         }
         // ages: the smaller is the later
         if sent != received { return sent < received }
         if sentLast { return true }
-        return node.record.isOlder && last.descriptor < 0
+        return node.isAlone && node.record.isOlder && last.descriptor < 0
     }
 
     private func serverSide(_ node: Node, _ relation: Relation) -> Reason? {
@@ -337,6 +345,7 @@ struct Judge {
         case .epoll, .poll, .ioUring: break
         default: return nil
         }
+        // one that is over can no longer be looked into: whatever it waited for has come, or its time-out
         let members = node.members ?? []
         if members.count == 1, !node.hasMoreMembers {
             let reason = decide(members[0])
@@ -358,7 +367,7 @@ struct Judge {
     private func isSuspicious(_ reason: Reason, _ member: Node) -> Bool {
         switch reason {
         case .connectUnanswered, .connectBacklogFull, .notAccepted, .replyPending, .sendStalled, .overdue: true
-        case .peerStuck: isReplyOutstanding(member)
+        case .peerStuck: isOutstanding(member, member.relation ?? Relation())
         default: false
         }
     }

@@ -14,11 +14,14 @@ struct Investigation {
         var members: [Node]?
         var hasMoreMembers = false
         let isMember: Bool
+        /// The call waits for this one alone: directly, or as the only member of its set.
+        let isAlone: Bool
 
-        init(_ record: CallRecord, _ call: BlockedCall, isMember: Bool = false) {
+        init(_ record: CallRecord, _ call: BlockedCall, isMember: Bool = false, isAlone: Bool = true) {
             self.record = record
             self.call = call
             self.isMember = isMember
+            self.isAlone = isAlone
             target = WaitTarget(record, call)
         }
 
@@ -84,6 +87,11 @@ struct Investigation {
         nodes[record.tid] = Node(record, call)
     }
 
+    /// Whether somebody may hold the other end.
+    static func hasQuestions(_ record: CallRecord, _ call: BlockedCall) -> Bool {
+        !WaitTarget(record, call).questions.isEmpty
+    }
+
     // MARK: - questions of a round
 
     private mutating func askFiles(_ frontier: [Int], _ source: inout some HolderSource) {
@@ -129,40 +137,83 @@ struct Investigation {
         }
         guard !sets.isEmpty, !timedOut else { return }
         let answers = risky.answer(Array(questions))
-        var wanted: [FileQuestion] = []
-        var places: [FileQuestion: Int] = [:]
-        var members: [(node: Node, members: [Sets.Member])] = []
+        var found: [(node: Node, members: [Sets.Member])] = []
         for (node, call) in sets {
-            guard let found = Sets.members(node.record, call, answers) else { continue }
-            node.hasMoreMembers = found.isCut
-            members.append((node, found.members))
-            for member in found.members {
-                let question = FileQuestion.descriptor(pid: node.pid, member.descriptor)
-                guard places[question] == nil else { continue }
-                places[question] = wanted.count
-                wanted.append(question)
-            }
+            guard let known = Sets.members(node.record, call, answers) else { continue }
+            node.hasMoreMembers = known.isCut
+            found.append((node, known.members))
         }
-        var objects: [Int: KernelObject] = [:]
-        if !wanted.isEmpty {
-            guard let answer = source.files(wanted) else {
-                timedOut = true
-                return
-            }
-            for member in answer.members { objects[member.question] = member.object }
+        var objects: [FileQuestion: KernelObject] = [:]
+        for level in 1...Self.mostNesting {
+            guard ask(found, &objects, &source) else { return }
+            if level < Self.mostNesting { unfold(&found, objects, &risky) }
         }
-        for (node, members) in members {
+        for (node, members) in found {
+            let isAlone = members.count == 1 && !node.hasMoreMembers
             node.members = members.compactMap { member in
-                let place = places[.descriptor(pid: node.pid, member.descriptor)]
-                guard let object = place.flatMap({ objects[$0] }), let call = node.call.call else { return nil }
+                guard let object = objects[.descriptor(pid: node.pid, member.descriptor)], let call = node.call.call
+                else { return nil }
                 var alone = node.call
                 // poll says which direction, and a name is what tells directions apart further on
                 alone.call = call
                 alone.call?.name = member.reads || !member.writes ? "read" : "write"
                 alone.call?.timeoutNanoseconds = nil
                 alone.resource = identifier.resource(of: object, descriptor: member.descriptor)
-                return Node(node.record.waiting(for: object, descriptor: member.descriptor), alone, isMember: true)
+                return Node(
+                    node.record.waiting(for: object, descriptor: member.descriptor), alone, isMember: true,
+                    isAlone: isAlone)
             }
+        }
+    }
+
+    /// An epoll may be a member of another, and so on.
+    private static let mostNesting = 4
+
+    /// What the descriptors of members are.
+    ///
+    /// - Returns: whether there was an answer.
+    private mutating func ask(
+        _ found: [(node: Node, members: [Sets.Member])], _ objects: inout [FileQuestion: KernelObject],
+        _ source: inout some HolderSource
+    ) -> Bool {
+        var seen = Set(objects.keys)
+        let wanted = found.flatMap { node, members in
+            members.map { FileQuestion.descriptor(pid: node.pid, $0.descriptor) }.filter { seen.insert($0).inserted }
+        }
+        guard !wanted.isEmpty else { return true }
+        guard let answer = source.files(wanted) else {
+            timedOut = true
+            return false
+        }
+        for member in answer.members where wanted.indices.contains(member.question) {
+            objects[wanted[member.question]] = member.object
+        }
+        return true
+    }
+
+    /// Puts the members of an epoll that is a member itself in its place.
+    private func unfold(
+        _ found: inout [(node: Node, members: [Sets.Member])], _ objects: [FileQuestion: KernelObject],
+        _ risky: inout some RiskyReading
+    ) {
+        func question(_ node: Node, _ member: Sets.Member) -> RiskyQuestion? {
+            guard objects[.descriptor(pid: node.pid, member.descriptor)]?.isEpoll == true else { return nil }
+            return Sets.question(epoll: member.descriptor, node.record)
+        }
+        let asked = Set(found.flatMap { node, members in members.compactMap { question(node, $0) } })
+        guard !asked.isEmpty else { return }
+        let answers = risky.answer(Array(asked))
+        for index in found.indices {
+            let (node, members) = found[index]
+            var seen: Set<Int> = []
+            let all = members.flatMap { member -> [Sets.Member] in
+                guard let question = question(node, member), case .bytes(let text) = answers[question] else {
+                    return [member]
+                }
+                return Sets.epollMembers(text)
+            }.filter { seen.insert($0.descriptor).inserted }
+            if all.count > Sets.mostMembers { node.hasMoreMembers = true }
+            found[index].members = Array(all.prefix(Sets.mostMembers))
         }
     }
 

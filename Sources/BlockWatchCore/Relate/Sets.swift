@@ -38,13 +38,16 @@ enum Sets {
             return [arguments[1], arguments[2]].filter { $0 != 0 && bytes > 0 }
                 .map { .memory(pid: pid, address: $0, length: bytes) }
         case .epoll:
-            return [
-                .descriptorInfo(
-                    pid: pid, tid: Int32(clamping: record.procTID),
-                    descriptor: Int32(truncatingIfNeeded: arguments[0]))
-            ]
+            return [question(epoll: Int(Int32(truncatingIfNeeded: arguments[0])), record)]
         case .other: return []
         }
+    }
+
+    /// What tells the members of an epoll.
+    static func question(epoll descriptor: Int, _ record: CallRecord) -> RiskyQuestion {
+        .descriptorInfo(
+            pid: Int32(clamping: record.procPID), tid: Int32(clamping: record.procTID),
+            descriptor: Int32(clamping: descriptor))
     }
 
     /// - Returns: the members in order, and whether there are more than were looked at; `nil` if they are not known.

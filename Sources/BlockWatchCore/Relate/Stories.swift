@@ -126,7 +126,7 @@ struct Stories {
         guard let node = investigation.nodes[tid] else { return nil }
         var story = Story()
         story.reason = judge.reason(of: tid)
-        guard let relation = effective(node) else { return nil }
+        let relation = effective(node) ?? Relation()
         story.unresolved = relation.unresolved
         story.verdict = story.reason.verdict
         let holders = ranked(relation.holders, leadingBackTo: [tid])

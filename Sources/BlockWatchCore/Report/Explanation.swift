@@ -33,6 +33,12 @@ public struct Explanation: Sendable {
         for group in alike(idle) { lines += [""] + idleParagraph(group) }
         if hung.isEmpty {
             lines += ["", "Nothing here says that \(TerminalText.escaped(process.name))[\(process.pid)] hangs."]
+            if idle.count(where: { $0.story.reason == .parked }) > 1 {
+                lines += [
+                    "Locks of the JVM, Go, Rust and other runtimes have no owner that the kernel can see: threads in a",
+                    "deadlock over them are parked too. If it should be working: \(Advice.stacks(process))",
+                ]
+            }
         }
         return lines
     }
@@ -178,6 +184,15 @@ private enum Advice {
         case .peerSleeping: return holder.map { ["\(name($0)) sleeps: blockwatch explain \($0.pid)"] } ?? []
         default: return []
         }
+    }
+
+    /// How to see the stacks inside of a program, where the kernel sees none.
+    static func stacks(_ process: ProcessIdentity) -> String {
+        let program = process.executable.map { String(decoding: $0, as: UTF8.self) } ?? ""
+        let file = program.split(separator: "/").last.map(String.init) ?? ""
+        if file == "java" { return "jstack \(process.pid)" }
+        if file.hasPrefix("python") { return "py-spy dump --pid \(process.pid)" }
+        return "gdb -p \(process.pid) -batch -ex 'thread apply all bt'; for Java jstack \(process.pid)"
     }
 
     private static func name(_ holder: Holder) -> String { "\(TerminalText.escaped(holder.name))[\(holder.pid)]" }

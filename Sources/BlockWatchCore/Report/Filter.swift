@@ -20,7 +20,8 @@ public struct FilterSubject: Sendable {
 
     public init(
         syscall: String?, pid: Int, tid: Int, names: [String], userID: Int, userName: String?, cgroup: String?,
-        unit: String?, container: String?, path: String?, ports: [Int], durationNanoseconds: UInt64, reason: String? = nil
+        unit: String?, container: String?, path: String?, ports: [Int], durationNanoseconds: UInt64,
+        reason: String? = nil
     ) {
         self.syscall = syscall
         self.pid = pid
