@@ -33,6 +33,26 @@ struct instance {
 	s64 result;
 };
 
+static __noinline u64 last_ran_ns(struct task_struct *task, u64 now_ns);
+
+/* What the thread's own state and its scheduler know besides. */
+static __noinline int tell_more(struct bw_call *call, struct task_struct *task)
+{
+	struct thread_state *leader = bpf_task_storage_get(&threads, task->group_leader, 0, 0);
+
+	call->last_ran_ns = last_ran_ns(task, call->now_ns);
+	call->stopper_tgid = 0;
+	call->stop_signal = 0;
+	if (!(task->jobctl & JOBCTL_STOPPED) && !(task_state(task) & TASK_STOPPED))
+		return 0;
+	call->stop_signal = task->jobctl & JOBCTL_STOP_SIGMASK;
+	if (leader && leader->stopper_tgid) {
+		call->stopper_tgid = leader->stopper_tgid;
+		__builtin_memcpy(call->stopper_comm, leader->stopper_comm, BW_COMM_LEN);
+	}
+	return 0;
+}
+
 static __always_inline long report(struct workspace *room, struct task_struct *task, const struct instance *what)
 {
 	struct bw_call *call = &room->call;
@@ -53,6 +73,12 @@ static __always_inline long report(struct workspace *room, struct task_struct *t
 	if (what->args) {
 		for (int i = 0; i < 6; i++)
 			call->args[i] = what->args[i];
+	}
+	if (what->type == BW_RECORD_SLOW) {
+		call->last_ran_ns = call->now_ns;
+		call->stop_signal = call->stopper_tgid = 0;
+	} else {
+		tell_more(call, task);
 	}
 	*(volatile u64 *)&room->task = (u64)task;
 	describe(call, *(volatile u64 *)&room->task);
@@ -427,6 +453,23 @@ int BPF_PROG(on_process_exit, struct task_struct *task)
 	if (stamp & STAMP_REPORTED)
 		say_closed(NULL, id_of(task, stamp, state->aside.kind << 12), BW_CLOSE_ENDED, 0);
 	state->has_left = state->has_old = state->has_aside = state->has_renewed = 0;
+	return 0;
+}
+
+/* Who stops whom: afterwards nobody knows any more. */
+SEC("tp_btf/signal_generate")
+int BPF_PROG(on_signal, int signal, void *info, struct task_struct *task)
+{
+	struct task_struct *sender = bpf_get_current_task_btf();
+	struct thread_state *state;
+
+	if (signal < SIGSTOP || signal > SIGTTOU)
+		return 0;
+	state = bpf_task_storage_get(&threads, task->group_leader, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (!state)
+		return 0;
+	state->stopper_tgid = sender->tgid;
+	bpf_probe_read_kernel(state->stopper_comm, sizeof(state->stopper_comm), sender->group_leader->comm);
 	return 0;
 }
 

@@ -15,6 +15,8 @@
 #define PF_DUMPCORE 0x00000200
 #define PF_USER_WORKER 0x00004000 /* 6.4 on */
 #define PF_KTHREAD 0x00200000
+enum { SIGSTOP = 19, SIGTTOU = 22 }; /* between them SIGTSTP and SIGTTIN; the same on x86 and arm */
+#define JOBCTL_STOP_SIGMASK 0xfffful
 #define JOBCTL_STOP_PENDING (1ul << 17)
 #define JOBCTL_TRAP_FREEZE (1ul << 23)
 #define JOBCTL_STOPPED (1ul << 26)

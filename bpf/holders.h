@@ -543,6 +543,7 @@ int view(struct bpf_iter__task *ctx)
 	call->stack_depth = 0;
 	if (asleep)
 		read_stack(call, task);
+	tell_more(call, task);
 	*(volatile u64 *)&room->task = (u64)task;
 	describe(call, *(volatile u64 *)&room->task);
 	length = call->cgroup_len;

@@ -55,6 +55,9 @@ struct thread_state {
 	/* a wait that ended by its own time-out or EINTR with nothing received */
 	struct parked_call renewed;
 	struct aside aside; /* written by the scan, taken by the thread */
+	/* of a process's main thread: who sent it the last signal that stops */
+	u32 stopper_tgid;
+	char stopper_comm[BW_COMM_LEN];
 	u64 switches; /* engine scan: context switches when `old` was seen */
 };
 

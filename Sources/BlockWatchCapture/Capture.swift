@@ -72,6 +72,8 @@ public struct CaptureCounters: Sendable, Equatable {
         for name in names {
             unsafe bpf_program__set_autoload(try object.program(name), settings.trace || name == "on_process_exit")
         }
+        let seesSignals = unsafe libbpf_find_vmlinux_btf_id("signal_generate", BPF_TRACE_RAW_TP) > 0
+        unsafe bpf_program__set_autoload(try object.program("on_signal"), seesSignals)
         guard unsafe bpf_object__load(object.pointer) == 0 else {
             throw Capture.explainLoadFailure(errno: Glibc.errno)
         }
@@ -93,8 +95,8 @@ public struct CaptureCounters: Sendable, Equatable {
         }
         // last, and soon before the first scan: a call that restarts between the two would seem to begin there;
         // exit first: a call stamped by entry must find its exit attached
-        for name in ["on_process_exit", "on_sys_exit", "on_sys_enter"]
-        where settings.trace || name == "on_process_exit" {
+        for name in ["on_process_exit", "on_signal", "on_sys_exit", "on_sys_enter"]
+        where settings.trace && name != "on_signal" || name == "on_process_exit" || name == "on_signal" && seesSignals {
             let program = unsafe try object.program(name)
             guard let link = unsafe bpf_program__attach(program) else {
                 throw .answered(Glibc.errno, step: "attach \(name)", next: "run blockwatch doctor")

@@ -79,6 +79,7 @@ public struct ProgramProbe: Sendable {
         ProgramProbe(name: "on_sys_enter", neededFor: "stamping calls as they begin (tp_btf/sys_enter)"),
         ProgramProbe(name: "on_sys_exit", neededFor: "results and exact durations (tp_btf/sys_exit)"),
         ProgramProbe(name: "on_process_exit", neededFor: "calls whose thread dies (tp_btf/sched_process_exit)"),
+        ProgramProbe(name: "on_signal", neededFor: "who stopped a process (tp_btf/signal_generate)"),
         ProgramProbe(name: "scan", neededFor: "calls in flight, also older than blockwatch (iter/task)"),
         ProgramProbe(name: "view", neededFor: "what the holders' threads are doing (iter/task)"),
         ProgramProbe(name: "holders", neededFor: "who holds the other end (iter/task_file)"),

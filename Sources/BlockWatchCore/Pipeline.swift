@@ -35,6 +35,7 @@ public struct Pipeline {
     private var open: [UInt64: OpenCall] = [:]
     /// Seen in flight just now, to be said as soon as their other ends are known.
     private var pending: [Pending] = []
+    private var habits = Habits()
     private var pendingOver: [Int: Int] = [:]
     private var pendingIDs: Set<UInt64> = []
     /// How many open calls are behind each root.
@@ -147,6 +148,7 @@ public struct Pipeline {
         // who waits is as at first; what it waits for may have changed
         known.call.resource = call.resource
         known.call.stack = call.stack
+        known.call.stop = call.stop
         known.call.process.state = call.process.state
         known.call.unresolved = call.unresolved
         open[call.id] = known
@@ -228,6 +230,9 @@ public struct Pipeline {
         investigation.run(
             seeds.map { (record: $0.0, call: $0.1) }, source: &source, risky: &risky, identifier: &identifier,
             clock: clock)
+        for (record, call) in seeds where habits.knows(call, record.nowNanoseconds - record.startNanoseconds) {
+            investigation.nodes[record.tid]?.isPeriodic = true
+        }
         return Stories(
             investigation, thresholdNanoseconds: settings.thresholdNanoseconds, bootID: identifier.bootID,
             nativeABI: identifier.nativeABI)
@@ -267,6 +272,7 @@ public struct Pipeline {
         return zip(records, calls).map { record, fresh in
             guard var known = open[record.id] else { return (record, fresh) }
             known.call.resource = fresh.resource
+            known.call.stop = fresh.stop
             open[record.id] = known
             var call = fresh
             call.process = known.call.process
@@ -349,6 +355,7 @@ public struct Pipeline {
     /// A call that was over before it was said. Where somebody holds the other end, that is looked for first.
     private mutating func slow(_ call: BlockedCall, _ record: CallRecord, _ clock: ClockReading) {
         let duration = record.nowNanoseconds - min(call.startNanoseconds, record.nowNanoseconds)
+        if record.result > 0 { habits.note(call, duration) }
         if hidden(call, duration) == nil, open[call.id] == nil, Investigation.hasQuestions(record, call),
             pendingOver[record.tid, default: 0] < Self.mostOver
         {
@@ -396,9 +403,10 @@ public struct Pipeline {
             return
         }
         defer { count(known.story, -1) }
-        guard known.isWritten else { return }
         let start = known.call.startNanoseconds
         let duration = closing.nowNanoseconds > start ? closing.nowNanoseconds - start : 0
+        if closing.reason == .returned, closing.result > 0 { habits.note(known.call, duration) }
+        guard known.isWritten else { return }
         if closing.reason == .ended {
             totals.ended += 1
             say(.ended, known.call, known.story, duration: duration, result: nil, clock)

@@ -315,6 +315,10 @@ struct bw_call {
 	bw_u32 threads;	      /* of its process */
 	bw_u32 renewals;      /* the wait ended so often by its own time-out, and was begun again */
 	bw_u64 files;	      /* the table of descriptors: the owner of POSIX locks */
+	bw_u64 last_ran_ns;   /* CLOCK_MONOTONIC, when it last was on a processor; 0: not known */
+	bw_u32 stop_signal;   /* of a stopped thread: which signal stopped it; 0: not known */
+	bw_u32 stopper_tgid;  /* and who sent it; 0: not seen */
+	char stopper_comm[BW_COMM_LEN];
 	char comm[BW_COMM_LEN], leader_comm[BW_COMM_LEN];
 	struct bw_object object;
 	bw_u64 stack[BW_STACK_DEPTH];

@@ -186,6 +186,14 @@ public struct CallRecord: Sendable {
     /// Inode numbers of its namespaces.
     public var pidNamespace: UInt32 { raw.pid_namespace }
     public var netNamespace: UInt32 { raw.net_namespace }
+    /// CLOCK_MONOTONIC, nanoseconds; when the thread last was on a processor.
+    public var lastRanNanoseconds: UInt64? { raw.last_ran_ns == 0 ? nil : raw.last_ran_ns }
+    /// Of a stopped thread: the signal's number.
+    public var stopSignal: Int? { raw.stop_signal == 0 ? nil : Int(raw.stop_signal) }
+    /// Who sent that signal, if it was seen.
+    public var stopper: (pid: Int, name: [UInt8])? {
+        raw.stopper_tgid == 0 ? nil : (Int(raw.stopper_tgid), cString(raw.stopper_comm))
+    }
     /// The last call that moved bytes, and on which descriptor; number 0 with descriptor -1 for none seen.
     public var lastIO: (number: Int, descriptor: Int) { (Int(raw.last_io_number), Int(raw.last_io_fd)) }
     public var contextSwitches: UInt64 { raw.switches }

@@ -15,6 +15,7 @@ public struct BlockedCall: Sendable {
     /// Kernel functions, innermost first; only of threads stuck in the kernel.
     public var stack: [String]
     /// `field=reason` of what could not be found out.
+    public var stop: StopFields?
     public var unresolved: [String]
     /// Held in front of the call by a seccomp supervisor: it does not wait for what the call is on.
     public var isSupervised = false
@@ -99,6 +100,24 @@ public struct FileFields: Sendable, Equatable {
     public var isDeleted = false
 
     public init() {}
+}
+
+/// Why a process is stopped.
+public struct StopFields: Sendable, Equatable {
+    /// `SIGSTOP`, `SIGTSTP`, `SIGTTIN`, `SIGTTOU`
+    public var signal: String
+    /// Who sent it, if that was seen; itself for terminal input or output from the background.
+    public var senderPID: Int?
+    public var senderName: [UInt8]?
+
+    static let names = [19: "SIGSTOP", 20: "SIGTSTP", 21: "SIGTTIN", 22: "SIGTTOU"]
+
+    init?(_ record: CallRecord) {
+        guard record.isStopped, let number = record.stopSignal, let name = Self.names[number] else { return nil }
+        signal = name
+        senderPID = record.stopper?.pid
+        senderName = record.stopper?.name
+    }
 }
 
 public struct PipeFields: Sendable, Equatable {

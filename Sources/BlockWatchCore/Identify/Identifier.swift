@@ -190,13 +190,15 @@ public struct Identifier {
             }
             unresolved = unresolved.filter { !$0.hasPrefix("process.") } + ["process=process_gone"]
         }
-        return BlockedCall(
+        var blocked = BlockedCall(
             id: record.id, eventID: eventID(record), kind: record.kind,
             startNanoseconds: record.startNanoseconds,
             startSource: record.renewals > 0 ? .renewed : record.isOlder ? .lastRan : .entry,
             process: process, call: call, resource: resource, stack: isStuck(record, resource) ? stack : [],
             unresolved: unresolved,
             isSupervised: stack.contains { $0.hasPrefix("seccomp_do_user_notification") || $0 == "__seccomp_filter" })
+        blocked.stop = StopFields(record)
+        return blocked
     }
 
     /// Whether the kernel's own functions tell more than the call's name.

@@ -157,12 +157,22 @@ struct Judge {
 
     // MARK: - the rules
 
-    private func stopped(_ node: Node, _ relation: Relation) -> Reason? {
+    private mutating func stopped(_ node: Node, _ relation: Relation) -> Reason? {
         switch node.target {
-        case .stopped, .traced, .frozen: .stopped
-        default: node.record.kind == .stopped ? .stopped : nil
+        case .traced, .frozen: return .stopped
+        case .stopped: break
+        default: if node.record.kind != .stopped { return nil }
         }
+        // Ctrl-Z: somebody has put it aside
+        if node.call.stop?.signal == "SIGTSTP", !waitedForPIDs.contains(node.pid) { return .parked }
+        return .stopped
     }
+
+    /// Processes that somebody waits for, as far as this look goes.
+    private lazy var waitedForPIDs: Set<Int> = Set(
+        investigation.nodes.values.flatMap { node in
+            ([node] + (node.members ?? [])).flatMap { $0.relation?.holders ?? [] }.map(\.pid).filter { $0 != node.pid }
+        })
 
     private mutating func child(_ node: Node, _ relation: Relation) -> Reason? {
         let isJoin = node.futex.map { if case .join = $0 { true } else { false } } ?? false
@@ -183,7 +193,14 @@ struct Judge {
             node.record.kind == .exiting || node.record.isUninterruptible || node.call.resource.kind == .page
             || node.record.kind == .ioWorker
         guard isStuck else { return nil }
-        return .kernelStuck
+        return hasMovedInside(node) ? .inProgress : .kernelStuck
+    }
+
+    /// The thread has been on a processor a short time ago and long after it began to wait: piece after piece is done.
+    private func hasMovedInside(_ node: Node) -> Bool {
+        guard let ran = node.record.lastRanNanoseconds, !node.record.isOlder else { return false }
+        let now = node.record.nowNanoseconds
+        return ran > node.record.startNanoseconds + movedWithin && now - min(ran, now) < movedWithin
     }
 
     private func overdue(_ node: Node) -> Reason? {
@@ -260,6 +277,12 @@ struct Judge {
             if all.contains(.moving) { return .peerBusy }
             return all.allSatisfy { $0 == .stuck } ? .peerStuck : .sendStalled
         }
+        // nothing gets through: what was sent has been sent again, and is still not acknowledged
+        if node.call.resource.kind == .tcp, let inet = node.record.object?.internet, inet.unacknowledged > 0,
+            inet.retransmits > 1
+        {
+            return .sendStalled
+        }
         guard WaitTarget.sends(call), [.tcp, .unix, .udp].contains(node.call.resource.kind) else { return nil }
         if relation.holders.isEmpty { return relation.finding == .nobody ? .peerGone : .sendStalled }
         let all = allStandings(relation)
@@ -282,7 +305,7 @@ struct Judge {
         let isOutstanding = isOutstanding(node, relation)
         if relation.holders.isEmpty {
             guard case .connection = node.target else { return nil }
-            return isOutstanding ? .replyPending : nil
+            return isOutstanding ? (investigation.isPeriodic(node) ? .peerIdle : .replyPending) : nil
         }
         // somebody of its own process can write to it: its threads talk among themselves
         if relation.holders.allSatisfy({ $0.pid == node.pid }) { return .parked }
@@ -295,12 +318,23 @@ struct Judge {
         }
         all.removeAll { $0 == .circular }
         if all.allSatisfy({ $0 == .stuck }) { return .peerStuck }
-        if isOutstanding { return .replyPending }
+        if isOutstanding, !investigation.isPeriodic(node) { return .replyPending }
         if isServer { return nil }
         if all.contains(.moving) { return .peerBusy }
-        if all.contains(.sleeping) { return .peerSleeping }
+        if all.contains(.sleeping) {
+            return relation.holders.allSatisfy { standing(of: $0) != .sleeping || hasServed($0) }
+                ? .peerIdle : .peerSleeping
+        }
         if all.contains(.waiting) || all.contains(.stuck) { return .peerWaiting }
         return .peerIdle
+    }
+
+    /// The last thing that it moved bytes on is what is waited for here: it does so from time to time.
+    private func hasServed(_ holder: Holder) -> Bool {
+        guard let descriptor = holder.descriptor else { return false }
+        return (investigation.threads(of: holder) ?? []).contains { tid in
+            investigation.nodes[tid]?.record.lastIO.descriptor == descriptor
+        }
     }
 
     private func isOutstanding(_ node: Node, _ relation: Relation) -> Bool {

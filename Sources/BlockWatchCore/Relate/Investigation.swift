@@ -13,6 +13,8 @@ struct Investigation {
         /// Of a wait for a set: its members, each as if the thread waited for that one alone.
         var members: [Node]?
         var hasMoreMembers = false
+        /// It has waited here as long many times before.
+        var isPeriodic = false
         let isMember: Bool
         /// The call waits for this one alone: directly, or as the only member of its set.
         let isAlone: Bool
@@ -91,6 +93,8 @@ struct Investigation {
     static func hasQuestions(_ record: CallRecord, _ call: BlockedCall) -> Bool {
         !WaitTarget(record, call).questions.isEmpty
     }
+
+    func isPeriodic(_ node: Node) -> Bool { node.isPeriodic || nodes[node.tid]?.isPeriodic == true }
 
     // MARK: - questions of a round
 
@@ -356,7 +360,21 @@ struct Investigation {
         case .remote(let address): relation.end = .remote(address: address)
         case .device(let name): relation.end = .device(name)
         }
+        if relation.end == nil, relation.groups.isEmpty, node.record.isUninterruptible {
+            relation.end = Self.fileSystem(node).map { .device($0) }
+        }
         return relation
+    }
+
+    /// What a thread waits for that the kernel holds: `ext4 on sda1`
+    private static func fileSystem(_ node: Node) -> String? {
+        guard let file = node.call.resource.file else { return nil }
+        func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }
+        if let server = file.server { return "\(file.fileSystem ?? "file system") of \(server)" }
+        if let source = node.record.object?.fileSystemSource, !source.isEmpty {
+            return "\(file.fileSystem ?? "file system") on \(source)"
+        }
+        return file.path.map { "the file system of \(text($0))" }
     }
 
     /// Whoever else has a file open; the waiter itself can do nothing while it waits, unless it has other threads.

@@ -92,7 +92,7 @@ public struct Explanation: Sendable {
         let has = group.count == 1 ? "has" : "have"
         var lines: [String] = []
         if thread.call.kind == .stopped || story.reason == .stopped {
-            lines.append("\(subject(group)) \(has) been stopped for \(span(group)).")
+            lines.append("\(subject(group)) \(has) been stopped for \(span(group))\(Sentence.stop(thread.call)).")
         } else {
             lines.append("\(subject(group)) \(has) been blocked for \(span(group)) in \(Sentence.place(thread.call)).")
         }

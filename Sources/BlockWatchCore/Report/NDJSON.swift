@@ -149,6 +149,17 @@ public struct NDJSON: Sendable {
             if let renewals = systemCall.renewals { json.integer("renewals", renewals) }
             json.endObject()
         }
+        if let stop = call.stop {
+            json.beginObject("stop")
+            json.string("signal", stop.signal)
+            if let pid = stop.senderPID {
+                json.beginObject("sender")
+                json.integer("pid", pid)
+                if let name = stop.senderName { json.string("name", name) }
+                json.endObject()
+            }
+            json.endObject()
+        }
         encode(call.resource, budget, &truncated)
         if let story = report.story { encode(story, report.victims, budget, &truncated) }
         if !call.stack.isEmpty {

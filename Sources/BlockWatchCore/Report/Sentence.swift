@@ -34,9 +34,23 @@ enum Sentence {
             return "\(who) returned\(result) after \(time) in \(where_)"
         case .ended: return "\(who) died after \(time) in \(where_)"
         default:
-            if call.kind == .stopped { return "\(who) has been stopped for \(time)" }
+            if call.kind == .stopped { return "\(who) has been stopped for \(time)\(stop(call))" }
+            if call.stop != nil { return "\(who) has been blocked for \(time) in \(where_), stopped\(stop(call))" }
             return "\(who) has been blocked for \(time) in \(where_)" + (report.story.map(cause) ?? "")
         }
+    }
+
+    /// ` by SIGSTOP from bash[12]`
+    static func stop(_ call: BlockedCall) -> String {
+        guard let stop = call.stop else { return "" }
+        if stop.signal == "SIGTTIN" { return " by SIGTTIN: it wants input from a terminal in whose background it is" }
+        if stop.signal == "SIGTTOU" { return " by SIGTTOU: it writes to a terminal in whose background it is" }
+        let sender = stop.senderPID.map { pid in
+            pid == call.process.pid
+                ? " that it sent itself"
+                : " from \(TerminalText.escaped(stop.senderName ?? []))[\(pid)]"
+        }
+        return " by \(stop.signal)" + (sender ?? "")
     }
 
     /// Why, as far as the chain tells.
