@@ -74,6 +74,7 @@ struct ListedHolders: HolderSource {
     var open: [FileQuestion: [OpenFile]] = [:]
     var locked: [FileQuestion: [FileLock]] = [:]
     var views: [ViewQuestion: [CallRecord]] = [:]
+    var objects: [FileQuestion: bw_object] = [:]
     var answersInTime = true
 
     mutating func files(_ questions: [FileQuestion]) -> FileAnswers? {
@@ -83,6 +84,9 @@ struct ListedHolders: HolderSource {
             for var file in open[question] ?? [] {
                 file.question = place
                 answers.files.append(file)
+            }
+            if let object = objects[question] {
+                answers.members.append(MemberFile(question: place, object: KernelObject(raw: object)))
             }
             for var lock in locked[question] ?? [] {
                 lock.question = place
