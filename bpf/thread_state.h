@@ -29,14 +29,12 @@ struct aside {
 	u32 kind, pad;
 };
 
-#define IO_SEEN 0x80000000u /* of io_number: there was one */
 
 struct thread_state {
 	/* the hot path touches this cache line only */
 	u64 stamp;
 	u32 number, abi;
-	u32 io_number;
-	s32 io_fd;
+	struct bw_io io[BW_LAST_IO];
 	union {
 		u64 attention; /* any of: entry and exit leave the fast path */
 		struct {
@@ -151,8 +149,10 @@ static __noinline long say_closed(struct thread_state *state, u64 id, u32 reason
 
 static __always_inline void tell_last_io(struct bw_call *call, const struct thread_state *state)
 {
-	call->last_io_number = state && state->io_number & IO_SEEN ? state->io_number & ~IO_SEEN : 0;
-	call->last_io_fd = state && state->io_number & IO_SEEN ? state->io_fd : -1;
+	if (state)
+		__builtin_memcpy(call->last_io, state->io, sizeof(call->last_io));
+	else
+		__builtin_memset(call->last_io, 0, sizeof(call->last_io));
 }
 
 static __always_inline u64 take(u64 *stamp)

@@ -264,14 +264,13 @@ import Testing
     @Test func `a writer that sleeps and has written here before is idle, and so is its reader`() throws {
         let before: (inout bw_call) -> Void = {
             self.sleeping(&$0)
-            $0.last_io_number = 1
-            $0.last_io_fd = 4
+            $0.last_io.4 = bw_io(number: 1 | BW_IO_SEEN, fd: 4)
         }
         #expect(try behind(before) == .peerIdle)
         #expect(
             try behind {
                 before(&$0)
-                $0.last_io_fd = 5
+                $0.last_io.4.fd = 12
             } == .peerSleeping, "it wrote elsewhere")
     }
 
@@ -282,7 +281,6 @@ import Testing
                     self.tcp(&$0, state: 1)
                     if older {
                         $0.flags |= UInt32(BW_CALL_OLD)
-                        $0.last_io_fd = -1
                     }
                     change(&$0.object.u.inet)
                 })

@@ -279,6 +279,14 @@ struct bw_object {
 	} u;
 };
 
+/* The last call of a thread that moved bytes on a descriptor. */
+#define BW_LAST_IO 8 /* descriptors are remembered by their last three bits; a power of two */
+struct bw_io {
+	bw_u32 number; /* BW_IO_SEEN | system call; 0: none */
+	bw_s32 fd;
+};
+#define BW_IO_SEEN 0x80000000u
+
 struct bw_call {
 	bw_u32 type;	 /* enum bw_record_type */
 	bw_u32 kind;	 /* enum bw_call_kind */
@@ -304,8 +312,7 @@ struct bw_call {
 	bw_u32 uid;
 	bw_u32 state;	      /* __state | exit_state */
 	bw_u32 tracer_tgid;
-	bw_u32 last_io_number;
-	bw_s32 last_io_fd;
+	struct bw_io last_io[BW_LAST_IO];
 	bw_u32 stack_depth;
 	bw_u32 cgroup_len;    /* bytes used of `cgroup` */
 	bw_u32 pid_namespace; /* inode numbers of the namespaces */

@@ -194,8 +194,14 @@ public struct CallRecord: Sendable {
     public var stopper: (pid: Int, name: [UInt8])? {
         raw.stopper_tgid == 0 ? nil : (Int(raw.stopper_tgid), cString(raw.stopper_comm))
     }
-    /// The last call that moved bytes, and on which descriptor; number 0 with descriptor -1 for none seen.
-    public var lastIO: (number: Int, descriptor: Int) { (Int(raw.last_io_number), Int(raw.last_io_fd)) }
+    /// The number of the thread's last call that moved bytes on a descriptor; `nil` for none seen, or long ago.
+    public func lastIO(on descriptor: Int) -> Int? {
+        lastIOs.first { $0.number & BW_IO_SEEN != 0 && Int($0.fd) == descriptor }.map { Int($0.number & ~BW_IO_SEEN) }
+    }
+    private var lastIOs: [bw_io] {
+        let io = raw.last_io
+        return [io.0, io.1, io.2, io.3, io.4, io.5, io.6, io.7]
+    }
     public var contextSwitches: UInt64 { raw.switches }
     public var cpuNanoseconds: UInt64 { raw.cpu_ns }
     /// Exited, and not waited for yet.

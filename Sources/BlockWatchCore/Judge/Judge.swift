@@ -35,7 +35,7 @@ struct Judge {
         ("server side", { judge, node, relation in judge.serverSide(node, relation) }),
         ("set", { judge, node, relation in judge.set(node, relation) }),
         ("futex", { judge, node, relation in judge.futex(node, relation) }),
-        ("unknown", { _, _, _ in .unknown }),
+        ("unknown", { _, node, _ in node.isRunning && node.record.kind == .systemCall ? .inProgress : .unknown }),
     ]
 
     mutating func reason(of tid: Int) -> Reason {
@@ -82,7 +82,7 @@ struct Judge {
 
     mutating func standing(of tid: Int) -> Standing {
         guard let node = investigation.nodes[tid] else { return .moving }
-        if node.record.isZombie { return .moving }
+        if node.record.isZombie || node.isRunning { return .moving }
         switch node.target {
         case .running: return .moving
         case .stopped, .traced, .frozen: return .stuck
@@ -320,6 +320,10 @@ struct Judge {
         if all.allSatisfy({ $0 == .stuck }) { return .peerStuck }
         if isOutstanding, !investigation.isPeriodic(node) { return .replyPending }
         if isServer { return nil }
+        // of a call that is over: whoever ended it is back at its clock
+        if node.record.occasion == .slow, relation.holders.allSatisfy({ hasServed($0) && isAtClock($0) }) {
+            return .peerIdle
+        }
         if all.contains(.moving) { return .peerBusy }
         if all.contains(.sleeping) {
             return relation.holders.allSatisfy { standing(of: $0) != .sleeping || hasServed($0) }
@@ -329,11 +333,15 @@ struct Judge {
         return .peerIdle
     }
 
+    private func isAtClock(_ holder: Holder) -> Bool {
+        (investigation.threads(of: holder) ?? []).allSatisfy { tid in investigation.nodes[tid].map(isTimer) ?? false }
+    }
+
     /// The last thing that it moved bytes on is what is waited for here: it does so from time to time.
     private func hasServed(_ holder: Holder) -> Bool {
         guard let descriptor = holder.descriptor else { return false }
         return (investigation.threads(of: holder) ?? []).contains { tid in
-            investigation.nodes[tid]?.record.lastIO.descriptor == descriptor
+            investigation.nodes[tid]?.record.lastIO(on: descriptor) != nil
         }
     }
 
@@ -345,11 +353,10 @@ struct Judge {
     /// Something was sent, and nothing has come back since.
     private func isReplyOutstanding(_ node: Node) -> Bool {
         guard let object = node.record.object else { return false }
-        let last = node.record.lastIO
         let table = node.record.isCompat ? compat : native
+        let last = node.record.descriptor.flatMap(node.record.lastIO(on:))
         let sentLast =
-            last.descriptor == node.record.descriptor
-            && table[last.number].map { info in
+            last.flatMap { table[$0] }.map { info in
                 WaitTarget.sends(
                     SystemCall(
                         name: info.name, number: info.number, abi: .x86_64, arguments: [], timeoutNanoseconds: nil))
@@ -365,7 +372,7 @@ struct Judge {
         // ages: the smaller is the later
         if sent != received { return sent < received }
         if sentLast { return true }
-        return node.isAlone && node.record.isOlder && last.descriptor < 0
+        return node.isAlone && node.record.isOlder && last == nil
     }
 
     private func serverSide(_ node: Node, _ relation: Relation) -> Reason? {

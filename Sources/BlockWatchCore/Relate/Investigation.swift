@@ -27,6 +27,10 @@ struct Investigation {
             target = WaitTarget(record, call)
         }
 
+        /// On a processor, or about to be; a call that is over says nothing about that.
+        var isRunning: Bool {
+            target == .running || record.isOnCPU && !record.hasLeft && record.occasion != .slow
+        }
         var pid: Int { record.pid }
         var tid: Int { record.tid }
         var duration: UInt64 { record.nowNanoseconds - record.startNanoseconds }

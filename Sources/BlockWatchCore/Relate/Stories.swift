@@ -85,6 +85,7 @@ struct Stories {
         case .running, .open, .stopped, .traced, .frozen, .exiting, .remote, .device: return true
         default: break
         }
+        if node.isRunning { return true }
         if node.record.hasAlarm || node.record.hasPendingSignal || node.record.hasLeft { return true }
         if node.call.call?.timeoutNanoseconds != nil { return true }
         if !relation.isComplete || !relation.unresolved.isEmpty { return true }
@@ -175,12 +176,12 @@ struct Stories {
             let threads = investigation.threads(of: holder)?.compactMap { investigation.nodes[$0] } ?? []
             if let main = threads.first(where: { $0.tid == holder.pid }) ?? threads.first {
                 holder.doing = doing(main)
-                if main.target != .running { holder.duration = main.duration }
+                if !main.isRunning { holder.duration = main.duration }
             }
             return holder
         }
         holder.doing = doing(node)
-        if node.target != .running {
+        if !node.isRunning {
             holder.duration = node.duration
             holder.verdict = judge.reason(of: node.tid).verdict
         }
@@ -203,7 +204,7 @@ struct Stories {
         if threads.count == 1 { return investigation.nodes[threads[0]] }
         var hung: [Int] = []
         for tid in threads {
-            guard let node = investigation.nodes[tid], node.target != .running else { continue }
+            guard let node = investigation.nodes[tid], !node.isRunning else { continue }
             if deadlockOf[tid] != nil { return node }
             let isLong = node.duration >= judge.thresholdNanoseconds
             if isLong, judge.reason(of: tid).verdict != .idle { hung.append(tid) }
@@ -214,6 +215,7 @@ struct Stories {
     /// `read pipe`, `sleeping`, `running`
     func doing(_ node: Investigation.Node) -> String {
         if node.record.isZombie { return "exited" }
+        if node.isRunning { return "running" }
         switch node.target {
         case .running: return "running"
         case .stopped: return "stopped"

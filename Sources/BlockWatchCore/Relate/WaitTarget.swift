@@ -61,7 +61,7 @@ enum WaitTarget: Equatable {
             self = .stopped
         } else if record.isFrozen {
             self = .frozen
-        } else if record.kind == .running || record.isOnCPU && !record.hasLeft && record.occasion != .slow {
+        } else if record.kind == .running || record.isOnCPU && !record.hasLeft && record.occasion == .viewed {
             self = .running
         } else if let owner = record.kernelLockOwner, owner != record.tid {
             self = .kernelLock(owner: owner)
