@@ -150,5 +150,5 @@ need-packages = missing=$$(for p in $(1); do dpkg-query -W -f='$${Status}' $$p 2
 		echo "installing" $$missing >&2; \
 		export DEBIAN_FRONTEND=noninteractive; \
 		$$as_root apt-get -q update </dev/null >/dev/null; \
-		$$as_root apt-get -q -y install --no-install-recommends $$missing </dev/null >/dev/null; \
+		$$as_root apt-get -q -y -o DPkg::Lock::Timeout=600 install --no-install-recommends $$missing </dev/null >/dev/null; \
 	fi
