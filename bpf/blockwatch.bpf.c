@@ -21,18 +21,6 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 #include "resolve.h"
 #include "describe.h"
 
-/* ---- one call as scan and exit both report it ---- */
-
-struct instance {
-	u64 stamp;
-	u64 ip, sp;
-	const u64 *args;
-	u32 number, abi, kind;
-	u32 type, flags;
-	u32 renewals;
-	s64 result;
-};
-
 static __noinline u64 last_ran_ns(struct task_struct *task, u64 now_ns);
 
 /* What the thread's own state and its scheduler know besides. */
@@ -53,8 +41,16 @@ static __noinline int tell_more(struct bw_call *call, struct task_struct *task)
 	return 0;
 }
 
-static __always_inline long report(struct workspace *room, struct task_struct *task, const struct instance *what)
+static __always_inline void copy_args(u64 to[6], const u64 from[6])
 {
+	for (int i = 0; i < 6; i++)
+		to[i] = from[i];
+}
+
+/* Sends room->what. */
+static __always_inline long report(struct workspace *room, struct task_struct *task)
+{
+	struct instance *what = &room->what;
 	struct bw_call *call = &room->call;
 	u64 clock = stamp_now();
 
@@ -70,10 +66,6 @@ static __always_inline long report(struct workspace *room, struct task_struct *t
 	call->number = what->number;
 	call->abi = what->abi;
 	call->flags = what->flags | (what->stamp & STAMP_OLD ? BW_CALL_OLD : 0);
-	if (what->args) {
-		for (int i = 0; i < 6; i++)
-			call->args[i] = what->args[i];
-	}
 	if (what->type == BW_RECORD_SLOW) {
 		call->last_ran_ns = call->now_ns;
 		call->stop_signal = call->stopper_tgid = 0;
@@ -103,24 +95,24 @@ static __noinline int report_slow(struct task_struct *task, struct thread_state 
 {
 	u32 zero = 0;
 	struct workspace *room = bpf_map_lookup_elem(&exit_scratch, &zero);
-	struct instance what = {
+
+	if (!room || BPF_CORE_READ(task, tgid) == scanner_tgid)
+		return 0;
+	room->what = (struct instance){
 		.stamp = parked->stamp,
 		.ip = parked->ip,
 		.sp = parked->sp,
-		.args = parked->args,
 		.number = parked->number,
 		.abi = parked->abi,
 		.type = BW_RECORD_SLOW,
 		.renewals = state->renewals,
 		.result = result,
 	};
-
-	if (!room || BPF_CORE_READ(task, tgid) == scanner_tgid)
-		return 0;
+	copy_args(room->call.args, parked->args);
 	room->call.stack_depth = 0;
 	tell_last_io(&room->call, state);
 	count(slow_calls, 1);
-	if (report(room, task, &what))
+	if (report(room, task))
 		count(lost_records, 1);
 	return 0;
 }
@@ -483,12 +475,6 @@ int BPF_PROG(on_signal, int signal, void *info, struct task_struct *task)
 
 /* ---- the scan ---- */
 
-/* One look at one thread. */
-struct look {
-	u64 now_ns, clock;
-	u32 kind, flags; /* enum bw_call_kind, BW_CALL_... */
-};
-
 /* When the thread last ran, on CLOCK_MONOTONIC: the scheduler's own stamp, brought from its run
  * queue's task clock to that queue's clock and from there over a pair read at this scan. */
 static __noinline u64 last_ran_ns(struct task_struct *task, u64 now_ns)
@@ -529,14 +515,13 @@ static __noinline int read_stack(struct bw_call *call, struct task_struct *task)
 	return 0;
 }
 
-/* Reports one instance if it is past the threshold and new, or asked for. `word` is where its stamp
- * lives. `still_there` says that the thread did not move while it was described. */
-static __always_inline void consider_inlined(struct task_struct *task, struct thread_state *state, u64 *word, struct instance *what,
-			       const struct look *now)
+/* Reports room->what if it is past the threshold and new, or asked for. `word` is where its stamp lives. */
+static __always_inline void consider_inlined(struct task_struct *task, struct thread_state *state, u64 *word,
+					     struct workspace *room)
 {
+	struct instance *what = &room->what;
+	struct look *now = &room->now;
 	u64 stamp = what->stamp, id = call_id(task, stamp, what->number | what->kind << 12);
-	struct workspace *room;
-	u32 zero = 0;
 
 	if (stamp & STAMP_REPORTED) {
 		if (!wants_refresh(id))
@@ -551,12 +536,9 @@ static __always_inline void consider_inlined(struct task_struct *task, struct th
 		if (__sync_val_compare_and_swap(word, stamp, stamp | STAMP_REPORTED) != stamp)
 			return; /* returned just now, and has said so itself */
 	}
-	room = bpf_map_lookup_elem(&scan_scratch, &zero);
-	if (!room)
-		return;
 	tell_last_io(&room->call, state);
 	read_stack(&room->call, task);
-	if (report(room, task, what)) {
+	if (report(room, task)) {
 		count(scan_dropped, 1);
 		/* as if it had not been seen; if the call returned meanwhile, its closing has been said */
 		if (what->type == BW_RECORD_CALL)
@@ -564,15 +546,13 @@ static __always_inline void consider_inlined(struct task_struct *task, struct th
 		return;
 	}
 	count(scan_reported, 1);
-	return;
 }
 
-static __noinline int consider(struct task_struct *task, struct thread_state *state, u64 *word, struct instance *what,
-			       const struct look *now)
+static __noinline int consider(struct task_struct *task, struct thread_state *state, u64 *word, struct workspace *room)
 {
 	int done = 0;
 
-	consider_inlined(task, state, word, what, now);
+	consider_inlined(task, state, word, room);
 	/* a result that clang knows it drops, and the verifier finds a stack pointer in its place */
 	asm volatile("" : "+r"(done));
 	return done;
@@ -580,68 +560,68 @@ static __noinline int consider(struct task_struct *task, struct thread_state *st
 
 /* A call that has its stamp, by entry or by an earlier scan. */
 static __noinline int scan_stamped(struct task_struct *task, struct thread_state *state, struct pt_regs *regs,
-				   const struct look *now)
+				   struct workspace *room)
 {
-	struct instance what = {
+	struct look *now = &room->now;
+	struct instance *what = &room->what;
+	u32 shown = regs_number(regs);
+
+	*what = (struct instance){
 		.stamp = state->stamp,
 		.number = state->number,
 		.abi = state->abi,
 		.renewals = state->renewals,
 	};
-	u32 shown = regs_number(regs);
-	u64 args[6];
-
-	if (!what.stamp)
+	if (!what->stamp)
 		return 0;
-	if (!(what.stamp & STAMP_REPORTED) && !is_sure(what.stamp, now->clock)) {
-		u64 start = stamp_to_ns(what.stamp, now->clock, now->now_ns);
+	if (!(what->stamp & STAMP_REPORTED) && !is_sure(what->stamp, now->clock)) {
+		u64 start = stamp_to_ns(what->stamp, now->clock, now->now_ns);
 
 		if (BPF_CORE_READ(task, __state))
 			note_crossing(start);
 		return 0;
 	}
-	if (shown != what.number && !(state->restarted && is_restart_number(shown, what.abi))) {
+	if (shown != what->number && !(state->restarted && is_restart_number(shown, what->abi))) {
 		/* the registers tell of another call: its exit was missed */
-		if (state->stamp == what.stamp &&
-		    __sync_val_compare_and_swap(&state->stamp, what.stamp, 0) == what.stamp) {
+		if (state->stamp == what->stamp &&
+		    __sync_val_compare_and_swap(&state->stamp, what->stamp, 0) == what->stamp) {
 			count(missed_exits, 1);
-			if (what.stamp & STAMP_REPORTED)
-				say_closed(state, id_of(task, what.stamp, what.number), BW_CLOSE_UNSEEN, 0);
+			if (what->stamp & STAMP_REPORTED)
+				say_closed(state, id_of(task, what->stamp, what->number), BW_CLOSE_UNSEEN, 0);
 		}
 		return 0;
 	}
-	regs_args(regs, what.abi, args);
-	what.args = args;
-	what.ip = regs_ip(regs);
-	what.sp = regs_sp(regs);
-	return consider(task, state, &state->stamp, &what, now);
+	regs_args(regs, what->abi, room->call.args);
+	what->ip = regs_ip(regs);
+	what->sp = regs_sp(regs);
+	return consider(task, state, &state->stamp, room);
 }
 
 static __always_inline int scan_parked(struct task_struct *task, struct thread_state *state,
-				       struct parked_call *parked, const struct look *now)
+				       struct parked_call *parked, struct workspace *room)
 {
-	struct instance what = {
+	room->what = (struct instance){
 		.stamp = parked->stamp,
 		.ip = parked->ip,
 		.sp = parked->sp,
-		.args = parked->args,
 		.number = parked->number,
 		.abi = parked->abi,
-		.flags = now->flags,
+		.flags = room->now.flags,
 	};
-
-	if (!what.stamp)
+	if (!room->what.stamp)
 		return 0;
-	return consider(task, state, &parked->stamp, &what, now);
+	copy_args(room->call.args, parked->args);
+	return consider(task, state, &parked->stamp, room);
 }
 
 /* A wait outside any call: new, gone on, or another than at the last scan. */
 static __noinline int scan_aside(struct task_struct *task, struct thread_state *state, struct pt_regs *regs,
-				 const struct look *now)
+				 struct workspace *room)
 {
+	struct look *now = &room->now;
+	struct instance *what = &room->what;
 	struct aside *aside = &state->aside;
 	u32 kind = now->kind;
-	struct instance what = { .kind = kind, .flags = now->flags };
 
 	if (aside->stamp && (aside->kind != kind ||
 			     (kind == BW_KIND_PAGE && (aside->ip != regs_ip(regs) || aside->sp != regs_sp(regs)))))
@@ -653,19 +633,21 @@ static __noinline int scan_aside(struct task_struct *task, struct thread_state *
 		aside->stamp = ns_to_stamp(last_ran_ns(task, now->now_ns), now->clock, now->now_ns) | STAMP_OLD;
 		state->has_aside = 1;
 	}
-	what.stamp = aside->stamp;
-	what.abi = kind == BW_KIND_EXITING ? abi_of_program(regs) : abi_of(task);
-	what.ip = aside->ip;
-	what.sp = aside->sp;
-	if (!what.stamp)
+	*what = (struct instance){ .kind = kind, .flags = now->flags };
+	what->stamp = aside->stamp;
+	what->abi = kind == BW_KIND_EXITING ? abi_of_program(regs) : abi_of(task);
+	what->ip = aside->ip;
+	what->sp = aside->sp;
+	if (!what->stamp)
 		return 0;
-	return consider(task, state, &aside->stamp, &what, now);
+	return consider(task, state, &aside->stamp, room);
 }
 
 /* The thread sleeps in a call that it was never seen to enter. */
 static __noinline int scan_unentered(struct task_struct *task, struct thread_state *state, struct pt_regs *regs,
-				     const struct look *now)
+				     struct workspace *room)
 {
+	struct look *now = &room->now;
 	struct parked_call *old = &state->old;
 	u32 number = regs_number(regs), abi = abi_of(task);
 	u64 switches = BPF_CORE_READ(task, nvcsw) + BPF_CORE_READ(task, nivcsw);
@@ -689,7 +671,7 @@ static __noinline int scan_unentered(struct task_struct *task, struct thread_sta
 			return 0;
 		}
 	}
-	return scan_parked(task, state, old, now);
+	return scan_parked(task, state, old, room);
 }
 
 /* The scheduler's clock and CLOCK_MONOTONIC at one moment: they drift apart. */
@@ -720,7 +702,9 @@ int scan(struct bpf_iter__task *ctx)
 	struct task_struct *task = ctx->task;
 	struct thread_state *state;
 	struct pt_regs *regs;
-	struct look now;
+	struct workspace *room;
+	struct look *now;
+	u32 zero = 0;
 	u32 asleep, flags, call_class;
 	bool is_handler_return, is_worker;
 	s32 number;
@@ -749,47 +733,49 @@ int scan(struct bpf_iter__task *ctx)
 		}
 	}
 	regs = (struct pt_regs *)bpf_task_pt_regs(task);
-	if (!regs)
+	room = bpf_map_lookup_elem(&scan_scratch, &zero);
+	if (!regs || !room)
 		return 0;
-	now.now_ns = bpf_ktime_get_ns();
-	now.clock = settings.precise ? now.now_ns : bpf_jiffies64();
-	now.kind = BW_KIND_SYSCALL;
-	now.flags = 0;
+	now = &room->now;
+	now->now_ns = bpf_ktime_get_ns();
+	now->clock = settings.precise ? now->now_ns : bpf_jiffies64();
+	now->kind = BW_KIND_SYSCALL;
+	now->flags = 0;
 
 	if (state->has_lost && !say_closed(NULL, state->lost_closing, BW_CLOSE_UNSEEN, 0))
 		state->has_lost = 0;
 
 	if (is_worker) {
-		now.kind = BW_KIND_IO_WORKER;
+		now->kind = BW_KIND_IO_WORKER;
 		if (asleep & TASK_UNINTERRUPTIBLE)
-			scan_aside(task, state, regs, &now);
+			scan_aside(task, state, regs, room);
 		else if (state->has_aside)
 			drop_aside(task, state);
 		return 0;
 	}
 	if (flags & PF_EXITING || flags & PF_POSTCOREDUMP || flags & PF_DUMPCORE) {
-		now.kind = BW_KIND_EXITING;
+		now->kind = BW_KIND_EXITING;
 		if (asleep)
-			scan_aside(task, state, regs, &now);
+			scan_aside(task, state, regs, room);
 		return 0;
 	}
 	if (is_frozen(task, asleep))
-		now.flags = BW_CALL_FROZEN;
+		now->flags = BW_CALL_FROZEN;
 
 	if (state->stamp) {
-		scan_stamped(task, state, regs, &now);
+		scan_stamped(task, state, regs, room);
 		if (!state->has_left)
 			return 0;
 	}
 	if (state->has_left) {
-		now.flags |= BW_CALL_LEFT;
-		scan_parked(task, state, &state->left, &now);
+		now->flags |= BW_CALL_LEFT;
+		scan_parked(task, state, &state->left, room);
 		return 0;
 	}
 	number = regs_number(regs);
 	call_class = watched_class(number, abi_of(task));
 	is_handler_return = (call_class & BW_CLASS_MASK) == BW_CLASS_SIGRETURN;
-	if (asleep & (TASK_STOPPED | TASK_TRACED) || now.flags & BW_CALL_FROZEN) {
+	if (asleep & (TASK_STOPPED | TASK_TRACED) || now->flags & BW_CALL_FROZEN) {
 		/* Stopped on its way out of a call, or in front of one. It keeps the call if it will go
 		 * back into it; a tracer that stopped it at entry shows -ENOSYS there. */
 		s64 result = regs_result(regs);
@@ -797,11 +783,11 @@ int scan(struct bpf_iter__task *ctx)
 		if (number >= 0 && !is_handler_return &&
 		    (is_restart(abi_of(task) == BW_ABI_COMPAT ? (s32)result : result) ||
 		     ((s32)result == -38 && asleep & TASK_TRACED))) {
-			now.flags |= BW_CALL_LEFT;
-			scan_unentered(task, state, regs, &now);
+			now->flags |= BW_CALL_LEFT;
+			scan_unentered(task, state, regs, room);
 		} else {
-			now.kind = BW_KIND_STOPPED;
-			scan_aside(task, state, regs, &now);
+			now->kind = BW_KIND_STOPPED;
+			scan_aside(task, state, regs, room);
 		}
 		return 0;
 	}
@@ -820,10 +806,10 @@ int scan(struct bpf_iter__task *ctx)
 		/* also one that never blocks by itself: seccomp or a tracer may hold it in front of the kernel */
 		if (state->has_aside)
 			drop_aside(task, state);
-		scan_unentered(task, state, regs, &now);
+		scan_unentered(task, state, regs, room);
 	} else if (number < 0) {
-		now.kind = BW_KIND_PAGE;
-		scan_aside(task, state, regs, &now);
+		now->kind = BW_KIND_PAGE;
+		scan_aside(task, state, regs, room);
 	}
 	return 0;
 }

@@ -28,13 +28,32 @@ enum { SIGSTOP = 19, SIGTTOU = 22 }; /* between them SIGTSTP and SIGTTIN; the sa
 static u32 scanner_level; /* depth of the PID namespace of whoever scans */
 static u32 scanner_tgid;  /* blockwatch itself */
 
+/* One call as scan and exit both report it. */
+struct instance {
+	u64 stamp;
+	u64 ip, sp;
+	u32 number, abi, kind;
+	u32 type, flags;
+	u32 renewals;
+	s64 result;
+};
+
+/* One look at one thread. */
+struct look {
+	u64 now_ns, clock;
+	u32 kind, flags; /* enum bw_call_kind, BW_CALL_... */
+};
+
 struct workspace {
 	struct bw_call call;
 	u64 task; /* a pointer stored and loaded again is a number, which functions of their own can take */
+	struct look now;
+	struct instance what; /* its arguments lie in `call` */
 };
 
-/* Room to build a record in, too large for the stack. One for exits, where preemption is
- * off, and one for the scan, which can be preempted by an exit. */
+/* Room to build a record in: all functions on the way down have 512 bytes of stack together, and older kernels round
+ * each up to 32 (6.1). One room for exits, where preemption is off, and one for the scan, which can be preempted by an
+ * exit. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
