@@ -119,6 +119,9 @@ import Testing
                     $0.action == "still_blocked" && $0.id == first.id && $0.text("process.state") == "T"
                 }
                 #expect(stopped.text("syscall.name") == "poll")
+                #expect(stopped.text("reason") == "stopped")
+                #expect(stopped.text("stop.signal") == "SIGSTOP")
+                #expect(stopped.integer("stop.sender.pid") == Int(getpid()))
                 hanging.child.signal(SIGCONT)
                 let on = try await watcher.record("going on") {
                     $0.id == first.id && $0.text("process.state") == "S" && duration($0) > duration(stopped)

@@ -24,7 +24,13 @@ public struct TextFormat: Sendable {
         var line = "\(time)  \(colored(action, record.action))  \(duration)  \(who)  \(step)  \(Sentence.what(call))"
         if let result = Sentence.result(report) { line += "  = \(result)" }
         if call.unresolved.contains(where: { $0.hasPrefix("resource") }) { line += "  (no longer open)" }
-        if result(record) == nil, let root = report.story.flatMap(Self.root) { line += "  <- \(root)" }
+        if result(record) == nil {
+            if report.call.stop != nil, report.story?.reason == .stopped {
+                line += "  <- stopped\(Sentence.stop(report.call))"
+            } else if let root = report.story.flatMap(Self.root) {
+                line += "  <- \(root)"
+            }
+        }
         return Array((line + "\n").utf8)
     }
 
