@@ -115,7 +115,7 @@ public struct Pipeline {
     }
 
     private mutating func opened(_ call: BlockedCall, _ record: CallRecord, _ clock: ClockReading) {
-        let duration = record.nowNanoseconds - call.startNanoseconds
+        let duration = record.nowNanoseconds - min(call.startNanoseconds, record.nowNanoseconds)
         if let known = open[call.id] {
             // the kernel side says a call once; twice means that its first telling was taken back
             var again = known
@@ -152,7 +152,7 @@ public struct Pipeline {
         known.call.process.state = call.process.state
         known.call.unresolved = call.unresolved
         open[call.id] = known
-        let duration = record.nowNanoseconds - known.call.startNanoseconds
+        let duration = record.nowNanoseconds - min(known.call.startNanoseconds, record.nowNanoseconds)
         // an ignore rule's time may be over, or the rate may have room again
         guard known.isWritten || hidden(known.call, duration) == nil else { return }
         pend(record, known.call)

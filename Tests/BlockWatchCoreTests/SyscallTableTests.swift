@@ -86,4 +86,9 @@ import Testing
         #expect(i386.all.first { $0.name == "ppoll_time64" }?.timeout?.unit == .timespec)
         #expect(i386.all.first { $0.name == "_newselect" }?.timeout?.unit == .timeval32)
     }
+
+    @Test func `a result that is no errno has no name, and none makes it trap`() {
+        #expect(ErrnoNames.name(result: -110) == "ETIMEDOUT")
+        for result in [Int64.min, -4096, 0, 110, .max] { #expect(ErrnoNames.name(result: result) == nil) }
+    }
 }

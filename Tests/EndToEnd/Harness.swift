@@ -131,13 +131,14 @@ final class Child: @unchecked Sendable {
 
     /// - Returns: the exit code; a signal's number with a minus.
     @discardableResult
-    func exitCode(within seconds: Double = 20) async throws -> Int32 {
+    func exitCode(within seconds: Double = 20, outputWithin patience: Double = 2) async throws -> Int32 {
         _ = try await eventually(
             within: seconds, "the end of \(process.executableURL!.lastPathComponent) \(process.arguments!)"
         ) {
             process.isRunning ? nil : true
         }
-        _ = try? await eventually(within: 2, "the end of its output") {
+        // whoever it has left behind may have its output open still
+        _ = try? await eventually(within: patience, "the end of its output") {
             lock.withLock { isOutputOver && isErrorOver } ? true : nil
         }
         return process.terminationReason == .exit ? process.terminationStatus : -process.terminationStatus
@@ -214,7 +215,7 @@ final class Watcher: Sendable {
             _ = try await watcher.record("started") { $0.action == "started" }
             let result = try await body(watcher)
             child.signal(SIGTERM)
-            let code = try await child.exitCode()
+            let code = try await child.exitCode(outputWithin: 30)
             #expect(code == 0, "exit code; stderr: \(child.errorText)")
             try await watcher.checkStream()
             return result

@@ -3,6 +3,9 @@ public enum ErrnoNames {
     /// `ETIMEDOUT` for 110; `nil` for a number without a name.
     public static func name(_ errno: Int64) -> String? { names[errno] }
 
+    /// Of what a call returned: a seccomp supervisor may let it return any number, the least one too.
+    public static func name(result: Int64) -> String? { (-4095..<0).contains(result) ? name(-result) : nil }
+
     private static let names: [Int64: String] = {
         var names: [Int64: String] = [:]
         for line in table.split(separator: "\n") {

@@ -406,7 +406,7 @@ public struct Identifier {
         guard let ticks = try? procFS.threadStart(pid: pid, tid: tid) else { return false }
         // /proc rounds down to clock ticks; a boot-time offset between namespaces does not reach the kernel's stamp
         let expected = record.threadStartNanoseconds / (1_000_000_000 / settings.clockTicksPerSecond)
-        return ticks == expected || ticks + 1 == expected || ticks == expected + 1
+        return max(ticks, expected) - min(ticks, expected) <= 1
     }
 
     static func reason(_ error: ProcError) -> String {

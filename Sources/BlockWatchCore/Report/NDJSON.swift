@@ -143,7 +143,7 @@ public struct NDJSON: Sendable {
             }
             if let result = report.result {
                 json.integer("result", result)
-                if result < 0, let name = ErrnoNames.name(-result) { json.string("error", name) }
+                if let name = ErrnoNames.name(result: result) { json.string("error", name) }
             }
             if let timeout = systemCall.timeoutNanoseconds { json.nanoseconds("timeout", timeout) }
             if let renewals = systemCall.renewals { json.integer("renewals", renewals) }

@@ -110,7 +110,7 @@ enum Sentence {
 
     static func result(_ report: CallReport) -> String? {
         report.result.map { result in
-            result < 0 ? ErrnoNames.name(-result) ?? String(result) : String(result)
+            ErrnoNames.name(result: result) ?? String(result)
         }
     }
 }
