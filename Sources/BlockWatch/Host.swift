@@ -123,6 +123,9 @@ enum Clock {
         return UInt64(max(resolution.tv_nsec, 1_000_000))
     }
 
+    /// What all threads of this process have used, in nanoseconds.
+    static func processCPU() -> UInt64 { read(CLOCK_PROCESS_CPUTIME_ID) }
+
     /// What the calling thread has used, in nanoseconds.
     static func threadCPU() -> UInt64 { read(CLOCK_THREAD_CPUTIME_ID) }
 

@@ -20,8 +20,9 @@ struct Watch: ~Copyable {
     private var droppedLines: UInt64 = 0
     private var toldWidened = false
     private let filePasses: FilePassRunner
-    /// When calls that were said already may be looked at again: looking takes one part in a hundred of a core.
+    /// When calls that were said already may be looked at again: a scan has its budget, this has another.
     private var nextRelook: UInt64 = 0
+    private static let relookShare: UInt64 = 250
     /// Calls that are over wait so long for others, that one pass over the open files serves them all.
     private var nextRelate: UInt64 = 0
     private static let shortestPause: UInt64 = 200_000_000
@@ -30,6 +31,8 @@ struct Watch: ~Copyable {
 
     /// Everything that can fail before the first record: nothing has been written to stdout yet.
     init(_ settings: consuming Settings, log: Log) {
+        Heap.keepSmall()
+        let symbols = SymbolLoader(ProcFS(root: "/proc"))
         self.log = log
         self.settings = settings
         let host = Host(procFS: ProcFS(root: "/proc"))
@@ -75,7 +78,8 @@ struct Watch: ~Copyable {
                 procFS: host.procFS, users: host.users,
                 settings: Identifier.Settings(
                     bootID: host.bootID, commandLine: settings.commandLine,
-                    clockTicksPerSecond: UInt64(max(sysconf(Int32(_SC_CLK_TCK)), 1)), nativeABI: Host.nativeABI)),
+                    clockTicksPerSecond: UInt64(max(sysconf(Int32(_SC_CLK_TCK)), 1)), nativeABI: Host.nativeABI),
+                symbols: { symbols.take() }),
             now: now.monotonic)
         formats = Formats(settings, hostName: host.name, bootID: host.bootID)
         nextSummary = settings.summaryNanoseconds.map { now.monotonic + $0 }
@@ -83,6 +87,7 @@ struct Watch: ~Copyable {
         events = EventSet(capture.descriptor, signals.descriptor, output.endings.descriptor)
         // a host that is overloaded is what it is here to explain
         setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, -10)
+        Heap.giveBack()
         // its own pages may lie on the disk that has died
         if mlockall(Int32(MCL_CURRENT) | Int32(MCL_FUTURE) | lockOnFault) != 0 {
             let answer = errno
@@ -155,7 +160,7 @@ struct Watch: ~Copyable {
             schedule.postpone(from: now.monotonic)
             return
         }
-        let repeats: [UInt64]? = refreshAll ? nil : pipeline.dueRepeats(at: now.monotonic)
+        let repeats = refreshAll ? pipeline.writtenCalls : pipeline.dueRepeats(at: now.monotonic)
         capture.requestRefresh(of: repeats)
         var start = Clock.now().monotonic
         var finish = start
@@ -200,6 +205,7 @@ struct Watch: ~Copyable {
     /// Finds the other ends of what the scan brought up, and says it.
     private mutating func relate(isLast: Bool) {
         let start = Clock.now()
+        let before = Clock.processCPU()
         let relooks = isLast && start.monotonic >= nextRelook
         var source = LiveHolders(holders: capture.holders, runner: filePasses, log: log)
         pipeline.relate(source: &source, risky: &risky, relooks: relooks, clock: start)
@@ -211,7 +217,7 @@ struct Watch: ~Copyable {
         }
         nextRelate = end + max(Self.shortestPause, (end - start.monotonic) * 10)
         if relooks {
-            nextRelook = start.monotonic + max(1_000_000_000, (end - start.monotonic) * 100)
+            nextRelook = start.monotonic + max(1_000_000_000, (Clock.processCPU() - before) * Self.relookShare)
         }
     }
 
@@ -233,9 +239,7 @@ struct Watch: ~Copyable {
     /// Threads that fire no event any more when they go.
     private mutating func checkThreads(all: Bool) {
         for thread in pipeline.threadsToCheck(all: all) {
-            let pid = Int32(clamping: thread.pid)
-            let tid = Int32(clamping: thread.tid)
-            do throws(ProcError) { _ = try host.procFS.threadStart(pid: pid, tid: tid) } catch {
+            do throws(ProcError) { _ = try host.procFS.threadStart(pid: thread.pid, tid: thread.tid) } catch {
                 if error.isGone { pipeline.vanished(thread.call, clock: Clock.now()) }
             }
         }

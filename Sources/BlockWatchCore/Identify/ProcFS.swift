@@ -73,6 +73,26 @@ public struct ProcFS: Sendable {
         return bytes
     }
 
+    /// A file too large to be kept, piece by piece.
+    ///
+    /// - Parameter path: below the root, without a leading slash: `kallsyms`.
+    /// - Throws: the errno of open(2) or read(2).
+    public func readPieces(_ path: String, _ body: (Span<UInt8>) -> Void) throws(ProcError) {
+        let full = "\(root)/\(path)"
+        guard !Self.leadsThroughProcessLink(path) else { throw ProcError(path: full, errno: ELOOP) }
+        let descriptor = unsafe open(full, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY)
+        guard descriptor >= 0 else { throw ProcError(path: full, errno: Glibc.errno) }
+        defer { _ = close(descriptor) }
+        var room = [UInt8](repeating: 0, count: 64 << 10)
+        while true {
+            let got = unsafe room.withUnsafeMutableBytes { unsafe read(descriptor, $0.baseAddress, $0.count) }
+            if got < 0, Glibc.errno == EINTR { continue }
+            guard got >= 0 else { throw ProcError(path: full, errno: Glibc.errno) }
+            if got == 0 { return }
+            body(room.span.extracting(..<got))
+        }
+    }
+
     /// The text of a symbolic link, as bytes: paths need not be UTF-8.
     ///
     /// - Parameters:
@@ -85,12 +105,11 @@ public struct ProcFS: Sendable {
         guard limit > 0 else { return [] }
         let room = min(limit, 65536)
         var failure: Int32 = 0
-        let target = unsafe [UInt8](unsafeUninitializedCapacity: room) { buffer, count in
-            let got = unsafe buffer.withMemoryRebound(to: CChar.self) { text in
-                unsafe readlink(full, text.baseAddress!, room)
-            }
+        // what is kept has the size of the text, not of the room for it
+        let target = unsafe withUnsafeTemporaryAllocation(of: CChar.self, capacity: room) { text in
+            let got = unsafe readlink(full, text.baseAddress!, room)
             if got < 0 { failure = Glibc.errno }
-            count = max(got, 0)
+            return unsafe [UInt8](UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(text)[..<max(got, 0)]))
         }
         guard failure == 0 else { throw ProcError(path: full, errno: failure) }
         return target
