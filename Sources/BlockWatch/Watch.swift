@@ -20,12 +20,14 @@ struct Watch: ~Copyable {
     private var droppedLines: UInt64 = 0
     private var toldWidened = false
     private let filePasses: FilePassRunner
+    private let seesAllProcesses: Bool
     /// When calls that were said already may be looked at again: a scan has its budget, this has another.
     private var nextRelook: UInt64 = 0
     private static let relookShare: UInt64 = 250
     /// Calls that are over wait so long for others, that one pass over the open files serves them all.
     private var nextRelate: UInt64 = 0
-    private static let shortestPause: UInt64 = 200_000_000
+    private static let shortestPause: UInt64 = 50_000_000
+    private var longestPause: UInt64 { max(settings.thresholdNanoseconds / 10, 250_000_000) / 2 }
     private var nextSummary: UInt64?
     private let end: UInt64?
 
@@ -67,6 +69,7 @@ struct Watch: ~Copyable {
         metrics = settings.metricsPath.map { MetricsFile(path: $0, log: log) }
         risky = RiskyReaders(procFS: host.procFS)
         filePasses = FilePassRunner(log: log)
+        seesAllProcesses = host.isInInitialPIDNamespace
         schedule = ScanSchedule(
             threshold: settings.thresholdNanoseconds, tick: Clock.tickNanoseconds, now: now.monotonic)
         pipeline = Pipeline(
@@ -117,8 +120,12 @@ struct Watch: ~Copyable {
             drain()
             if let reason = handleSignals() { return stop(reason) }
             let now = Clock.now()
-            if schedule.isDue(at: now.monotonic) { scan(now, refreshAll: false) }
-            // of calls that are over already
+            if schedule.isDue(at: now.monotonic) {
+                scan(now, refreshAll: false)
+            } else {
+                scan(threads: schedule.dueThreads(at: now.monotonic))
+            }
+            // of calls that are over already, and of single threads
             if pipeline.hasPending, now.monotonic >= nextRelate { relate(isLast: false) }
             if let due = nextSummary, now.monotonic >= due { summarize(now, due) }
             flush()
@@ -161,7 +168,7 @@ struct Watch: ~Copyable {
             return
         }
         let repeats = refreshAll ? pipeline.writtenCalls : pipeline.dueRepeats(at: now.monotonic)
-        capture.requestRefresh(of: repeats)
+        if !repeats.isEmpty { capture.requestRefresh(of: repeats) }
         var start = Clock.now().monotonic
         var finish = start
         var cost: UInt64 = 0
@@ -169,21 +176,26 @@ struct Watch: ~Copyable {
         for _ in 0..<64 {
             start = Clock.now().monotonic
             let before = Clock.threadCPU()
-            do throws(CaptureError) { try capture.scan() } catch {
+            do throws(CaptureError) {
+                try capture.scan(
+                    horizon: schedule.horizon(at: start), isClose: schedule.isClose || !repeats.isEmpty)
+            } catch {
                 pipeline.lost(Loss(what: "scans", count: 1, reason: error.description), clock: Clock.now())
                 break
             }
             finish = Clock.now().monotonic
             cost += Clock.threadCPU() - before
+            let isWhole = capture.counters.scanDropped == 0
             drain()
             // a ringful at a time, so that memory stays small whatever the number of threads
-            let isWhole = capture.counters.scanDropped == 0
             relate(isLast: isWhole)
             if isWhole { break }
         }
-        capture.endRefresh(of: repeats)
+        if !repeats.isEmpty { capture.endRefresh(of: repeats) }
         let counters = capture.counters
-        schedule.finished(start: start, end: finish, cost: cost, crossing: counters.nextCrossingNanoseconds)
+        schedule.finished(
+            start: start, end: finish, cost: cost, crossing: counters.nextCrossingNanoseconds,
+            crossings: capture.crossings)
         tellLosses(counters)
         checkThreads(all: counters.lostClosings != known.lostClosings)
         known = counters
@@ -202,12 +214,22 @@ struct Watch: ~Copyable {
         metrics?.write(pipeline: pipeline, counters: counters, schedule: schedule, usage: host.usage())
     }
 
+    /// Looks at those threads whose calls have just crossed the threshold. What finds no room is seen by the next scan.
+    private mutating func scan(threads: [UInt32]) {
+        guard !threads.isEmpty else { return }
+        do throws(CaptureError) { _ = try capture.scan(threads: threads) } catch {
+            log.warning(error.description)
+        }
+        drain()
+    }
+
     /// Finds the other ends of what the scan brought up, and says it.
     private mutating func relate(isLast: Bool) {
         let start = Clock.now()
         let before = Clock.processCPU()
         let relooks = isLast && start.monotonic >= nextRelook
-        var source = LiveHolders(holders: capture.holders, runner: filePasses, log: log)
+        var source = LiveHolders(
+            holders: capture.holders, runner: filePasses, seesAllProcesses: seesAllProcesses, log: log)
         pipeline.relate(source: &source, risky: &risky, relooks: relooks, clock: start)
         let end = Clock.now().monotonic
         if source.questionCount > 0 {
@@ -215,7 +237,8 @@ struct Watch: ~Copyable {
                 "asked for \(source.questionCount) other ends: open files \(source.filesNanoseconds / 1000) us, threads "
                     + "\(source.threadsNanoseconds / 1000) us, in all \((end - start.monotonic) / 1000) us")
         }
-        nextRelate = end + max(Self.shortestPause, (end - start.monotonic) * 10)
+        // as rarely as the budget wants, and as often as what was seen must be said
+        nextRelate = end + min(max(Self.shortestPause, (Clock.processCPU() - before) * 100), longestPause)
         if relooks {
             nextRelook = start.monotonic + max(1_000_000_000, (Clock.processCPU() - before) * Self.relookShare)
         }
