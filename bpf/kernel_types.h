@@ -175,6 +175,14 @@ struct pipe_inode_info {
 	struct pipe_buffer *bufs;
 };
 
+struct rb_node { unsigned long __rb_parent_color; struct rb_node *rb_right, *rb_left; };
+struct rb_root { struct rb_node *rb_node; };
+struct rb_root_cached { struct rb_root rb_root; };
+struct epoll_filefd { struct file *file; int fd; };
+struct epoll_event { u32 events; };
+struct epitem { struct rb_node rbn; struct epoll_filefd ffd; struct epoll_event event; };
+struct eventpoll { struct rb_root_cached rbr; };
+
 struct in6_addr { union { u8 bytes[16]; } in6_u; };
 typedef struct { struct net *net; } possible_net_t;
 struct sock_common {

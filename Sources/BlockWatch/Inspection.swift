@@ -33,7 +33,8 @@ struct Inspection: ~Copyable {
             fail(error.exitCode, error.description)
         }
         risky = RiskyReaders(procFS: host.procFS)
-        source = LiveHolders(holders: capture.holders, runner: FilePassRunner(log: log),
+        source = LiveHolders(
+            holders: capture.holders, runner: FilePassRunner(log: log),
             seesAllProcesses: host.isInInitialPIDNamespace, log: log)
         pipeline = Pipeline(
             Pipeline.Settings(

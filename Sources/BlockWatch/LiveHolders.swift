@@ -42,6 +42,7 @@ struct LiveHolders: HolderSource {
                 answers.files += answer.files
                 answers.locks += answer.locks
                 answers.members += answer.members
+                answers.sets += answer.sets
             } catch {
                 log.error("an answer of the pass over the open files is not understood: \(error)")
                 return nil

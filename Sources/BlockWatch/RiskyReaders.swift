@@ -185,8 +185,6 @@ final class RiskyReaders: RiskyReading, Sendable {
             switch question {
             case .commandLine(let pid, let tid):
                 return .bytes(try procFS.readFile("\(pid)/task/\(tid)/cmdline", limit: 4096))
-            case .descriptorInfo(let pid, let tid, let descriptor):
-                return .bytes(try procFS.readFile("\(pid)/task/\(tid)/fdinfo/\(descriptor)", limit: 1 << 20))
             case .mounts(let pid, let tid):
                 return .bytes(try procFS.readFile("\(pid)/task/\(tid)/mountinfo", limit: 4 << 20))
             case .memory(let pid, let address, let length):
@@ -232,7 +230,7 @@ private struct ProcessMemory: ~Copyable {
 extension RiskyQuestion {
     fileprivate var pid: Int32 {
         switch self {
-        case .commandLine(let pid, _), .memory(let pid, _, _), .mounts(let pid, _), .descriptorInfo(let pid, _, _): pid
+        case .commandLine(let pid, _), .memory(let pid, _, _), .mounts(let pid, _): pid
         }
     }
 }

@@ -124,7 +124,8 @@ public struct CaptureCounters: Sendable, Equatable {
             fileProgram: unsafe bpf_program__fd(try object.program("holders")),
             threadProgram: unsafe bpf_program__fd(try object.program("view")),
             questions: unsafe bpf_map__fd(try object.map("questions")),
-            viewed: unsafe bpf_map__fd(try object.map("viewed")), visitsSingly: visitsSingly, control: controlMemory, owner: links)
+            viewed: unsafe bpf_map__fd(try object.map("viewed")), visitsSingly: visitsSingly, control: controlMemory,
+            owner: links)
         // all at once: a half-made owner cannot be thrown away
         self.counterMemory = counterMemory
         self.controlMemory = controlMemory

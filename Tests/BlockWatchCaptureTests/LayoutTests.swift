@@ -73,7 +73,8 @@ import Testing
         for (name, size) in [
             ("bw_key", MemoryLayout<bw_key>.size), ("bw_question", MemoryLayout<bw_question>.size),
             ("bw_view_key", MemoryLayout<bw_view_key>.size), ("bw_file", MemoryLayout<bw_file>.size),
-            ("bw_lock", MemoryLayout<bw_lock>.size),
+            ("bw_lock", MemoryLayout<bw_lock>.size), ("bw_set", MemoryLayout<bw_set>.size),
+            ("bw_set_item", MemoryLayout<bw_set_item>.size),
         ] {
             let layout = try #require(try layout(of: name), "the object has no struct \(name)")
             #expect(layout.size == size, "size of \(name)")
@@ -81,6 +82,9 @@ import Testing
         let file = try #require(try layout(of: "bw_file"))
         #expect(file.offsets["net_namespace"] == MemoryLayout<bw_file>.offset(of: \.net_namespace))
         #expect(file.offsets["local"] == MemoryLayout<bw_file>.offset(of: \.local))
+        let set = try #require(try layout(of: "bw_set"))
+        #expect(set.offsets["is_cut"] == MemoryLayout<bw_set>.offset(of: \.is_cut))
+        #expect(set.offsets["items"] == MemoryLayout<bw_set>.offset(of: \.items))
         let lock = try #require(try layout(of: "bw_lock"))
         #expect(lock.offsets["waiter"] == MemoryLayout<bw_lock>.offset(of: \.waiter))
         #expect(lock.offsets["owner"] == MemoryLayout<bw_lock>.offset(of: \.owner))

@@ -75,12 +75,19 @@ struct ListedHolders: HolderSource {
     var locked: [FileQuestion: [FileLock]] = [:]
     var views: [ViewQuestion: [CallRecord]] = [:]
     var objects: [FileQuestion: bw_object] = [:]
+    var sets: [FileQuestion: EpollItems] = [:]
     var answersInTime = true
+    private(set) var asked: Set<FileQuestion> = []
 
     mutating func files(_ questions: [FileQuestion]) -> FileAnswers? {
         guard answersInTime else { return nil }
         var answers = FileAnswers()
+        asked.formUnion(questions)
         for (place, question) in questions.enumerated() {
+            if var set = sets[question] {
+                set.question = place
+                answers.sets.append(set)
+            }
             for var file in open[question] ?? [] {
                 file.question = place
                 answers.files.append(file)

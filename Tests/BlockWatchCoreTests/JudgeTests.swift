@@ -354,6 +354,41 @@ import Testing
         #expect(try poll([1, 2, 1], replyTo: 2) == .connectUnanswered, "the worst decides")
     }
 
+    @Test func `of an epoll the kernel's tree tells the members; only those that can tell are asked about`() throws {
+        let seed = try thread(7) {
+            $0.number = 232
+            $0.class_ = 2
+            $0.args = (4, 0x1000, 1, UInt64(bitPattern: -1), 0, 0)
+            $0.fd = -1
+        }
+        var source = ListedHolders()
+        source.sets[.items(pid: 7, epoll: 4)] = EpollItems(
+            question: 0, items: [.init(descriptor: 10, events: 1), .init(descriptor: 11, events: 1)], isCut: false)
+        var pipe = bw_object()
+        pipe.kind = BW_OBJECT_PIPE.rawValue
+        pipe.mode = 0o010600
+        pipe.inode = 77
+        pipe.u.pipe.writers = 1
+        source.objects[.descriptor(pid: 7, 10)] = pipe
+        var socket = bw_object()
+        Self.socket(&socket, state: 2, local: 40_000)
+        source.objects[.descriptor(pid: 7, 11)] = socket
+        for (isThorough, isAsked) in [(false, false), (true, true)] {
+            var own = source
+            var risky = ListedAnswers()
+            var identifier = tree.identifier(.none)
+            let calls = identifier.identify([seed], clock: clock, isBrief: true, risky: &risky)
+            var investigation = Investigation(isThorough: isThorough)
+            investigation.run(
+                [(seed, calls[0])], source: &own, risky: &risky, identifier: &identifier, clock: clock)
+            var stories = Stories(
+                investigation, thresholdNanoseconds: 5_000_000_000, bootID: "boot", nativeABI: .x86_64)
+            #expect(stories.reason(of: 7) == .connectUnanswered)
+            #expect(own.asked.contains(.inode(device: 0, inode: 77)) == isAsked)
+            #expect(stories.isCursory(7) != isThorough)
+        }
+    }
+
     // MARK: - 12 futex: RelateTests; 13
 
     @Test func `what nothing is known about is unknown, and every rule has its place`() throws {

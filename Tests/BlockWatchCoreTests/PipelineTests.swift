@@ -213,6 +213,21 @@ import Testing
         #expect(schedule.next == 2_500_000_000)
     }
 
+    @Test func `a thread whose call is about to cross has a timer of its own`() {
+        var schedule = ScanSchedule(threshold: 5_000_000_000, tick: 4_000_000, now: 0)
+        schedule.finished(
+            start: 0, end: 1000, cost: 1000, crossing: 1_000_000_000,
+            crossings: [(2_000_000_000, 72), (1_000_000_000, 71), (1_000_500_000, 73), (3_000_000_000, 74)])
+        #expect(schedule.nextScan == 2_500_000_000, "the scan keeps its time")
+        #expect(schedule.next == 1_009_000_000)
+        #expect(schedule.dueThreads(at: 1_008_999_999) == [])
+        #expect(schedule.dueThreads(at: 1_010_000_000) == [71, 73])
+        #expect(schedule.dueThreads(at: 2_009_000_000) == [72])
+        #expect(schedule.next == 2_500_000_000, "what crosses after the scan is the scan's")
+        #expect(schedule.dueThreads(at: 2_500_000_000) == [])
+        #expect(schedule.horizon(at: 0) >= 2_500_000_000)
+    }
+
     @Test func `never more than one part in a hundred of a core, but for a few long ones`() {
         var schedule = ScanSchedule(threshold: 1_000_000_000, tick: 4_000_000, now: 0)
         for _ in 0..<3 { schedule.finished(start: 0, end: 50_000_000, cost: 50_000_000, crossing: 0) }

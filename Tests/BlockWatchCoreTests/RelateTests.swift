@@ -158,7 +158,15 @@ import Testing
         held.type = BW_RECORD_LOCK.rawValue
         held.taker = -1
         let bytes = withUnsafeBytes(of: file) { Array($0) } + withUnsafeBytes(of: held) { Array($0) }
-        let answer = try HolderRecords.files(bytes)
+        var set = bw_set()
+        set.type = BW_RECORD_SET.rawValue
+        set.count = 1
+        set.is_cut = 1
+        set.items.0 = bw_set_item(fd: 9, events: 1)
+        let items = withUnsafeBytes(of: set) { Array($0.prefix(24)) }
+        let answer = try HolderRecords.files(bytes + items)
+        #expect(answer.sets == [EpollItems(question: 0, items: [.init(descriptor: 9, events: 1)], isCut: true)])
+        #expect(throws: DecodeError.self) { _ = try HolderRecords.files(Array(items.dropLast())) }
         #expect(answer.files.map(\.pid) == [5])
         #expect(answer.locks.map(\.taker) == [-1])
         for length in 0..<bytes.count where length != MemoryLayout<bw_file>.size && length != 0 {

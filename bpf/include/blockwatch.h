@@ -137,7 +137,9 @@ struct bw_key {
 	bw_u32 pad;
 };
 
-#define BW_ASK_LOCKS 1 /* bw_question flags: the locks on the file too */
+/* bw_question flags */
+#define BW_ASK_LOCKS 1 /* the locks on the file too */
+#define BW_ASK_ITEMS 2 /* of an epoll: what it waits for, as struct bw_set */
 
 /* Value of the map `questions`. */
 struct bw_question {
@@ -169,6 +171,7 @@ enum bw_record_type {
 	BW_RECORD_LOCK = 6,   /* struct bw_lock: a lock on a file that was asked for */
 	BW_RECORD_VIEW = 7,   /* struct bw_call: a thread that was asked for */
 	BW_RECORD_MEMBER = 8, /* struct bw_member: a descriptor that was asked for */
+	BW_RECORD_SET = 9,    /* struct bw_set: the items of an epoll that was asked for */
 };
 
 enum bw_close_reason {
@@ -375,6 +378,20 @@ struct bw_member {
 	struct bw_object object;
 };
 
+/* What an epoll waits for. */
+#define BW_SET_MAX 256
+struct bw_set_item {
+	bw_s32 fd;     /* as it was when it was added */
+	bw_u32 events; /* EPOLLIN, ... */
+};
+struct bw_set {
+	bw_u32 type;	 /* BW_RECORD_SET */
+	bw_u32 question; /* bw_question.id */
+	bw_u32 count;
+	bw_u32 is_cut;	 /* there are more */
+	struct bw_set_item items[BW_SET_MAX]; /* only `count` are sent */
+};
+
 /* A lock on a file, held or waited for. */
 struct bw_lock {
 	bw_u32 type;	 /* BW_RECORD_LOCK */
@@ -394,6 +411,7 @@ _Static_assert(sizeof(struct bw_crossing) == 16, "bw_crossing is part of the con
 _Static_assert(sizeof(struct bw_close) == 32, "bw_close is part of the contract");
 _Static_assert(sizeof(struct bw_key) == 56, "keys have no holes");
 _Static_assert(sizeof(struct bw_file) == 80, "bw_file is part of the contract");
+_Static_assert(sizeof(struct bw_set_item) == 8, "bw_set is part of the contract");
 _Static_assert(sizeof(struct bw_lock) == 72, "bw_lock is part of the contract");
 _Static_assert(sizeof(struct bw_object) % 8 == 0, "records are 8-byte aligned");
 _Static_assert(sizeof(struct bw_call) % 8 == 0, "records are 8-byte aligned");

@@ -81,11 +81,27 @@ public struct MemberFile: Sendable {
     public var object: KernelObject
 }
 
+/// What an epoll waits for.
+public struct EpollItems: Sendable, Equatable {
+    public struct Item: Sendable, Equatable {
+        public var descriptor: Int
+        /// `EPOLLIN`, ...
+        public var events: UInt32
+    }
+
+    /// The place of its key among those asked.
+    public var question: Int
+    public var items: [Item]
+    /// There are more.
+    public var isCut: Bool
+}
+
 /// What one pass over the open files found.
 public struct FileAnswers: Sendable {
     public var files: [OpenFile] = []
     public var locks: [FileLock] = []
     public var members: [MemberFile] = []
+    public var sets: [EpollItems] = []
 
     public init() {}
 }
@@ -109,10 +125,29 @@ public enum HolderRecords {
                 let raw = try load(rest, as: bw_member(), atLeast: size)
                 answers.members.append(MemberFile(question: Int(raw.question), object: KernelObject(raw: raw.object)))
                 rest = rest.extracting(droppingFirst: size)
+            case BW_RECORD_SET.rawValue:
+                let fixed = MemoryLayout<bw_set>.size - Int(BW_SET_MAX) * MemoryLayout<bw_set_item>.size
+                let raw = try load(rest, as: bw_set(), atLeast: fixed)
+                let count = Int(min(raw.count, UInt32(BW_SET_MAX)))
+                let size = fixed + count * MemoryLayout<bw_set_item>.size
+                guard rest.count >= size else { throw .short(bytes: rest.count, needed: size) }
+                answers.sets.append(
+                    EpollItems(question: Int(raw.question), items: items(raw, count), isCut: raw.is_cut != 0))
+                rest = rest.extracting(droppingFirst: size)
             case let other: throw .unknownType(other)
             }
         }
         return answers
+    }
+
+    private static func items(_ raw: bw_set, _ count: Int) -> [EpollItems.Item] {
+        unsafe withUnsafeBytes(of: raw.items) { bytes in
+            (0..<count).map { index in
+                let item = unsafe bytes.loadUnaligned(
+                    fromByteOffset: index * MemoryLayout<bw_set_item>.size, as: bw_set_item.self)
+                return EpollItems.Item(descriptor: Int(item.fd), events: item.events)
+            }
+        }
     }
 
     /// - Throws: ``DecodeError`` on a record that is cut or unknown.

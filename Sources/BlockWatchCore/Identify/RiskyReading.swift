@@ -5,8 +5,6 @@ public enum RiskyQuestion: Hashable, Sendable {
     case commandLine(pid: Int32, tid: Int32)
     /// Bytes of its memory, up to `length`; fewer when the next page is not there.
     case memory(pid: Int32, address: UInt64, length: Int)
-    /// What the kernel says of a descriptor: `/proc/PID/task/TID/fdinfo/FD`. Of an epoll set, its members.
-    case descriptorInfo(pid: Int32, tid: Int32, descriptor: Int32)
     /// The mounts as a thread sees them: `/proc/PID/task/TID/mountinfo`.
     case mounts(pid: Int32, tid: Int32)
 }

@@ -180,27 +180,38 @@ struct Investigation {
     ) {
         var questions: Set<RiskyQuestion> = []
         var sets: [(node: Node, call: SystemCall)] = []
+        var epolls: [(node: Node, question: FileQuestion)] = []
         for tid in frontier {
             guard let node = nodes[tid], node.target == .open, node.members == nil, !node.record.hasLeft,
                 node.record.kind == .systemCall, let call = node.call.call
             else { continue }
+            if let question = Sets.items(node.record, call) {
+                epolls.append((node, question))
+                continue
+            }
             let asked = Sets.questions(node.record, call)
             guard !asked.isEmpty else { continue }
             questions.formUnion(asked)
             sets.append((node, call))
         }
-        guard !sets.isEmpty, !timedOut else { return }
-        let answers = risky.answer(Array(questions))
+        guard !sets.isEmpty || !epolls.isEmpty, !timedOut else { return }
+        let answers = questions.isEmpty ? [:] : risky.answer(Array(questions))
         var found: [(node: Node, members: [Sets.Member])] = []
         for (node, call) in sets {
             guard let known = Sets.members(node.record, call, answers) else { continue }
             node.hasMoreMembers = known.isCut
             found.append((node, known.members))
         }
+        guard let items = self.items(epolls.map(\.question), &source) else { return }
+        for (node, question) in epolls {
+            guard let set = items[question] else { continue }
+            node.hasMoreMembers = set.isCut
+            found.append((node, Sets.epollMembers(set)))
+        }
         var objects: [FileQuestion: KernelObject] = [:]
         for level in 1...Self.mostNesting {
             guard ask(found, &objects, &source) else { return }
-            if level < Self.mostNesting { unfold(&found, objects, &risky) }
+            if level < Self.mostNesting { unfold(&found, objects, &source) }
         }
         for (node, members) in found {
             let isAlone = members.count == 1 && !node.hasMoreMembers
@@ -222,6 +233,23 @@ struct Investigation {
 
     /// An epoll may be a member of another, and so on.
     private static let mostNesting = 4
+
+    /// What epolls wait for.
+    ///
+    /// - Returns: `nil` if there was no answer in time.
+    private mutating func items(
+        _ questions: [FileQuestion], _ source: inout some HolderSource
+    ) -> [FileQuestion: EpollItems]? {
+        guard !questions.isEmpty else { return [:] }
+        let wanted = Array(Set(questions))
+        guard let answer = source.files(wanted) else {
+            timedOut = true
+            return nil
+        }
+        var items: [FileQuestion: EpollItems] = [:]
+        for set in answer.sets where wanted.indices.contains(set.question) { items[wanted[set.question]] = set }
+        return items
+    }
 
     /// What the descriptors of members are.
     ///
@@ -246,25 +274,23 @@ struct Investigation {
     }
 
     /// Puts the members of an epoll that is a member itself in its place.
-    private func unfold(
+    private mutating func unfold(
         _ found: inout [(node: Node, members: [Sets.Member])], _ objects: [FileQuestion: KernelObject],
-        _ risky: inout some RiskyReading
+        _ source: inout some HolderSource
     ) {
-        func question(_ node: Node, _ member: Sets.Member) -> RiskyQuestion? {
+        func question(_ node: Node, _ member: Sets.Member) -> FileQuestion? {
             guard objects[.descriptor(pid: node.pid, member.descriptor)]?.isEpoll == true else { return nil }
-            return Sets.question(epoll: member.descriptor, node.record)
+            return .items(pid: node.pid, epoll: member.descriptor)
         }
-        let asked = Set(found.flatMap { node, members in members.compactMap { question(node, $0) } })
-        guard !asked.isEmpty else { return }
-        let answers = risky.answer(Array(asked))
+        let asked = found.flatMap { node, members in members.compactMap { question(node, $0) } }
+        guard !asked.isEmpty, let items = items(asked, &source) else { return }
         for index in found.indices {
             let (node, members) = found[index]
             var seen: Set<Int> = []
             let all = members.flatMap { member -> [Sets.Member] in
-                guard let question = question(node, member), case .bytes(let text) = answers[question] else {
-                    return [member]
-                }
-                return Sets.epollMembers(text)
+                guard let question = question(node, member), let set = items[question] else { return [member] }
+                if set.isCut { node.hasMoreMembers = true }
+                return Sets.epollMembers(set)
             }.filter { seen.insert($0.descriptor).inserted }
             if all.count > Sets.mostMembers { node.hasMoreMembers = true }
             found[index].members = Array(all.prefix(Sets.mostMembers))

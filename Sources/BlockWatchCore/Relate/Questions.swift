@@ -5,6 +5,8 @@ public struct FileQuestion: Hashable, Sendable {
     public var bytes: [UInt8]
     /// The locks on the file too.
     public var wantsLocks: Bool
+    /// What an epoll waits for, instead of what the descriptor is.
+    public var wantsItems = false
     /// The only process that the answer can be with.
     public var process: Int?
 
@@ -15,7 +17,7 @@ public struct FileQuestion: Hashable, Sendable {
     }
 
     /// `bw_question.flags`
-    public var flags: UInt32 { wantsLocks ? UInt32(BW_ASK_LOCKS) : 0 }
+    public var flags: UInt32 { (wantsLocks ? UInt32(BW_ASK_LOCKS) : 0) | (wantsItems ? UInt32(BW_ASK_ITEMS) : 0) }
 
     /// A pipe, FIFO, file or socket.
     static func inode(device: UInt32, inode: UInt64, wantsLocks: Bool = false) -> FileQuestion {
@@ -39,6 +41,13 @@ public struct FileQuestion: Hashable, Sendable {
         raw.device = UInt32(truncatingIfNeeded: pid)
         raw.number = UInt64(truncatingIfNeeded: descriptor)
         return FileQuestion(raw, process: pid)
+    }
+
+    /// What an epoll of a process waits for.
+    static func items(pid: Int, epoll: Int) -> FileQuestion {
+        var question = descriptor(pid: pid, epoll)
+        question.wantsItems = true
+        return question
     }
 
     /// The server of a FUSE mount.

@@ -1,4 +1,4 @@
-/// The descriptors that poll, select and epoll wait for, from the process's memory and from fdinfo.
+/// The descriptors that poll, select and epoll wait for, from the process's memory and from the kernel's tree.
 enum Sets {
     struct Member: Equatable {
         var descriptor: Int
@@ -37,17 +37,14 @@ enum Sets {
             let bytes = bitmapBytes(call)
             return [arguments[1], arguments[2]].filter { $0 != 0 && bytes > 0 }
                 .map { .memory(pid: pid, address: $0, length: bytes) }
-        case .epoll:
-            return [question(epoll: Int(Int32(truncatingIfNeeded: arguments[0])), record)]
-        case .other: return []
+        case .epoll, .other: return []
         }
     }
 
-    /// What tells the members of an epoll.
-    static func question(epoll descriptor: Int, _ record: CallRecord) -> RiskyQuestion {
-        .descriptorInfo(
-            pid: Int32(clamping: record.procPID), tid: Int32(clamping: record.procTID),
-            descriptor: Int32(clamping: descriptor))
+    /// What tells the members of an epoll; `nil` for other calls.
+    static func items(_ record: CallRecord, _ call: SystemCall) -> FileQuestion? {
+        guard kind(call) == .epoll, let descriptor = call.arguments.first else { return nil }
+        return .items(pid: record.pid, epoll: Int(Int32(truncatingIfNeeded: descriptor)))
     }
 
     /// - Returns: the members in order, and whether there are more than were looked at; `nil` if they are not known.
@@ -68,10 +65,7 @@ enum Sets {
             let readers = call.arguments[1] != 0 ? texts.first : nil
             let writers = call.arguments[2] != 0 ? texts.last : nil
             all = selectMembers(readers: readers, writers: writers, below: Int(clamping: call.arguments[0]))
-        case .epoll:
-            guard let text = texts.first else { return nil }
-            all = epollMembers(text)
-        case .other: return nil
+        case .epoll, .other: return nil
         }
         return (Array(all.prefix(mostMembers)), all.count > mostMembers)
     }
@@ -114,15 +108,9 @@ enum Sets {
         }
     }
 
-    /// Lines `tfd:        5 events:       19 data: ...`; the events in hexadecimal.
-    static func epollMembers(_ text: [UInt8]) -> [Member] {
-        text.split(separator: UInt8(ascii: "\n")).compactMap { line in
-            let fields = line.split { $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\t") }
-            guard fields.count >= 4, fields[0].elementsEqual("tfd:".utf8), fields[2].elementsEqual("events:".utf8),
-                let descriptor = Int(String(decoding: fields[1], as: UTF8.self)), descriptor >= 0,
-                let events = UInt64(String(decoding: fields[3], as: UTF8.self), radix: 16)
-            else { return nil }
-            return Member(descriptor, events: events)
+    static func epollMembers(_ set: EpollItems) -> [Member] {
+        set.items.compactMap { item in
+            item.descriptor < 0 ? nil : Member(item.descriptor, events: UInt64(item.events))
         }
     }
 }
