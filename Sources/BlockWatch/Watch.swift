@@ -23,7 +23,7 @@ struct Watch: ~Copyable {
     private let seesAllProcesses: Bool
     /// When calls that were said already may be looked at again: a scan has its budget, this has another.
     private var nextRelook: UInt64 = 0
-    private static let relookShare: UInt64 = 250
+    private static let relookShare: UInt64 = 400
     /// Calls that are over wait so long for others, that one pass over the open files serves them all.
     private var nextRelate: UInt64 = 0
     private static let shortestPause: UInt64 = 50_000_000

@@ -91,26 +91,84 @@ public struct Identifier {
     public mutating func complete(
         _ calls: [(record: CallRecord, call: BlockedCall)], clock: ClockReading, risky: inout some RiskyReading
     ) -> [BlockedCall] {
-        let questions = Set(calls.flatMap { commandLineQuestion($0.record) })
-        let answers = questions.isEmpty ? [:] : risky.answer(Array(questions))
+        // threads of one process share its program and its arguments
+        var programs: [ProgramKey: Program] = [:]
+        var questions: [RiskyQuestion] = []
+        for (record, _) in calls where programs[ProgramKey(record)] == nil {
+            let question = commandLineQuestion(record).first
+            programs[ProgramKey(record)] = Program(question: question)
+            if let question { questions.append(question) }
+        }
+        let answers = questions.isEmpty ? [:] : risky.answer(questions)
         return calls.map { record, call in
             var call = call
-            var unresolved: [String] = []
+            // a thread may be gone where its process is not: the next one asks for itself
+            let known = programs[ProgramKey(record)]?.known
+            let program = known.flatMap { $0.isStill ? $0 : nil } ?? self.program(record, programs, answers)
+            programs[ProgramKey(record)]?.known = program
             call.eventID = eventID(record)
-            call.process = identity(record, answers, clock, unresolved: &unresolved)
-            // a pid that was given to somebody else while we looked must not lend its names
-            if !isStill(record) {
-                call.process.executable = nil
-                call.process.commandLine = nil
-                if call.resource.kind == .file || call.resource.kind == .directory || call.resource.kind == .fifo {
-                    call.resource.file?.path = nil
-                    call.resource.name = record.object?.name ?? []
-                }
-                unresolved = ["process=process_gone"]
+            call.process = identity(record, clock)
+            if program.isStill {
+                call.process.executable = program.executable
+                call.process.commandLine = program.commandLine
+            } else if call.resource.kind == .file || call.resource.kind == .directory || call.resource.kind == .fifo {
+                // a pid that was given to somebody else while we looked must not lend its names
+                call.resource.file?.path = nil
+                call.resource.name = record.object?.name ?? []
             }
-            call.unresolved += unresolved
+            call.unresolved += program.unresolved
             return call
         }
+    }
+
+    private struct ProgramKey: Hashable {
+        var pid: Int
+        var start: UInt64
+        /// A dying thread has let go of its program already.
+        var isExiting: Bool
+
+        init(_ record: CallRecord) {
+            pid = record.pid
+            start = record.processStartNanoseconds
+            isExiting = record.kind == .exiting
+        }
+    }
+
+    /// What the threads of one process have in common.
+    private struct Program {
+        struct Known {
+            var executable: [UInt8]?
+            var commandLine: String?
+            var unresolved: [String] = []
+            /// The pid still was the same process's after all of this had been read.
+            var isStill = false
+        }
+        var question: RiskyQuestion?
+        var known: Known?
+    }
+
+    private func program(
+        _ record: CallRecord, _ programs: [ProgramKey: Program], _ answers: [RiskyQuestion: RiskyAnswer]
+    ) -> Program.Known {
+        var program = Program.Known()
+        if record.kind != .exiting {
+            do {
+                program.executable = try procFS.executable(
+                    pid: Int32(clamping: record.procPID), tid: Int32(clamping: record.procTID))
+            } catch {
+                program.unresolved.append("process.executable=\(Self.reason(error))")
+            }
+        }
+        if let question = programs[ProgramKey(record)]?.question {
+            switch answers[question] ?? .timedOut {
+            case .bytes(let bytes):
+                program.commandLine = settings.commandLine.render(ProcFS.arguments(commandLine: bytes))
+            case let other: program.unresolved.append("process.command_line=\(other.reason ?? "timed_out")")
+            }
+        }
+        program.isStill = isStill(record)
+        if !program.isStill { program.unresolved = ["process=process_gone"] }
+        return program
     }
 
     // MARK: - questions
@@ -415,32 +473,11 @@ public struct Identifier {
 
     // MARK: - identity
 
-    private mutating func identity(
-        _ record: CallRecord, _ answers: [RiskyQuestion: RiskyAnswer], _ clock: ClockReading,
-        unresolved: inout [String]
-    ) -> ProcessIdentity {
-        let pid = Int32(clamping: record.procPID)
-        let tid = Int32(clamping: record.procTID)
-        var executable: [UInt8]?
-        if record.kind != .exiting {
-            do { executable = try procFS.executable(pid: pid, tid: tid) } catch {
-                unresolved.append("process.executable=\(Self.reason(error))")
-            }
-        }
-        var commandLine: String?
-        if let question = commandLineQuestion(record).first {
-            switch answers[question] ?? .timedOut {
-            case .bytes(let bytes):
-                commandLine = settings.commandLine.render(ProcFS.arguments(commandLine: bytes))
-            case let other: unresolved.append("process.command_line=\(other.reason ?? "timed_out")")
-            }
-        }
+    private mutating func identity(_ record: CallRecord, _ clock: ClockReading) -> ProcessIdentity {
         let entity = "\(settings.bootID) \(record.pid) \(record.processStartNanoseconds)"
         var process = ProcessIdentity(record)
         process.name = record.processName
         process.threadName = record.threadName
-        process.executable = executable
-        process.commandLine = commandLine
         process.startWallNanoseconds = clock.wall(ofBoot: record.processStartNanoseconds)
         process.entityID = ByteText.hex([UInt8](SHA1.digest(Array(entity.utf8)).prefix(8)))
         process.userName = users.name(uid: record.userID)
