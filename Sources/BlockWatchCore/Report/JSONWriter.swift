@@ -117,6 +117,35 @@ public struct JSONWriter: Sendable {
         endArray()
     }
 
+    /// A value that was read, written anew: on one line, its strings harmless like all others.
+    public mutating func copy(_ value: JSONValue) {
+        separate()
+        write(value)
+    }
+
+    private mutating func write(_ value: JSONValue) {
+        switch value.kind {
+        case .object:
+            open(UInt8(ascii: "{"))
+            for (key, member) in value.members {
+                writeKey(key)
+                write(member)
+            }
+            close(UInt8(ascii: "}"))
+        case .array:
+            open(UInt8(ascii: "["))
+            for element in value.elements {
+                separate()
+                write(element)
+            }
+            close(UInt8(ascii: "]"))
+        case .string:
+            let text = value.bytes ?? []
+            quote(text.span)
+        case .number, .yes, .no, .null: bytes.append(contentsOf: value.text)
+        }
+    }
+
     // MARK: - Elements of an array
 
     public mutating func element(_ value: String) {
