@@ -134,7 +134,7 @@ public struct Pipeline {
         }
         let first = mayBeSaidLater ? settings.repeatNanoseconds : nil
         open[call.id] = OpenCall(
-            call: call, isWritten: false, nextRepeat: first.map { clock.monotonic + $0 },
+            call: call, isWritten: false, nextRepeat: first.map { clock.monotonic.saturatingAdd($0) },
             repeatInterval: first ?? 0, procPID: record.procPID, procTID: record.procTID)
         if let closing = early.removeValue(forKey: call.id) { closed(closing, clock) }
     }
@@ -449,8 +449,8 @@ public struct Pipeline {
             guard let next = call.nextRepeat, next <= now else { continue }
             due.append(id)
             var later = call
-            later.repeatInterval = min(call.repeatInterval * 2, Self.longestRepeat)
-            later.nextRepeat = now + later.repeatInterval
+            later.repeatInterval = min(call.repeatInterval.saturatingAdd(call.repeatInterval), Self.longestRepeat)
+            later.nextRepeat = now.saturatingAdd(later.repeatInterval)
             open[id] = later
         }
         return due
@@ -461,7 +461,7 @@ public struct Pipeline {
 
     /// After a scan: closings without an opening are of calls that the ring had no room for.
     public mutating func endOfScan(at now: UInt64) {
-        early = early.filter { now < $0.value.nowNanoseconds + 10_000_000_000 }
+        early = early.filter { now - min($0.value.nowNanoseconds, now) < 10_000_000_000 }
     }
 
     /// Threads of which only /proc can tell whether they still exist: dying ones fire no event any more; after
@@ -537,6 +537,14 @@ public struct Pipeline {
     private mutating func say(_ action: Record.Action, _ body: Record.Body, _ clock: ClockReading) {
         sequence += 1
         outgoing.append(Record(action: action, sequence: sequence, wallNanoseconds: clock.wall, body: body))
+    }
+}
+
+extension UInt64 {
+    /// The sum, or as much as there is: a user may ask for 500 years.
+    public func saturatingAdd(_ other: UInt64) -> UInt64 {
+        let (sum, overflow) = addingReportingOverflow(other)
+        return overflow ? .max : sum
     }
 }
 

@@ -40,6 +40,6 @@ struct Habits: Sendable {
     /// Whether a wait as long as this one is what it always does there.
     func knows(_ call: BlockedCall, _ duration: UInt64) -> Bool {
         guard let habit = place(call).flatMap({ places[$0] }) else { return false }
-        return habit.count >= Self.often && duration <= habit.longest + habit.longest / 2
+        return habit.count >= Self.often && duration <= habit.longest.saturatingAdd(habit.longest / 2)
     }
 }

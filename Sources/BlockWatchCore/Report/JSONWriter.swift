@@ -89,9 +89,9 @@ public struct JSONWriter: Sendable {
     }
 
     /// A duration as an integer of nanoseconds; from 2^53 on (104 days) rounded down to whole milliseconds, which a
-    /// double still holds exactly.
+    /// double still holds exactly, and never more than a signed integer takes (292 years).
     public mutating func nanoseconds(_ key: String, _ value: UInt64) {
-        integer(key, value < 1 << 53 ? value : value / 1_000_000 * 1_000_000)
+        integer(key, value < 1 << 53 ? value : min(value, UInt64(Int64.max)) / 1_000_000 * 1_000_000)
     }
 
     public mutating func bool(_ key: String, _ value: Bool) {
