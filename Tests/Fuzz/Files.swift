@@ -173,7 +173,7 @@ func fuzzReplay(_ bytes: [UInt8]) {
     let text = input.rest()
     var whole = LineSplitter(limit: 8192)
     var lines: [LineSplitter.Line] = []
-    whole.feed(text) { lines.append($0) }
+    whole.feed(text[...]) { lines.append($0) }
     whole.finish { lines.append($0) }
     var parts = LineSplitter(limit: 8192)
     recording.beginFile("f")

@@ -84,9 +84,11 @@ public struct JSONValue: Sendable {
     }
 
     private func equals(_ key: String) -> Bool {
-        node.hasEscapes
-            ? bytes?.elementsEqual(key.utf8) ?? false
-            : document.bytes[node.start..<node.end].elementsEqual(key.utf8)
+        let node = node
+        if node.hasEscapes { return bytes?.elementsEqual(key.utf8) ?? false }
+        // most keys differ in length
+        return node.end - node.start == key.utf8.count
+            && document.bytes[node.start..<node.end].elementsEqual(key.utf8)
     }
 
     /// Of an object, in order.
@@ -198,7 +200,12 @@ struct JSONParser {
     private func failure() -> Failure { Failure(what: at >= bytes.count ? .cutOff : .malformed, offset: at) }
 
     mutating func skipBlanks() {
-        while at < bytes.count, [0x20, 0x09, 0x0a, 0x0d].contains(bytes[at]) { at += 1 }
+        while at < bytes.count {
+            switch bytes[at] {
+            case 0x20, 0x09, 0x0a, 0x0d: at += 1
+            default: return
+            }
+        }
     }
 
     private mutating func open(_ kind: JSONDocument.Kind) -> Int {

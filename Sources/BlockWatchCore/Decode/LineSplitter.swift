@@ -15,12 +15,12 @@ public struct LineSplitter: Sendable {
     public init(limit: Int) { self.limit = max(limit, 1) }
 
     /// - Parameter bytes: the next ones of the stream, any number.
-    public mutating func feed(_ bytes: some Collection<UInt8>, _ body: (Line) -> Void) {
+    public mutating func feed(_ bytes: ArraySlice<UInt8>, _ body: (Line) -> Void) {
         var from = bytes.startIndex
         while let end = bytes[from...].firstIndex(of: UInt8(ascii: "\n")) {
             keep(bytes[from..<end])
             finishLine(body)
-            from = bytes.index(after: end)
+            from = end + 1
         }
         keep(bytes[from...])
     }
@@ -30,7 +30,7 @@ public struct LineSplitter: Sendable {
         if !rest.isEmpty || skipped > 0 { finishLine(body) }
     }
 
-    private mutating func keep(_ part: some Collection<UInt8>) {
+    private mutating func keep(_ part: ArraySlice<UInt8>) {
         if skipped == 0, rest.count + part.count <= limit {
             rest.append(contentsOf: part)
         } else {
