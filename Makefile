@@ -99,6 +99,22 @@ check: lint verify-bpf ## format, lint, build without warnings, tests, BPF objec
 	$(SWIFT) build --scratch-path .build-check -Xswiftc -warnings-as-errors
 	$(MAKE) test
 
+# What others' bytes can do; libFuzzer and its instrumentation come with the toolchain. gold, the default linker, breaks off.
+FUZZ_SECONDS ?= 30
+FUZZ_FLAGS := -c release --scratch-path .build-fuzz -Xswiftc -sanitize=fuzzer -Xswiftc -enable-testing \
+	-Xswiftc -Xclang-linker -Xswiftc -fuse-ld=lld $(if $(JOBS),-j $(JOBS))
+FUZZER := .build-fuzz/release/BlockWatchFuzz
+
+.PHONY: fuzz
+fuzz: need-build ## fuzz every door that bytes of others come in by, FUZZ_SECONDS=30 in all
+	BLOCKWATCH_FUZZ=1 $(SWIFT) build $(FUZZ_FLAGS) --product BlockWatchFuzz
+	Tests/Fuzz/run $(FUZZER) $(FUZZ_SECONDS)
+
+.PHONY: fuzz-corpus
+fuzz-corpus: ## keep what fuzzing has found: the inputs that reach new code, for Tests/Fuzz/corpus
+	Tests/Fuzz/seeds
+	Tests/Fuzz/run $(FUZZER) 0 merge
+
 .PHONY: bench
 bench: need-build need-root build ## what blockwatch costs, as ratios measured in one run
 	@$(call need-packages,gcc)
@@ -117,7 +133,7 @@ install: ## put the binary below PREFIX (and DESTDIR)
 
 .PHONY: clean
 clean: ## remove what was built
-	rm -rf .build .build-check
+	rm -rf .build .build-check .build-fuzz
 
 # ---- what the machine must have ----
 

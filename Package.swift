@@ -71,3 +71,14 @@ let package = Package(
     ],
     cLanguageStandard: .c2x
 )
+
+// `make fuzz`: built with instrumentation and libFuzzer's own main, and only then.
+if Context.environment["BLOCKWATCH_FUZZ"] != nil {
+    package.targets.append(
+        .executableTarget(
+            name: "BlockWatchFuzz",
+            dependencies: ["BlockWatchCore", "BlockWatchBPF"],
+            path: "Tests/Fuzz",
+            exclude: ["corpus"],
+            swiftSettings: [.swiftLanguageMode(.v6), .unsafeFlags(["-parse-as-library"])]))
+}

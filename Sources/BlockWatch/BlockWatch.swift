@@ -15,7 +15,8 @@ struct BlockWatch: ParsableCommand {
             """,
         version: blockwatchVersion,
         subcommands: [
-            WatchCommand.self, SnapshotCommand.self, ExplainCommand.self, DoctorCommand.self, SyscallsCommand.self,
+            WatchCommand.self, SnapshotCommand.self, ExplainCommand.self, ReplayCommand.self, DoctorCommand.self,
+            SyscallsCommand.self,
         ],
         defaultSubcommand: WatchCommand.self)
 

@@ -9,6 +9,8 @@ enum ExitCode: Int32, Sendable {
     case missingFeature = 69
     case defect = 70
     case cannotWriteOutput = 74
+    /// Reading failed midway: EX_IOERR too.
+    static let cannotReadInput = cannotWriteOutput
     case missingPrivilege = 77
     case badConfig = 78
 }

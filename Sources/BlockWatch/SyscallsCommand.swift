@@ -51,9 +51,10 @@ struct SyscallsCommand: ParsableCommand {
 }
 
 /// Everything to stdout; a reader that goes away is no error.
-func printOut(_ text: String) {
+func printOut(_ text: String) { printOut(Array(text.utf8)) }
+
+func printOut(_ bytes: [UInt8]) {
     signal(SIGPIPE, SIG_IGN)
-    let bytes = Array(text.utf8)
     var offset = 0
     while offset < bytes.count {
         let count = unsafe bytes.withUnsafeBytes {

@@ -87,8 +87,8 @@ struct Watch: ~Copyable {
                 symbols: { symbols.take() }),
             now: now.monotonic)
         formats = Formats(settings, hostName: host.name, bootID: host.bootID)
-        nextSummary = settings.summaryNanoseconds.map { now.monotonic + $0 }
-        end = settings.durationNanoseconds.map { now.monotonic + $0 }
+        nextSummary = settings.summaryNanoseconds.map { now.monotonic.saturatingAdd($0) }
+        end = settings.durationNanoseconds.map { now.monotonic.saturatingAdd($0) }
         events = EventSet(capture.descriptor, signals.descriptor, output.endings.descriptor)
         // a host that is overloaded is what it is here to explain
         setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, -10)
@@ -144,7 +144,7 @@ struct Watch: ~Copyable {
         if pipeline.hasPending { next = min(next, nextRelate) }
         if let end { next = min(next, end) }
         let nanoseconds = next > now ? next - now : 0
-        return Int32(clamping: (nanoseconds + 999_999) / 1_000_000)
+        return Int32(clamping: nanoseconds / 1_000_000 + (nanoseconds % 1_000_000 > 0 ? 1 : 0))
     }
 
     /// Takes what the programs have said.
@@ -287,7 +287,7 @@ struct Watch: ~Copyable {
     private mutating func summarize(_ now: ClockReading, _ due: UInt64) {
         pipeline.summarize(
             usage: host.usage(), threads: known.scanThreads, schedule: schedule, clock: now)
-        nextSummary = settings.summaryNanoseconds.map { max(due + $0, now.monotonic) }
+        nextSummary = settings.summaryNanoseconds.map { max(due.saturatingAdd($0), now.monotonic) }
     }
 
     private mutating func stop(_ reason: String) -> ExitCode {

@@ -289,7 +289,7 @@ public struct CaptureCounters: Sendable, Equatable {
             values.near_age = settings.thresholdNanoseconds / 4 * 3
         } else {
             // a stamp may be up to one tick older than the call: one more makes it sure
-            values.sure_age = (settings.thresholdNanoseconds + tick - 1) / tick + 1
+            values.sure_age = settings.thresholdNanoseconds / tick + (settings.thresholdNanoseconds % tick > 0 ? 2 : 1)
             values.near_age = values.sure_age - min(values.sure_age / 4, 8)
         }
         unsafe withUnsafeMutableBytes(of: &values.watched) { table in

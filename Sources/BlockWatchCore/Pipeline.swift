@@ -162,8 +162,8 @@ public struct Pipeline {
         }
         let first = mayBeSaidLater ? settings.repeatNanoseconds : nil
         open[call.id] = OpenCall(
-            record, call, nextRepeat: first.map { clock.monotonic + $0 }, repeatInterval: first ?? 0)
-        if let first { earliestRepeat = min(earliestRepeat, clock.monotonic + first) }
+            record, call, nextRepeat: first.map { clock.monotonic.saturatingAdd($0) }, repeatInterval: first ?? 0)
+        if let first { earliestRepeat = min(earliestRepeat, clock.monotonic.saturatingAdd(first)) }
         if record.kind == .exiting { exiting.insert(call.id) }
         if let closing = early.removeValue(forKey: call.id) { closed(closing, clock) }
     }
@@ -401,8 +401,8 @@ public struct Pipeline {
     private mutating func repeatLater(_ id: UInt64, _ clock: ClockReading) {
         guard let interval = settings.repeatNanoseconds, open[id]?.nextRepeat == nil else { return }
         open[id]?.repeatInterval = interval
-        open[id]?.nextRepeat = clock.monotonic + interval
-        earliestRepeat = min(earliestRepeat, clock.monotonic + interval)
+        open[id]?.nextRepeat = clock.monotonic.saturatingAdd(interval)
+        earliestRepeat = min(earliestRepeat, clock.monotonic.saturatingAdd(interval))
     }
 
     private mutating func say(_ deadlock: Stories.Deadlock, _ stories: Stories, _ clock: ClockReading) {
@@ -538,10 +538,10 @@ public struct Pipeline {
                 continue
             }
             due.append(id)
-            let interval = min(call.repeatInterval * 2, Self.longestRepeat)
+            let interval = min(call.repeatInterval.saturatingAdd(call.repeatInterval), Self.longestRepeat)
             open[id]?.repeatInterval = interval
-            open[id]?.nextRepeat = now + interval
-            earliestRepeat = min(earliestRepeat, now + interval)
+            open[id]?.nextRepeat = now.saturatingAdd(interval)
+            earliestRepeat = min(earliestRepeat, now.saturatingAdd(interval))
         }
         return due
     }
@@ -554,7 +554,7 @@ public struct Pipeline {
 
     /// After a scan: closings without an opening are of calls that the ring had no room for.
     public mutating func endOfScan(at now: UInt64) {
-        early = early.filter { now < $0.value.nowNanoseconds + 10_000_000_000 }
+        early = early.filter { now - min($0.value.nowNanoseconds, now) < 10_000_000_000 }
     }
 
     /// Threads of which only /proc can tell whether they still exist: dying ones fire no event any more; after
@@ -629,6 +629,14 @@ public struct Pipeline {
     private mutating func say(_ action: Record.Action, _ body: Record.Body, _ clock: ClockReading) {
         sequence += 1
         outgoing.append(Record(action: action, sequence: sequence, wallNanoseconds: clock.wall, body: body))
+    }
+}
+
+extension UInt64 {
+    /// The sum, or as much as there is: a user may ask for 500 years.
+    public func saturatingAdd(_ other: UInt64) -> UInt64 {
+        let (sum, overflow) = addingReportingOverflow(other)
+        return overflow ? .max : sum
     }
 }
 

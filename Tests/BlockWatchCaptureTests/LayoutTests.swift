@@ -149,4 +149,14 @@ import Testing
         #expect(raw.watched.0.0 == 7)
         #expect(raw.watched.1.0 == 9)
     }
+
+    @Test func `a threshold of 584 years is one`() {
+        var raw = bw_settings()
+        Capture.fill(
+            &raw,
+            from: CaptureSettings(
+                thresholdNanoseconds: .max, trace: true, watchedNative: [], watchedCompat: [], isNarrow: false))
+        #expect(raw.sure_age > .max / raw.tick_ns)
+        #expect(raw.near_age < raw.sure_age)
+    }
 }

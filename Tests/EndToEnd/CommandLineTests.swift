@@ -151,6 +151,22 @@ import Testing
         #expect(!report.contains { $0.hasPrefix("MISS") })
     }
 
+    @Test func `spans of 584 years are taken as they are`() async throws {
+        let long = "18446744073709551615ns"
+        for engine in ["trace", "scan"] {
+            try await Watcher.run(
+                [
+                    "--threshold", long, "--repeat", long, "--summary", long, "--duration", long, "--engine", engine,
+                ]
+            ) { watcher in
+                watcher.child.signal(SIGUSR1)
+                _ = try await watcher.record("started") { $0.action == "started" }
+            }
+        }
+        let (code, lines, error) = try await run(["snapshot", "--threshold", long])
+        #expect(code == 0 && lines.count == 1, "\(error)")
+    }
+
     @Test func `syscalls prints the table`() async throws {
         let (code, lines, _) = try await run(["syscalls"])
         #expect(code == 0)

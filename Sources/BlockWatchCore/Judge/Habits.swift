@@ -42,6 +42,6 @@ struct Habits: Sendable {
     /// Whether a wait as long as this one is what it always does there.
     func knows(_ record: CallRecord, _ duration: UInt64) -> Bool {
         guard !places.isEmpty, let habit = Place(record).flatMap({ places[$0] }) else { return false }
-        return habit.count >= Self.often && duration <= habit.longest + habit.longest / 2
+        return habit.count >= Self.often && duration <= habit.longest.saturatingAdd(habit.longest / 2)
     }
 }

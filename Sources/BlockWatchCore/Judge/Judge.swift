@@ -200,7 +200,8 @@ struct Judge {
     private func hasMovedInside(_ node: Node) -> Bool {
         guard let ran = node.record.lastRanNanoseconds, !node.record.isOlder else { return false }
         let now = node.record.nowNanoseconds
-        return ran > node.record.startNanoseconds + movedWithin && now - min(ran, now) < movedWithin
+        let start = node.record.startNanoseconds
+        return ran > start && ran - start > movedWithin && now - min(ran, now) < movedWithin
     }
 
     private func overdue(_ node: Node) -> Reason? {

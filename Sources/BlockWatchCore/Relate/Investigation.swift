@@ -570,8 +570,10 @@ struct Investigation {
             return lock.kind == .flock
                 || lock.start <= fields.end ?? .max && lock.end >= fields.start ?? 0
         }
+        // locks that changed while they were read may wait for each other in a circle
         var next = own?.blocker
-        while let address = next, let lock = byAddress[address], inTheWay.count <= all.count {
+        var followed: Set<UInt64> = []
+        while let address = next, let lock = byAddress[address], followed.insert(address).inserted {
             if !inTheWay.contains(where: { $0.address == address }) { inTheWay.append(lock) }
             next = lock.blocker
         }
@@ -585,7 +587,8 @@ struct Investigation {
             }
             let owners = open.filter { lock.kind == .posix ? $0.table == lock.owner : $0.file == lock.owner }
             let found = holders(owners, .lockHolder)
-            if found.isEmpty { relation.unresolved.append("holders=in_flight") }
+            // once, however many locks there are
+            if found.isEmpty, relation.unresolved.isEmpty { relation.unresolved.append("holders=in_flight") }
             relation.add(found)
         }
         relation.finding = .lock

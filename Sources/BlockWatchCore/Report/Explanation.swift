@@ -48,7 +48,9 @@ public struct Explanation: Sendable {
         if let user = process.userName { text += ", user \(TerminalText.escaped(Array(user.utf8)))" }
         if let executable = process.executable { text += ", \(TerminalText.escaped(executable))" }
         if let service = process.cgroup.serviceName { text += ", service \(TerminalText.escaped(Array(service.utf8)))" }
-        if let container = process.cgroup.containerID { text += ", container \(container.prefix(12))" }
+        if let container = process.cgroup.containerID {
+            text += ", container \(TerminalText.escaped(String(container.prefix(12))))"
+        }
         return text + ", \(threads.count) thread\(threads.count == 1 ? "" : "s")"
     }
 

@@ -89,9 +89,9 @@ public struct JSONWriter: Sendable {
     }
 
     /// A duration as an integer of nanoseconds; from 2^53 on (104 days) rounded down to whole milliseconds, which a
-    /// double still holds exactly.
+    /// double still holds exactly, and never more than a signed integer takes (292 years).
     public mutating func nanoseconds(_ key: String, _ value: UInt64) {
-        integer(key, value < 1 << 53 ? value : value / 1_000_000 * 1_000_000)
+        integer(key, value < 1 << 53 ? value : min(value, UInt64(Int64.max)) / 1_000_000 * 1_000_000)
     }
 
     public mutating func bool(_ key: String, _ value: Bool) {
@@ -115,6 +115,35 @@ public struct JSONWriter: Sendable {
         beginArray(key)
         for value in values { element(value) }
         endArray()
+    }
+
+    /// A value that was read, written anew: on one line, its strings harmless like all others.
+    public mutating func copy(_ value: JSONValue) {
+        separate()
+        write(value)
+    }
+
+    private mutating func write(_ value: JSONValue) {
+        switch value.kind {
+        case .object:
+            open(UInt8(ascii: "{"))
+            for (key, member) in value.members {
+                writeKey(key)
+                write(member)
+            }
+            close(UInt8(ascii: "}"))
+        case .array:
+            open(UInt8(ascii: "["))
+            for element in value.elements {
+                separate()
+                write(element)
+            }
+            close(UInt8(ascii: "]"))
+        case .string:
+            let text = value.bytes ?? []
+            quote(text.span)
+        case .number, .yes, .no, .null: bytes.append(contentsOf: value.text)
+        }
     }
 
     // MARK: - Elements of an array

@@ -260,8 +260,12 @@ public struct NDJSON: Sendable {
             json.integer("tid", member.tid)
             json.string("name", member.name)
             json.string("syscall", member.call)
-            json.string("wants", member.wants)
-            json.strings("holds", member.holds)
+            // columns are no bound for bytes: some characters take none
+            func cut(_ text: String) -> [UInt8] {
+                JSONWriter.cut(Array(text.utf8), budget: min(budget.path, 512) / 4, keep: .headAndTail).bytes
+            }
+            json.string("wants", cut(member.wants))
+            json.strings("holds", member.holds.prefix(budget.holders).map(cut))
             json.nanoseconds("duration", member.duration)
             json.endObject()
         }
@@ -313,7 +317,9 @@ public struct NDJSON: Sendable {
         json.endObject()
         json.beginObject("user")
         json.string("id", String(process.userID))
-        if let name = process.userName { json.string("name", name) }
+        if let name = process.userName {
+            limited("name", Array(name.utf8), budget.name, as: "process.user.name", &truncated)
+        }
         json.endObject()
         if let inner = process.innerPID {
             json.beginObject("namespace")
@@ -324,7 +330,7 @@ public struct NDJSON: Sendable {
         json.endObject()
         if let id = process.cgroup.containerID {
             json.beginObject("container")
-            json.string("id", id)
+            limited("id", Array(id.utf8), budget.name, as: "container.id", &truncated)
             if let runtime = process.cgroup.containerRuntime { json.string("runtime", runtime) }
             json.endObject()
         }
@@ -337,7 +343,7 @@ public struct NDJSON: Sendable {
         }
         if let service = process.cgroup.serviceName {
             json.beginObject("service")
-            json.string("name", service)
+            limited("name", Array(service.utf8), budget.name, as: "service.name", &truncated)
             json.endObject()
         }
         json.beginObject("cgroup")

@@ -42,6 +42,69 @@ public enum Timestamp {
         return String(decoding: text, as: UTF8.self)
     }
 
+    /// Reads RFC 3339: `2026-03-01T09:05:00.000001Z`, `2026-03-01 10:05:00+01:00`; a leap second counts as the one before.
+    ///
+    /// - Returns: nanoseconds since 1970; `nil` for anything else, also for what lies outside of 1970 to 2554.
+    public static func nanoseconds(rfc3339 text: some Collection<UInt8>) -> UInt64? {
+        let bytes = Array(text)
+        var at = 0
+        func digits(_ count: Int) -> Int64? {
+            guard at + count <= bytes.count else { return nil }
+            var value: Int64 = 0
+            for byte in bytes[at..<at + count] {
+                guard (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) else { return nil }
+                value = value * 10 + Int64(byte - UInt8(ascii: "0"))
+            }
+            at += count
+            return value
+        }
+        func sign(_ allowed: String) -> UInt8? {
+            guard at < bytes.count, allowed.utf8.contains(bytes[at]) else { return nil }
+            at += 1
+            return bytes[at - 1]
+        }
+        guard let year = digits(4), sign("-") != nil, let month = digits(2), sign("-") != nil, let day = digits(2),
+            sign("Tt ") != nil, let hour = digits(2), sign(":") != nil, let minute = digits(2), sign(":") != nil,
+            let second = digits(2)
+        else { return nil }
+        var nanosecond: Int64 = 0
+        if sign(".") != nil {
+            var unit: Int64 = 100_000_000
+            guard let first = digits(1) else { return nil }
+            nanosecond = first * unit
+            while let digit = digits(1) {
+                unit /= 10
+                nanosecond += digit * unit
+            }
+        }
+        guard let zone = sign("Zz+-") else { return nil }
+        var offset: Int64 = 0
+        if zone == UInt8(ascii: "+") || zone == UInt8(ascii: "-") {
+            guard let hours = digits(2), sign(":") != nil, let minutes = digits(2), hours < 24, minutes < 60 else {
+                return nil
+            }
+            offset = (hours * 60 + minutes) * (zone == UInt8(ascii: "-") ? -60 : 60)
+        }
+        guard at == bytes.count, (1...12).contains(month), (1...31).contains(day), hour < 24, minute < 60, second <= 60,
+            let days = days(year, month, day)
+        else { return nil }
+        let seconds = days * 86_400 + hour * 3_600 + minute * 60 + min(second, 59) - offset
+        guard seconds >= 0, seconds < 18_446_744_073 else { return nil }
+        return UInt64(seconds) * 1_000_000_000 + UInt64(nanosecond)
+    }
+
+    /// Days since 1970-01-01; `nil` if the month has no such day.
+    private static func days(_ year: Int64, _ month: Int64, _ day: Int64) -> Int64? {
+        // the inverse of `civil`
+        let shifted = year - (month <= 2 ? 1 : 0) + 400
+        let yearOfEra = shifted % 400
+        let dayOfYear = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1
+        let dayOfEra = yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100 + dayOfYear
+        let sinceYear0 = (shifted / 400 - 1) * 146_097 + dayOfEra + 60
+        let back = civil(daysSinceYear0: sinceYear0)
+        return back == (year, month, day) ? sinceYear0 - 719_528 : nil
+    }
+
     /// Days since 0000-01-01 to a date, by eras of 400 years that begin on 1 March, so that the leap day ends a year.
     /// Source: Howard Hinnant, chrono-Compatible Low-Level Date Algorithms.
     private static func civil(daysSinceYear0 days: Int64) -> (year: Int64, month: Int64, day: Int64) {

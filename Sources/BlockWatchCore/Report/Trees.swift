@@ -1,18 +1,53 @@
 /// What is blocked now, as trees: root blocker first, deadlocks before all, equal siblings folded.
 public struct Trees: Sendable {
-    private let calls: [CallReport]
-    private let deadlocks: [DeadlockReport]
+    private let entries: [Entry]
+    private let deadlocks: [String: DeadlockReport]
+    /// What members of deadlocks have, by chain and thread.
+    private let holds: [String: [Int: [String]]]
+    private let titles: [String: String]
+
+    /// A thread of one of the hosts that are looked at together.
+    struct Thread: Hashable {
+        var host: Int
+        var tid: Int
+    }
+
+    /// A call, and its place where there are several hosts.
+    struct Entry {
+        var report: CallReport
+        var host = 0
+        /// In front of its line: `web1: `
+        var prefix = ""
+        /// Calls of one tree have the same.
+        var group: String?
+        /// On whom it hangs, if that is on another host.
+        var above: Thread?
+        /// Behind its line.
+        var note = ""
+
+        var thread: Thread { Thread(host: host, tid: report.call.process.tid) }
+    }
 
     public init(calls: [CallReport], deadlocks: [DeadlockReport]) {
-        self.calls = calls
-        self.deadlocks = deadlocks
+        self.init(calls.map { Entry(report: $0, group: $0.story?.chainID) }, deadlocks: deadlocks)
+    }
+
+    /// - Parameter titles: of groups, where it is not the root that the calls name.
+    init(_ entries: [Entry], deadlocks: [DeadlockReport], titles: [String: String] = [:]) {
+        self.entries = entries
+        let chains = deadlocks.compactMap { report in report.chainID.map { ($0, report) } }
+        self.deadlocks = Dictionary(chains) { first, _ in first }
+        holds = self.deadlocks.mapValues { report in
+            Dictionary(report.members.map { ($0.tid, $0.holds) }) { first, _ in first }
+        }
+        self.titles = titles
     }
 
     /// Calls behind one root.
     private struct Group {
         var title: String
         var rank: Int
-        var calls: [CallReport]
+        var calls: [Entry]
         var note = ""
     }
 
@@ -28,33 +63,36 @@ public struct Trees: Sendable {
     }
 
     private func groups() -> [Group] {
-        var byRoot: [String: [CallReport]] = [:]
-        var alone: [CallReport] = []
-        for call in calls {
-            if let id = call.story?.chainID { byRoot[id, default: []].append(call) } else { alone.append(call) }
+        var byRoot: [String: [Entry]] = [:]
+        var alone: [Entry] = []
+        for entry in entries {
+            if let id = entry.group { byRoot[id, default: []].append(entry) } else { alone.append(entry) }
         }
         var groups = byRoot.compactMap { id, calls -> Group? in
-            guard let root = calls.lazy.compactMap({ $0.story?.root }).first else { return nil }
-            let rank = calls.compactMap { $0.story?.verdict.rank }.min() ?? 9
-            return Group(title: title(root, id), rank: rank, calls: calls, note: note(calls))
+            let first = calls.lazy.compactMap(\.report.story).first { $0.root != nil }
+            let deadlock = first?.chainID.flatMap { deadlocks[$0] }
+            guard let title = titles[id] ?? first?.root.map({ Self.title($0, deadlock: deadlock) }) else { return nil }
+            let rank = calls.compactMap { $0.report.story?.verdict.rank }.min() ?? 9
+            return Group(title: title, rank: rank, calls: calls, note: note(calls))
         }
         // without another end: each is its own root, like with like
-        var kinds: [String: [CallReport]] = [:]
-        for call in alone { kinds["\(call.story?.verdict.rank ?? 9) \(label(call))", default: []].append(call) }
+        var kinds: [String: [Entry]] = [:]
+        for entry in alone {
+            kinds["\(entry.report.story?.verdict.rank ?? 9) \(label(entry))", default: []].append(entry)
+        }
         groups += kinds.values.map { calls in
             Group(
-                title: "\(verdict(calls[0])), nothing known of another end",
-                rank: calls[0].story?.verdict.rank ?? 9, calls: calls)
+                title: "\(calls[0].prefix)\(verdict(calls[0].report)), nothing known of another end",
+                rank: calls[0].report.story?.verdict.rank ?? 9, calls: calls)
         }
         return groups.sorted {
             ($0.rank, -$0.calls.count, $0.title) < ($1.rank, -$1.calls.count, $1.title)
         }
     }
 
-    private func title(_ root: Root, _ id: String) -> String {
+    static func title(_ root: Root, deadlock: DeadlockReport?) -> String {
         switch root.kind {
         case .deadlock:
-            let deadlock = deadlocks.first { $0.chainID == id }
             return "DEADLOCK" + (deadlock.map { " of \($0.threads) thread\($0.threads == 1 ? "" : "s")" } ?? "")
         case .nobody: return "nobody: \(root.doing ?? "")"
         case .remote: return "\(root.address ?? "?") (another host)"
@@ -64,7 +102,7 @@ public struct Trees: Sendable {
         }
     }
 
-    private func note(_ calls: [CallReport]) -> String {
+    private func note(_ calls: [Entry]) -> String {
         calls.count > 1 ? "(\(calls.count) threads behind it)" : ""
     }
 
@@ -72,49 +110,58 @@ public struct Trees: Sendable {
 
     /// Which call hangs on which.
     private struct Forest {
-        var children: [Int?: [CallReport]] = [:]
+        var children: [Thread?: [Entry]] = [:]
 
-        init(_ calls: [CallReport]) {
-            let byThread = Dictionary(calls.map { ($0.call.process.tid, $0) }) { first, _ in first }
+        init(_ calls: [Entry]) {
+            let threads = Set(calls.map(\.thread))
+            var parents: [Thread: Thread] = [:]
             // members of a circle stand side by side
             for call in calls {
-                var parent: Int?
-                if call.story?.verdict != .deadlock, let holder = call.story?.holders.first {
-                    let tid = holder.tid ?? holder.pid
-                    if byThread[tid] != nil, tid != call.call.process.tid { parent = tid }
+                var parent: Thread?
+                let story = call.report.story
+                if let above = call.above, threads.contains(above), above != call.thread {
+                    parent = above
+                } else if story?.verdict != .deadlock, let holder = story?.holders.first {
+                    let thread = Thread(host: call.host, tid: holder.tid ?? holder.pid)
+                    if threads.contains(thread), thread != call.thread { parent = thread }
                 }
                 children[parent, default: []].append(call)
+                parents[call.thread] = parent
             }
             // a circle that is no deadlock has no top: it is cut where it was entered
-            var reached: Set<Int> = []
-            var todo = (children[nil] ?? []).map(\.call.process.tid)
-            while let tid = todo.popLast() {
-                guard reached.insert(tid).inserted else { continue }
-                todo += (children[tid] ?? []).map(\.call.process.tid)
+            var reached: Set<Thread> = []
+            func reach(_ calls: [Entry]) {
+                var todo = calls.map(\.thread)
+                while let thread = todo.popLast() {
+                    guard reached.insert(thread).inserted else { continue }
+                    todo += (children[thread] ?? []).map(\.thread)
+                }
             }
-            for call in calls where !reached.contains(call.call.process.tid) {
-                for (parent, members) in children {
-                    children[parent] = members.filter { $0.call.process.tid != call.call.process.tid }
-                }
+            reach(children[nil] ?? [])
+            for call in calls where !reached.contains(call.thread) {
+                if let parent = parents[call.thread] { children[parent]?.removeAll { $0.thread == call.thread } }
                 children[nil, default: []].append(call)
-                todo = [call.call.process.tid]
-                while let tid = todo.popLast() {
-                    guard reached.insert(tid).inserted else { continue }
-                    todo += (children[tid] ?? []).map(\.call.process.tid)
-                }
+                reach([call])
             }
         }
     }
 
-    private func branches(of parent: Int?, in forest: Forest, indent: String) -> [String] {
+    /// A chain may be as long as there are threads; nobody reads on here.
+    private static let deepest = 64
+
+    private func branches(of parent: Thread?, in forest: Forest, indent: String, depth: Int = 0) -> [String] {
+        guard depth < Self.deepest else { return [indent + "└─ … and who waits for it"] }
         // equal leaves are one line
         var order: [String] = []
-        var folded: [String: [CallReport]] = [:]
-        for call in (forest.children[parent] ?? []).sorted(by: { $0.durationNanoseconds > $1.durationNanoseconds }) {
-            let isLeaf = forest.children[call.call.process.tid]?.isEmpty ?? true
+        var folded: [String: [Entry]] = [:]
+        let calls = (forest.children[parent] ?? []).sorted {
+            $0.report.durationNanoseconds > $1.report.durationNanoseconds
+        }
+        for call in calls {
+            let isLeaf = forest.children[call.thread]?.isEmpty ?? true
             // members of a deadlock are told one by one
-            let isAlone = !isLeaf || call.story?.verdict == .deadlock
-            let key = isAlone ? "\(call.call.process.tid)" : label(call)
+            let isAlone = !isLeaf || call.report.story?.verdict == .deadlock
+            let key = isAlone ? "\(call.thread)" : label(call)
             if folded[key] == nil { order.append(key) }
             folded[key, default: []].append(call)
         }
@@ -124,40 +171,45 @@ public struct Trees: Sendable {
             let isLast = place == order.count - 1
             lines.append(indent + (isLast ? "└─ " : "├─ ") + line(calls))
             if calls.count == 1 {
-                lines += branches(
-                    of: calls[0].call.process.tid, in: forest, indent: indent + (isLast ? "   " : "│  "))
+                let indent = indent + (isLast ? "   " : "│  ")
+                if forest.children[calls[0].thread]?.isEmpty == false {
+                    lines += branches(of: calls[0].thread, in: forest, indent: indent, depth: depth + 1)
+                }
             }
         }
         return lines
     }
 
     /// What makes two waits equal for a reader.
-    private func label(_ report: CallReport) -> String {
-        let call = report.call
+    private func label(_ entry: Entry) -> String {
+        let call = entry.report.call
         return [
-            String(decoding: call.process.name, as: UTF8.self), call.call?.name ?? "", call.resource.kind.rawValue,
-            report.story?.reason.rawValue ?? "",
+            entry.prefix, String(decoding: call.process.name, as: UTF8.self), call.call?.name ?? "",
+            call.resource.kind.rawValue, entry.report.story?.reason.rawValue ?? "", entry.note,
         ].joined(separator: "\u{1f}")
     }
 
-    private func line(_ calls: [CallReport]) -> String {
+    private func line(_ entries: [Entry]) -> String {
+        let calls = entries.map(\.report)
         let first = calls[0]
+        let prefix = entries[0].prefix
+        let note = entries[0].note.isEmpty ? "" : "  \(entries[0].note)"
         func span(_ report: CallReport) -> String {
             (report.call.startSource == .lastRan ? ">=" : "")
                 + TerminalText.duration(nanoseconds: report.durationNanoseconds)
         }
         guard calls.count > 1, let last = calls.last else {
-            let holds = deadlocks.lazy.flatMap(\.members).first { $0.tid == first.call.process.tid }?.holds ?? []
+            let holds = first.story?.chainID.flatMap { self.holds[$0]?[first.call.process.tid] } ?? []
             let has = holds.isEmpty ? verdict(first) : "has \(holds.joined(separator: ", "))"
-            return "\(Sentence.who(first.call)) \(Sentence.place(first.call))  \(span(first))  \(has)"
+            return "\(prefix)\(Sentence.who(first.call)) \(Sentence.place(first.call))  \(span(first))  \(has)\(note)"
         }
         let processes = Set(calls.map(\.call.process.pid)).count
         let noun = processes == calls.count ? "processes" : "threads"
         let from = processes > 1 && processes < calls.count ? " in \(processes) processes" : ""
         let step = first.call.call?.name ?? "blocked"
         return
-            "\(calls.count) \(noun) of \(TerminalText.escaped(first.call.process.name))\(from) wait here in \(step) on "
-            + "\(first.call.resource.kind.rawValue)  \(span(last)) to \(span(first))  \(verdict(first))"
+            "\(prefix)\(calls.count) \(noun) of \(TerminalText.escaped(first.call.process.name))\(from) wait here in \(step) on "
+            + "\(first.call.resource.kind.rawValue)  \(span(last)) to \(span(first))  \(verdict(first))\(note)"
     }
 
     private func verdict(_ report: CallReport) -> String {
