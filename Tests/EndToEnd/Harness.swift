@@ -49,11 +49,14 @@ enum Built {
 
 struct Failure: Error, CustomStringConvertible { let description: String }
 
+/// What a slow machine multiplies limits of time with: BLOCKWATCH_PATIENCE, at least 1.
+let patience = max(ProcessInfo.processInfo.environment["BLOCKWATCH_PATIENCE"].flatMap(Double.init) ?? 1, 1)
+
 /// Waits for something that happens elsewhere; the limit only ends a test that has failed already.
 func eventually<T>(
     within seconds: Double = 30, _ what: @autoclosure () -> String, _ look: () async throws -> T?
 ) async throws -> T {
-    let end = ContinuousClock.now + .seconds(seconds)
+    let end = ContinuousClock.now + .seconds(seconds * patience)
     while true {
         if let found = try await look() { return found }
         guard ContinuousClock.now < end else { throw Failure(description: "never seen: \(what())") }
@@ -131,14 +134,14 @@ final class Child: @unchecked Sendable {
 
     /// - Returns: the exit code; a signal's number with a minus.
     @discardableResult
-    func exitCode(within seconds: Double = 20, outputWithin patience: Double = 2) async throws -> Int32 {
+    func exitCode(within seconds: Double = 20, outputWithin outputSeconds: Double = 2) async throws -> Int32 {
         _ = try await eventually(
             within: seconds, "the end of \(process.executableURL!.lastPathComponent) \(process.arguments!)"
         ) {
             process.isRunning ? nil : true
         }
         // whoever it has left behind may have its output open still
-        _ = try? await eventually(within: patience, "the end of its output") {
+        _ = try? await eventually(within: outputSeconds, "the end of its output") {
             lock.withLock { isOutputOver && isErrorOver } ? true : nil
         }
         return process.terminationReason == .exit ? process.terminationStatus : -process.terminationStatus
