@@ -18,6 +18,12 @@
 #define TCP_ESTABLISHED 1
 #define TCP_SYN_SENT 2
 #define TCP_LISTEN 10
+#define TASK_INTERRUPTIBLE 0x1
+#define TASK_UNINTERRUPTIBLE 0x2
+#define TASK_STOPPED 0x4
+#define TASK_TRACED 0x8
+#define TASK_ASLEEP 0xf
+#define TASK_FROZEN 0x8000	  /* 6.1 on: the v1 freezer */
 #define ANON_INODE_FS_MAGIC 0x09041934
 #define PIDFS_MAGIC 0x50494446
 #define PIPE_SLOTS 256 /* buffers whose bytes are added up; a pipe has 16 unless enlarged */
@@ -426,6 +432,44 @@ static __always_inline u64 sleeping_file(struct task_struct *task, u64 wanted)
 }
 
 /* Fills call->object from the descriptor call->fd of the task, or says in call->flags why not. */
+struct waiter_walk {
+	u64 at, head, task, found;
+};
+
+static long look_for_waiter(u32 index, struct waiter_walk *walk)
+{
+	struct rwsem_waiter *waiter = (void *)walk->at - bpf_core_field_offset(struct rwsem_waiter, list);
+
+	if (!walk->at || walk->at == walk->head)
+		return 1;
+	if ((u64)BPF_CORE_READ(waiter, task) == walk->task) {
+		walk->found = 1;
+		return 1;
+	}
+	walk->at = (u64)BPF_CORE_READ(waiter, list.next);
+	return 0;
+}
+
+/* Who has the lock of the file's inode, if that is what the thread is queued for: for kernels that do not tell which
+ * lock a thread waits for. 0: not known, or held by readers, who leave no name. */
+static __noinline u32 inode_lock_owner(struct task_struct *task, struct file *file)
+{
+	struct inode *inode = BPF_CORE_READ(file, f_inode);
+	struct waiter_walk walk = { .task = (u64)task };
+	u64 owner;
+
+	if (!inode || !bpf_core_field_exists(inode->i_rwsem.wait_list) ||
+	    !bpf_core_field_exists(((struct rwsem_waiter *)0)->task))
+		return 0; /* a real-time kernel's locks are others */
+	walk.head = (u64)inode + bpf_core_field_offset(inode->i_rwsem.wait_list);
+	walk.at = (u64)BPF_CORE_READ(inode, i_rwsem.wait_list.next);
+	LOOP(256, 16, look_for_waiter, &walk);
+	owner = BPF_CORE_READ(inode, i_rwsem.owner.counter);
+	if (!walk.found || owner & 1 || !(owner & ~7ull))
+		return 0;
+	return BPF_CORE_READ((struct task_struct *)(owner & ~7ull), pid);
+}
+
 static __noinline int resolve_descriptor(struct bw_call *call, struct task_struct *task)
 {
 	struct files_struct *files = BPF_CORE_READ(task, files);
@@ -456,6 +500,9 @@ static __noinline int resolve_descriptor(struct bw_call *call, struct task_struc
 		return 0;
 	}
 	resolve_file(&call->object, (u64)file);
+	if (!call->blocker_pid && BPF_CORE_READ(task, __state) & TASK_UNINTERRUPTIBLE &&
+	    !bpf_core_field_exists(task->blocker))
+		call->blocker_pid = inode_lock_owner(task, file);
 	if (call->object.family == AF_UNIX && call->object.tcp_state != TCP_LISTEN && !call->object.peer_state &&
 	    (call->class_ & BW_CLASS_MASK) == BW_CLASS_FD && task_kernel_sp(task) && BPF_CORE_READ(task, __state)) {
 		struct sock *sk = (struct sock *)listener_on_stack(
