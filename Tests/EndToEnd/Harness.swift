@@ -90,26 +90,39 @@ final class Child: @unchecked Sendable {
         process.standardOutput = output
         process.standardError = error
         process.standardInput = FileHandle.nullDevice
-        output.fileHandleForReading.readabilityHandler = { [weak self] in self?.take($0.availableData, $0) }
+        output.fileHandleForReading.readabilityHandler = { [weak self] in self?.take(Self.drain($0)) }
         error.fileHandleForReading.readabilityHandler = { [weak self] handle in
-            let data = handle.availableData
-            if data.isEmpty { handle.readabilityHandler = nil }
+            let (data, isOver) = Self.drain(handle)
             self?.lock.withLock {
                 self?.errors.append(data)
-                self?.isErrorOver = data.isEmpty
+                self?.isErrorOver = isOver
             }
         }
         try process.run()
     }
 
-    private func take(_ data: Data, _ handle: FileHandle) {
-        lock.withLock {
-            if data.isEmpty {
+    /// All that is there now: the last event comes once, however much is left to read by then.
+    private static func drain(_ handle: FileHandle) -> (data: Data, isOver: Bool) {
+        let descriptor = handle.fileDescriptor
+        var data = Data()
+        var chunk = [UInt8](repeating: 0, count: 65536)
+        while true {
+            var request = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+            guard poll(&request, 1, 0) == 1 else { return (data, false) }
+            let count = read(descriptor, &chunk, chunk.count)
+            if count > 0 {
+                data.append(contentsOf: chunk[..<count])
+            } else if count == 0 || errno != EINTR {
                 handle.readabilityHandler = nil
-                isOutputOver = true
-                return
+                return (data, true)
             }
-            buffer.append(data)
+        }
+    }
+
+    private func take(_ new: (data: Data, isOver: Bool)) {
+        lock.withLock {
+            isOutputOver = new.isOver
+            buffer.append(new.data)
             var start = buffer.startIndex
             while let end = buffer[start...].firstIndex(of: 10) {
                 collected.append(String(decoding: buffer[start..<end], as: UTF8.self))
