@@ -91,6 +91,8 @@ struct list_head { struct list_head *next, *prev; };
 struct hlist_head { void *first; };
 struct sigpending { struct list_head list; };
 struct rw_semaphore { struct { long counter; } owner; struct list_head wait_list; };
+struct mutex { struct { long counter; } owner; struct list_head wait_list; };
+struct mutex_waiter { struct list_head list; struct task_struct *task; };
 struct rwsem_waiter { struct list_head list; struct task_struct *task; };
 struct hrtimer { u8 state; };
 struct signal_struct___old { struct list_head posix_timers; }; /* before 6.12 */
@@ -162,6 +164,7 @@ struct fuse_conn { unsigned int dev; };
 struct fuse_dev { struct fuse_conn *fc; };
 
 struct file {
+	struct mutex f_pos_lock;
 	unsigned int f_flags, f_mode;
 	void *private_data;
 	struct inode *f_inode;
@@ -253,7 +256,6 @@ struct task_struct {
 
 struct kernel_clone_args { int user_worker; }; /* 6.4 on: PF_USER_WORKER has its meaning */
 
-struct mutex { struct { long counter; } owner; };
 struct semaphore { unsigned long last_holder; };
 
 struct seq_file;

@@ -84,6 +84,9 @@ static __always_inline void regs_args(struct pt_regs *regs, u32 abi, u64 args[6]
 	args[3] = regs->regs[3];
 	args[4] = regs->regs[4];
 	args[5] = regs->regs[5];
+	/* where another branch copies arguments from elsewhere, clang would load the last one for both, and the
+	 * verifier refuses one instruction on two kinds of pointers */
+	asm volatile("" : "+r"(regs));
 }
 
 #endif
