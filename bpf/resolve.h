@@ -548,12 +548,54 @@ static __noinline int resolve_fifo(struct bw_call *call, struct task_struct *tas
 	return resolve_file(&call->object, (u64)file);
 }
 
+/* The socket that an address on a stack belongs to: itself, its file or its protocol's side; 0 for none. One that accept
+ * has made ready for a connection that has not come yet has no protocol's side. Each points back at the other. */
+__noinline u64 socket_at(u64 address)
+{
+	struct socket *socket = (struct socket *)address;
+	struct file *file = (struct file *)address;
+	struct sock *sk = (struct sock *)address;
+
+	if (BPF_CORE_READ(socket, sk, sk_socket) == socket && BPF_CORE_READ(socket, file, private_data) == socket)
+		return address;
+	socket = BPF_CORE_READ(file, private_data);
+	if ((u64)socket >= KERNEL_SPACE && BPF_CORE_READ(socket, file) == file &&
+	    BPF_CORE_READ(socket, sk, sk_socket) == socket)
+		return (u64)socket;
+	socket = BPF_CORE_READ(sk, sk_socket);
+	if ((u64)socket >= KERNEL_SPACE && BPF_CORE_READ(socket, sk) == sk &&
+	    BPF_CORE_READ(socket, file, private_data) == socket)
+		return (u64)socket;
+	return 0;
+}
+
+static long look_for_socket(u32 index, struct stack_walk *walk)
+{
+	u64 word, socket;
+
+	if (walk->from >= walk->top || bpf_probe_read_kernel(&word, sizeof(word), (void *)walk->from))
+		return 1;
+	walk->from += 8;
+	word &= ~FD_FLAG_BITS;
+	socket = word < KERNEL_SPACE ? 0 : socket_at(word);
+	if (!socket)
+		return 0;
+	walk->found = socket;
+	return 1;
+}
+
 /* A call whose descriptor lies in user memory: i386's socketcall. */
 static __noinline int resolve_from_stack(struct bw_call *call, struct task_struct *task)
 {
-	u64 file = sleeping_file(task, 0);
+	struct stack_walk walk = { .from = task_kernel_sp(task) };
+	struct socket *socket;
 
-	return file ? resolve_file(&call->object, file) : 0;
+	if (!walk.from)
+		return 0;
+	walk.top = (u64)BPF_CORE_READ(task, stack) + STACK_BYTES;
+	LOOP(STACK_WORDS, 128, look_for_socket, &walk);
+	socket = (struct socket *)walk.found;
+	return socket ? resolve_file(&call->object, (u64)BPF_CORE_READ(socket, file)) : 0;
 }
 
 #endif
