@@ -27,6 +27,9 @@ BUILD_PACKAGES := libbpf-dev libelf-dev zlib1g-dev
 TEST_PACKAGES := gcc gcc-multilib libc6-dev make python3 python3-jsonschema iproute2
 # kernels in virtual machines
 KERNEL_PACKAGES := qemu-system-x86 busybox-static cpio kmod xz-utils binutils debian-archive-keyring
+# gcc for aarch64 and gcc-multilib exclude each other: the Swift toolchain's clang compiles, with Debian's libraries
+CROSS_PACKAGES = qemu-system-arm libc6-dev-arm64-cross python3 $(shell apt-cache depends libgcc-s1-arm64-cross 2>/dev/null | \
+	sed -n 's/.*Depends: gcc-\([0-9]*\)-cross-base.*/libgcc-\1-dev-arm64-cross/p' | head -n 1)
 # what the tests on real software run; the packages' own services are not started
 TEST_SOFTWARE := redis-server memcached nginx nodejs openssh-server openssh-client postgresql postgresql-client \
 	mariadb-server mariadb-client apache2-bin dbus cron rsyslog tmux openjdk-17-jdk-headless curl wget util-linux e2fsprogs procps
@@ -58,6 +61,11 @@ test: need-build need-test need-root programs ## install what the tests need, bu
 test-kernels: need-build need-kernels static programs-static ## boot Debian's kernels in virtual machines, run the end-to-end tests there (KERNELS='6.1 6.12')
 	$(SWIFT) build --build-tests $(if $(JOBS),-j $(JOBS))
 	@Tests/Kernels/run $(KERNELS)
+
+.PHONY: test-aarch64
+test-aarch64: need-build ## load the aarch64 BPF object on Debian's arm64 kernel in a virtual machine, hang programs, hold its records against them
+	@$(call need-packages,$(CROSS_PACKAGES) $(KERNEL_PACKAGES))
+	@Tests/Kernels/aarch64/run $(CLANG)
 
 .PHONY: static
 static: need-build ## the binary that needs no library at all, .build-static/release/blockwatch

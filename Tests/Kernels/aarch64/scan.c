@@ -41,7 +41,7 @@ static struct bw_settings *settings_of(struct bpf_object *object) {
 	bpf_object__for_each_map(map, object) {
 		const char *name = bpf_map__name(map);
 		if (strcmp(name, ".rodata.settings") == 0)
-			return bpf_map__initial_value(map, &size);
+			return (struct bw_settings *)bpf_map__initial_value(map, &size);
 	}
 	fail("find", ".rodata.settings");
 	return NULL;
