@@ -78,7 +78,9 @@ import Testing
         pipeline.relate(source: &source, risky: &risky, relooks: false, clock: clock)
         let said = opened + pipeline.takeRecords()
         #expect(said.map(\.action) == [.blocked, .stillBlocked])
-        let starts = said.compactMap { if case .call(let report) = $0.body { report.startWallNanoseconds } else { nil } }
+        let starts = said.compactMap {
+            if case .call(let report) = $0.body { report.startWallNanoseconds } else { nil }
+        }
         #expect(starts == [1_700_000_010_000_000_000, 1_700_000_010_000_000_000])
     }
 
