@@ -54,7 +54,7 @@ test: need-build need-test need-root programs ## install what the tests need, bu
 		echo "$$answer" | grep '^MISS' >&2 || true; \
 		echo "blockwatch cannot run on this kernel: the end-to-end tests run on Linux 6.12 in a virtual machine," \
 			"but for those on real software, which are NOT run" >&2; \
-		$(SWIFT) test --skip-build --skip EndToEnd $(TEST_ARGS) && $(MAKE) test-kernels KERNELS=6.12; \
+		$(SWIFT) test --skip-build --skip EndToEnd $(TEST_ARGS) && $(MAKE) --no-print-directory test-kernels KERNELS=6.12; \
 	fi
 
 .PHONY: test-kernels
@@ -69,8 +69,8 @@ test-aarch64: need-build ## load the aarch64 BPF object on Debian's arm64 kernel
 
 .PHONY: static
 static: need-build ## the binary that needs no library at all, .build-static/release/blockwatch
-	@# the linker warns of calls that nothing here makes
-	@$(SWIFT) build $(STATIC_FLAGS) --product blockwatch
+	@# the linker warns of calls in Foundation that nothing here makes
+	@$(SWIFT) build $(STATIC_FLAGS) --product blockwatch 2>&1 | grep -v 'in statically linked applications requires\|is dangerous, better use'
 
 .PHONY: test-core
 test-core: need-build ## the tests that need neither root nor a BPF kernel
