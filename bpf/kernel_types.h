@@ -90,6 +90,10 @@ struct sigset { u64 bits; }; /* first word of sigset_t */
 struct list_head { struct list_head *next, *prev; };
 struct hlist_head { void *first; };
 struct sigpending { struct list_head list; };
+struct rw_semaphore { struct { long counter; } owner; struct list_head wait_list; };
+struct mutex { struct { long counter; } owner; struct list_head wait_list; };
+struct mutex_waiter { struct list_head list; struct task_struct *task; };
+struct rwsem_waiter { struct list_head list; struct task_struct *task; };
 struct hrtimer { u8 state; };
 struct signal_struct___old { struct list_head posix_timers; }; /* before 6.12 */
 struct signal_struct {
@@ -124,6 +128,7 @@ struct inode {
 	struct super_block *i_sb;
 	struct file_lock_context *i_flctx;
 	void *i_private;
+	struct rw_semaphore i_rwsem;
 };
 struct wait_queue_entry { void *private; struct list_head entry; };
 struct wait_queue_head { struct list_head head; };
@@ -159,6 +164,7 @@ struct fuse_conn { unsigned int dev; };
 struct fuse_dev { struct fuse_conn *fc; };
 
 struct file {
+	struct mutex f_pos_lock;
 	unsigned int f_flags, f_mode;
 	void *private_data;
 	struct inode *f_inode;
@@ -250,9 +256,7 @@ struct task_struct {
 
 struct kernel_clone_args { int user_worker; }; /* 6.4 on: PF_USER_WORKER has its meaning */
 
-struct mutex { struct { long counter; } owner; };
 struct semaphore { unsigned long last_holder; };
-struct rw_semaphore { struct { long counter; } owner; };
 
 struct seq_file;
 struct bpf_iter_meta { struct seq_file *seq; u64 session_id, seq_num; };

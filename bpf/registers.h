@@ -19,7 +19,7 @@ static __always_inline u32 abi_of(struct task_struct *task)
 #define regs_result(regs) ((s64)(regs)->ax)
 #define regs_ip(regs) ((regs)->ip)
 #define regs_sp(regs) ((regs)->sp)
-#define KERNEL_SPACE 0xffff800000000000ull
+#define KERNEL_SPACE 0xff00000000000000ull /* of five-level page tables; of four-level ones it is the upper end */
 /* where a sleeping thread's stack pointer is kept */
 #define task_kernel_sp(task) ((u64)BPF_CORE_READ(task, thread.sp))
 #define STACK_BYTES (4 * 4096)
@@ -84,6 +84,9 @@ static __always_inline void regs_args(struct pt_regs *regs, u32 abi, u64 args[6]
 	args[3] = regs->regs[3];
 	args[4] = regs->regs[4];
 	args[5] = regs->regs[5];
+	/* where another branch copies arguments from elsewhere, clang would load the last one for both, and the
+	 * verifier refuses one instruction on two kinds of pointers */
+	asm volatile("" : "+r"(regs));
 }
 
 #endif

@@ -18,6 +18,12 @@
 #define TCP_ESTABLISHED 1
 #define TCP_SYN_SENT 2
 #define TCP_LISTEN 10
+#define TASK_INTERRUPTIBLE 0x1
+#define TASK_UNINTERRUPTIBLE 0x2
+#define TASK_STOPPED 0x4
+#define TASK_TRACED 0x8
+#define TASK_ASLEEP 0xf
+#define TASK_FROZEN 0x8000	  /* 6.1 on: the v1 freezer */
 #define ANON_INODE_FS_MAGIC 0x09041934
 #define PIDFS_MAGIC 0x50494446
 #define PIPE_SLOTS 256 /* buffers whose bytes are added up; a pipe has 16 unless enlarged */
@@ -426,6 +432,60 @@ static __always_inline u64 sleeping_file(struct task_struct *task, u64 wanted)
 }
 
 /* Fills call->object from the descriptor call->fd of the task, or says in call->flags why not. */
+struct waiter_walk {
+	u64 at, head, task, found;
+	s64 to_task; /* from the links of a waiter to its task */
+};
+
+static long look_for_waiter(u32 index, struct waiter_walk *walk)
+{
+	u64 task = 0, next = 0;
+
+	if (!walk->at || walk->at == walk->head)
+		return 1;
+	bpf_probe_read_kernel(&task, sizeof(task), (void *)walk->at + walk->to_task);
+	if (task == walk->task) {
+		walk->found = 1;
+		return 1;
+	}
+	bpf_probe_read_kernel(&next, sizeof(next), (void *)walk->at);
+	walk->at = next;
+	return 0;
+}
+
+static __noinline u64 is_queued(struct task_struct *task, u64 head, s64 to_task)
+{
+	struct waiter_walk walk = { .head = head, .task = (u64)task, .to_task = to_task };
+
+	bpf_probe_read_kernel(&walk.at, sizeof(walk.at), (void *)head);
+	LOOP(256, 16, look_for_waiter, &walk);
+	return walk.found;
+}
+
+/* Who has the lock of the file's position or of its inode, if that is what the thread is queued for: for kernels that
+ * do not tell which lock a thread waits for. 0: neither, not known, or held by readers, who leave no name. */
+static __noinline u32 file_lock_owner(struct task_struct *task, struct file *file)
+{
+	struct inode *inode = BPF_CORE_READ(file, f_inode);
+	u64 owner = 0;
+
+	/* a real-time kernel's locks are others */
+	if (bpf_core_field_exists(file->f_pos_lock.wait_list) && bpf_core_field_exists(((struct mutex_waiter *)0)->task) &&
+	    is_queued(task, (u64)file + bpf_core_field_offset(file->f_pos_lock.wait_list),
+		      bpf_core_field_offset(struct mutex_waiter, task) - bpf_core_field_offset(struct mutex_waiter, list))) {
+		owner = BPF_CORE_READ(file, f_pos_lock.owner.counter);
+	} else if (inode && bpf_core_field_exists(inode->i_rwsem.wait_list) &&
+		   bpf_core_field_exists(((struct rwsem_waiter *)0)->task) &&
+		   is_queued(task, (u64)inode + bpf_core_field_offset(inode->i_rwsem.wait_list),
+			     bpf_core_field_offset(struct rwsem_waiter, task) -
+				     bpf_core_field_offset(struct rwsem_waiter, list))) {
+		owner = BPF_CORE_READ(inode, i_rwsem.owner.counter);
+		if (owner & 1)
+			return 0;
+	}
+	return owner & ~7ull ? BPF_CORE_READ((struct task_struct *)(owner & ~7ull), pid) : 0;
+}
+
 static __noinline int resolve_descriptor(struct bw_call *call, struct task_struct *task)
 {
 	struct files_struct *files = BPF_CORE_READ(task, files);
@@ -456,6 +516,9 @@ static __noinline int resolve_descriptor(struct bw_call *call, struct task_struc
 		return 0;
 	}
 	resolve_file(&call->object, (u64)file);
+	if (!call->blocker_pid && BPF_CORE_READ(task, __state) & TASK_UNINTERRUPTIBLE &&
+	    !bpf_core_field_exists(task->blocker))
+		call->blocker_pid = file_lock_owner(task, file);
 	if (call->object.family == AF_UNIX && call->object.tcp_state != TCP_LISTEN && !call->object.peer_state &&
 	    (call->class_ & BW_CLASS_MASK) == BW_CLASS_FD && task_kernel_sp(task) && BPF_CORE_READ(task, __state)) {
 		struct sock *sk = (struct sock *)listener_on_stack(
@@ -485,12 +548,54 @@ static __noinline int resolve_fifo(struct bw_call *call, struct task_struct *tas
 	return resolve_file(&call->object, (u64)file);
 }
 
+/* The socket that an address on a stack belongs to: itself, its file or its protocol's side; 0 for none. One that accept
+ * has made ready for a connection that has not come yet has no protocol's side. Each points back at the other. */
+__noinline u64 socket_at(u64 address)
+{
+	struct socket *socket = (struct socket *)address;
+	struct file *file = (struct file *)address;
+	struct sock *sk = (struct sock *)address;
+
+	if (BPF_CORE_READ(socket, sk, sk_socket) == socket && BPF_CORE_READ(socket, file, private_data) == socket)
+		return address;
+	socket = BPF_CORE_READ(file, private_data);
+	if ((u64)socket >= KERNEL_SPACE && BPF_CORE_READ(socket, file) == file &&
+	    BPF_CORE_READ(socket, sk, sk_socket) == socket)
+		return (u64)socket;
+	socket = BPF_CORE_READ(sk, sk_socket);
+	if ((u64)socket >= KERNEL_SPACE && BPF_CORE_READ(socket, sk) == sk &&
+	    BPF_CORE_READ(socket, file, private_data) == socket)
+		return (u64)socket;
+	return 0;
+}
+
+static long look_for_socket(u32 index, struct stack_walk *walk)
+{
+	u64 word, socket;
+
+	if (walk->from >= walk->top || bpf_probe_read_kernel(&word, sizeof(word), (void *)walk->from))
+		return 1;
+	walk->from += 8;
+	word &= ~FD_FLAG_BITS;
+	socket = word < KERNEL_SPACE ? 0 : socket_at(word);
+	if (!socket)
+		return 0;
+	walk->found = socket;
+	return 1;
+}
+
 /* A call whose descriptor lies in user memory: i386's socketcall. */
 static __noinline int resolve_from_stack(struct bw_call *call, struct task_struct *task)
 {
-	u64 file = sleeping_file(task, 0);
+	struct stack_walk walk = { .from = task_kernel_sp(task) };
+	struct socket *socket;
 
-	return file ? resolve_file(&call->object, file) : 0;
+	if (!walk.from)
+		return 0;
+	walk.top = (u64)BPF_CORE_READ(task, stack) + STACK_BYTES;
+	LOOP(STACK_WORDS, 128, look_for_socket, &walk);
+	socket = (struct socket *)walk.found;
+	return socket ? resolve_file(&call->object, (u64)BPF_CORE_READ(socket, file)) : 0;
 }
 
 #endif

@@ -7,11 +7,23 @@ struct ObjectLayout: Equatable {
     var offsets: [String: Int]
 
     /// - Returns: `nil` if the object has no struct of that name.
-    ///
-    /// C function: `btf__find_by_name_kind`
     init?(of name: String, in object: borrowing EmbeddedObject) {
-        let structKind: UInt32 = 4
         guard let btf = unsafe bpf_object__btf(object.pointer) else { return nil }
+        unsafe self.init(of: name, in: btf)
+    }
+
+    /// The same from an object in a file, of whatever architecture.
+    ///
+    /// C function: `btf__parse_elf`
+    init?(of name: String, inFile path: String) {
+        guard let btf = unsafe btf__parse_elf(path, nil) else { return nil }
+        defer { unsafe btf__free(btf) }
+        unsafe self.init(of: name, in: btf)
+    }
+
+    /// C function: `btf__find_by_name_kind`
+    private init?(of name: String, in btf: OpaquePointer) {
+        let structKind: UInt32 = 4
         let id = unsafe btf__find_by_name_kind(btf, name, structKind)
         guard id > 0, let type = unsafe btf__type_by_id(btf, UInt32(id)) else { return nil }
         size = Int(unsafe type.pointee.size)

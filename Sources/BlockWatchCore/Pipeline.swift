@@ -620,7 +620,7 @@ public struct Pipeline {
         _ clock: ClockReading
     ) {
         let report = CallReport(
-            call: call, startWallNanoseconds: clock.wall(ofMonotonic: call.startNanoseconds),
+            call: call, startWallNanoseconds: call.startWallNanoseconds,
             durationNanoseconds: duration, result: result, story: story,
             victims: story?.chainID.map { victims(of: $0) } ?? 0)
         say(action, .call(report), clock)
@@ -667,7 +667,7 @@ extension Pipeline {
         open.values.compactMap(\.said).map { said in
             let start = said.call.startNanoseconds
             return CallReport(
-                call: said.call, startWallNanoseconds: clock.wall(ofMonotonic: start),
+                call: said.call, startWallNanoseconds: said.call.startWallNanoseconds,
                 durationNanoseconds: clock.monotonic - min(start, clock.monotonic), result: nil, story: said.story,
                 victims: said.story?.chainID.map { victims(of: $0) } ?? 0)
         }

@@ -113,6 +113,33 @@ import Testing
         }
     }
 
+    /// The committed objects, also that of the other architecture.
+    private func committed(_ architecture: String) -> String {
+        let here = #filePath
+        return String(here.dropLast("Tests/BlockWatchCaptureTests/LayoutTests.swift".count))
+            + "bpf/blockwatch.\(architecture).bpf.o"
+    }
+
+    @Test(arguments: [
+        "bw_settings", "bw_close", "bw_control", "bw_counters", "bw_key", "bw_question", "bw_view_key", "bw_file",
+        "bw_lock", "bw_call", "bw_object", "bw_pipe", "bw_inet", "bw_unix", "bw_netlink", "bw_vsock", "thread_state",
+        "parked_call",
+    ])
+    func `both architectures lay it out alike`(name: String) throws {
+        let ours = try #require(try layout(of: name), "the object has no struct \(name)")
+        for architecture in ["x86_64", "aarch64"] {
+            #expect(ObjectLayout(of: name, inFile: committed(architecture)) == ours, "\(name) of \(architecture)")
+        }
+    }
+
+    @Test func `each architecture reads its own registers`() throws {
+        let arm = try #require(ObjectLayout(of: "pt_regs", inFile: committed("aarch64")))
+        #expect(Set(arm.offsets.keys) == ["regs", "sp", "pc", "pstate", "orig_x0", "syscallno"])
+        let intel = try #require(ObjectLayout(of: "pt_regs", inFile: committed("x86_64")))
+        #expect(intel.offsets.keys.contains("orig_ax"))
+        #expect(!intel.offsets.keys.contains("syscallno"))
+    }
+
     @Test func `a struct that is not there is said to be missing`() throws {
         #expect(try layout(of: "bw_nothing") == nil)
     }

@@ -40,6 +40,44 @@ import Testing
         #expect(call.process.startWallNanoseconds == 1_700_000_001_000_000_000)
     }
 
+    @Test func `a call of aarch64 has the name, the arguments and the time-out that they have there`() throws {
+        func identify(_ answers: [RiskyQuestion: RiskyAnswer] = [:], _ bytes: [UInt8]) throws -> BlockedCall {
+            var identifier = tree.identifier(.none, nativeABI: .aarch64)
+            var risky = ListedAnswers(answers: answers)
+            return identifier.identify([try Bytes.callRecord(bytes)], clock: clock, risky: &risky)[0]
+        }
+        // as registers.h takes them: orig_x0, then x1 to x5
+        let read = try identify(
+            [:],
+            Bytes.call {
+                $0.number = 63
+                $0.args = (3, 0xffff_d735_cf00, 4096, 0, 0, 0xffff_fff0)
+                file(&$0.object)
+            })
+        #expect(read.call?.name == "read")
+        #expect(read.call?.number == 63)
+        #expect(read.call?.abi == .aarch64)
+        #expect(read.call?.arguments == [3, 0xffff_d735_cf00, 4096, 0, 0, 0xffff_fff0])
+        #expect(text(read.resource.name) == "/srv/data/x")
+        // the numbers of x86_64 are other calls there
+        #expect(try identify([:], Bytes.call { $0.number = 0 }).call?.name == "io_setup")
+        let place = RiskyQuestion.memory(pid: 7, address: 0xffff_d735_0000, length: 16)
+        let sleep = try identify(
+            [place: .bytes([3, 0, 0, 0, 0, 0, 0, 0, 5, 0, 0, 0, 0, 0, 0, 0])],
+            Bytes.call {
+                $0.number = 101
+                $0.class_ = 0xe6
+                $0.fd = -1
+                $0.args = (0xffff_d735_0000, 0, 0, 0, 0, 0)
+            })
+        #expect(sleep.call?.name == "nanosleep")
+        #expect(sleep.call?.timeoutNanoseconds == 3_000_000_005)
+        let exiting = try identify([:], Bytes.call { $0.kind = BW_KIND_EXITING.rawValue })
+        #expect(exiting.call?.name == "exit_group")
+        #expect(exiting.call?.number == 94)
+        #expect(exiting.call?.abi == .aarch64)
+    }
+
     @Test func `a deleted file keeps its path without the kernel's mark`() throws {
         try tree.link("7/task/8/fd/4", to: "/tmp/gone (deleted)")
         let call = try identify(

@@ -62,6 +62,28 @@ import Testing
         #expect(opened[0].sequence == 1 && again[0].sequence == 2 && closed[0].sequence == 3)
     }
 
+    @Test func `event.start is as at first, whatever happens to the wall clock`() throws {
+        var pipeline = pipeline()
+        let opened = try feed(&pipeline, Bytes.call(), at: 15)
+        let again = Bytes.call {
+            $0.type = BW_RECORD_REFRESH.rawValue
+            $0.now_ns = 25_000_000_000
+        }
+        var risky = ListedAnswers()
+        var source = ListedHolders()
+        var clock = at(25)
+        clock.wall -= 86_400_000_000_000
+        _ = pipeline.dueRepeats(at: 25_000_000_000)
+        pipeline.ingest([try Bytes.record(again)], clock: clock, risky: &risky)
+        pipeline.relate(source: &source, risky: &risky, relooks: false, clock: clock)
+        let said = opened + pipeline.takeRecords()
+        #expect(said.map(\.action) == [.blocked, .stillBlocked])
+        let starts = said.compactMap {
+            if case .call(let report) = $0.body { report.startWallNanoseconds } else { nil }
+        }
+        #expect(starts == [1_700_000_010_000_000_000, 1_700_000_010_000_000_000])
+    }
+
     @Test func `a closing that overtakes its opening waits for it`() throws {
         var pipeline = pipeline()
         #expect(try feed(&pipeline, Bytes.close(99, BW_CLOSE_RETURNED, at: 16_000_000_000), at: 16).isEmpty)

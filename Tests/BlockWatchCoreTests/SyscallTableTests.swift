@@ -58,6 +58,25 @@ import Testing
         }
     }
 
+    @Test func `gives the kernel side of aarch64 its own numbers`() throws {
+        let table = SyscallTable.table(for: .aarch64)
+        let bytes = table.kernelBytes { _ in true }
+        #expect(bytes[63] == 1 | 0x10 | 0 << 5)  // read
+        #expect(bytes[203] == 1 | 0 << 5)  // connect
+        #expect(bytes[73] == 2 | 7 << 5)  // ppoll
+        #expect(bytes[22] == 2 | 0 << 5)  // epoll_pwait
+        #expect(bytes[56] == 8 | 6 << 5)  // openat
+        #expect(bytes[95] & 0xe0 == 1 << 5)  // waitid: a pidfd in its second argument
+        #expect(bytes[172] == 0)  // getpid
+        #expect(table[73]?.timeout == SyscallTimeout(argument: 2, unit: .timespec))
+        let flock = table.kernelBytes { $0.name == "flock" }
+        #expect(flock.indices.filter { flock[$0] != 0 } == [32, 128, 139])
+        // what only older architectures have
+        for name in ["open", "poll", "select", "epoll_wait", "pause", "vfork", "fork", "socketcall"] {
+            #expect(table.number(named: name) == nil, "\(name)")
+        }
+    }
+
     @Test func `has the classes of the header`() {
         let pairs: [(SyscallClass, bw_class)] = [
             (.none, BW_CLASS_NONE), (.descriptor, BW_CLASS_FD), (.set, BW_CLASS_SET), (.lock, BW_CLASS_LOCK),

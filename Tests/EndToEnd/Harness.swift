@@ -49,11 +49,14 @@ enum Built {
 
 struct Failure: Error, CustomStringConvertible { let description: String }
 
+/// What a slow machine multiplies limits of time with: BLOCKWATCH_PATIENCE, at least 1.
+let patience = max(ProcessInfo.processInfo.environment["BLOCKWATCH_PATIENCE"].flatMap(Double.init) ?? 1, 1)
+
 /// Waits for something that happens elsewhere; the limit only ends a test that has failed already.
 func eventually<T>(
     within seconds: Double = 30, _ what: @autoclosure () -> String, _ look: () async throws -> T?
 ) async throws -> T {
-    let end = ContinuousClock.now + .seconds(seconds)
+    let end = ContinuousClock.now + .seconds(seconds * patience)
     while true {
         if let found = try await look() { return found }
         guard ContinuousClock.now < end else { throw Failure(description: "never seen: \(what())") }
@@ -87,26 +90,39 @@ final class Child: @unchecked Sendable {
         process.standardOutput = output
         process.standardError = error
         process.standardInput = FileHandle.nullDevice
-        output.fileHandleForReading.readabilityHandler = { [weak self] in self?.take($0.availableData, $0) }
+        output.fileHandleForReading.readabilityHandler = { [weak self] in self?.take(Self.drain($0)) }
         error.fileHandleForReading.readabilityHandler = { [weak self] handle in
-            let data = handle.availableData
-            if data.isEmpty { handle.readabilityHandler = nil }
+            let (data, isOver) = Self.drain(handle)
             self?.lock.withLock {
                 self?.errors.append(data)
-                self?.isErrorOver = data.isEmpty
+                self?.isErrorOver = isOver
             }
         }
         try process.run()
     }
 
-    private func take(_ data: Data, _ handle: FileHandle) {
-        lock.withLock {
-            if data.isEmpty {
+    /// All that is there now: the last event comes once, however much is left to read by then.
+    private static func drain(_ handle: FileHandle) -> (data: Data, isOver: Bool) {
+        let descriptor = handle.fileDescriptor
+        var data = Data()
+        var chunk = [UInt8](repeating: 0, count: 65536)
+        while true {
+            var request = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+            guard poll(&request, 1, 0) == 1 else { return (data, false) }
+            let count = read(descriptor, &chunk, chunk.count)
+            if count > 0 {
+                data.append(contentsOf: chunk[..<count])
+            } else if count == 0 || errno != EINTR {
                 handle.readabilityHandler = nil
-                isOutputOver = true
-                return
+                return (data, true)
             }
-            buffer.append(data)
+        }
+    }
+
+    private func take(_ new: (data: Data, isOver: Bool)) {
+        lock.withLock {
+            isOutputOver = new.isOver
+            buffer.append(new.data)
             var start = buffer.startIndex
             while let end = buffer[start...].firstIndex(of: 10) {
                 collected.append(String(decoding: buffer[start..<end], as: UTF8.self))
@@ -131,14 +147,14 @@ final class Child: @unchecked Sendable {
 
     /// - Returns: the exit code; a signal's number with a minus.
     @discardableResult
-    func exitCode(within seconds: Double = 20, outputWithin patience: Double = 2) async throws -> Int32 {
+    func exitCode(within seconds: Double = 20, outputWithin outputSeconds: Double = 2) async throws -> Int32 {
         _ = try await eventually(
             within: seconds, "the end of \(process.executableURL!.lastPathComponent) \(process.arguments!)"
         ) {
             process.isRunning ? nil : true
         }
         // whoever it has left behind may have its output open still
-        _ = try? await eventually(within: patience, "the end of its output") {
+        _ = try? await eventually(within: outputSeconds, "the end of its output") {
             lock.withLock { isOutputOver && isErrorOver } ? true : nil
         }
         return process.terminationReason == .exit ? process.terminationStatus : -process.terminationStatus

@@ -7,6 +7,8 @@ public struct BlockedCall: Sendable {
     public var kind: CallRecord.Kind
     /// CLOCK_MONOTONIC, nanoseconds.
     public var startNanoseconds: UInt64
+    /// The same as nanoseconds since 1970, by the wall clock as it was when the call was first seen.
+    public var startWallNanoseconds: UInt64 = 0
     public var startSource: StartSource
     public var process: ProcessIdentity
     /// `nil` for a thread that is in no call.

@@ -272,6 +272,7 @@ public struct Identifier {
             record, call, memory: memory, marks: marks, answers: answers, unresolved: &unresolved)
         var blocked = BlockedCall(
             id: record.id, eventID: "", kind: record.kind, startNanoseconds: record.startNanoseconds,
+            startWallNanoseconds: clock.wall(ofMonotonic: record.startNanoseconds),
             startSource: record.renewals > 0 ? .renewed : record.isOlder ? .lastRan : .entry,
             process: ProcessIdentity(record), call: call, resource: resource,
             stack: isStuck(record, resource) ? record.stack.map { frame(at: $0).name } : [], unresolved: unresolved,

@@ -19,6 +19,21 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <dirent.h>
+#include <time.h>
+
+// MARK: Calls that newer architectures have only by their successors
+
+#ifdef SYS_poll
+#define hang_in_poll(set, count, milliseconds) hang_in(poll, set, count, milliseconds)
+#define hang_in_epoll_wait(fd, events, count) hang_in(epoll_wait, fd, events, count, -1L)
+#else
+#define hang_in_poll(set, count, milliseconds)                                                  \
+	do {                                                                                     \
+		struct timespec time_ = {(milliseconds) / 1000, (milliseconds) % 1000 * 1000000}; \
+		hang_in(ppoll, set, count, (milliseconds) < 0 ? NULL : &time_, NULL, 8L);         \
+	} while (0)
+#define hang_in_epoll_wait(fd, events, count) hang_in(epoll_pwait, fd, events, count, -1L, NULL, 8L)
+#endif
 
 // MARK: A set of three
 
@@ -52,7 +67,7 @@ static int highest_in(fd_set *chosen) {
 static void poll_call(void) {
 	make_set();
 	say_kind("poll");
-	hang_in(poll, polled, set_size, -1);
+	hang_in_poll(polled, set_size, -1L);
 }
 
 static void poll_simple(void) {
@@ -62,7 +77,7 @@ static void poll_simple(void) {
 	say_kind("poll");
 	say_members(ends, set_kinds, 1);
 	say_number("timeout_ms", 3600000);
-	hang_in(poll, &one, 1L, 3600000L);
+	hang_in_poll(&one, 1L, 3600000L);
 }
 
 static void ppoll_call(void) {
@@ -79,8 +94,10 @@ static void select_call(void) {
 	say_kind("poll");
 #ifdef SYS__newselect
 	hang_in(_newselect, highest + 1, &chosen, NULL, NULL, NULL);
-#else
+#elif defined(SYS_select)
 	hang_in(select, highest + 1, &chosen, NULL, NULL, NULL);
+#else
+	hang_in(pselect6, highest + 1, &chosen, NULL, NULL, NULL, NULL);
 #endif
 }
 
@@ -101,7 +118,7 @@ static void epoll_wait_call(void) {
 		must(epoll_ctl(fd, EPOLL_CTL_ADD, set[i], &event), "epoll_ctl");
 	}
 	say_fd(fd, "epoll");
-	hang_in(epoll_wait, fd, &event, 1L, -1);
+	hang_in_epoll_wait(fd, &event, 1L);
 }
 
 static void pidfd_poll(void) {
@@ -111,7 +128,7 @@ static void pidfd_poll(void) {
 	say_kind("poll");
 	say_members(&one.fd, kinds, 1);
 	say_number("child_pid", child);
-	hang_in(poll, &one, 1L, -1);
+	hang_in_poll(&one, 1L, -1L);
 }
 
 // MARK: io_uring, without its library
@@ -200,7 +217,7 @@ static void poll_connect(void) {
 	say_kind("poll");
 	say_text("reason", "connect_unanswered");
 	say_number("member_fd", fd);
-	hang_in(poll, set, 2L, -1L);
+	hang_in_poll(set, 2L, -1L);
 }
 
 static int connect_to(struct sockaddr_in *address, int type) {
@@ -245,7 +262,7 @@ static void epoll_silent_server(void) {
 	say_text("reason", "reply_pending");
 	say_number("member_fd", fd);
 	say_number("holder_pid", server);
-	hang_in(epoll_wait, set, events, 4L, -1L);
+	hang_in_epoll_wait(set, events, 4L);
 }
 
 // What curl does: a time-out of its own that it renews for ever.
@@ -255,10 +272,19 @@ static void poll_renewed(void) {
 	struct pollfd set[] = {{.fd = ends[0], .events = POLLIN}};
 	say_kind("poll");
 	say_number("renewed", 1);
+#ifdef SYS_poll
 	say_call("poll", SYS_poll);
 	say_done();
 	while (syscall(SYS_poll, set, 1L, number_argument(0, 300)) == 0)
 		;
+#else
+	struct timespec time;
+	say_call("ppoll", SYS_ppoll);
+	say_done();
+	do
+		time = (struct timespec){.tv_nsec = number_argument(0, 300) * 1000000};
+	while (syscall(SYS_ppoll, set, 1L, &time, NULL, 8L) == 0);
+#endif
 }
 
 // A server at rest: it listens, and has answered its one client.
@@ -277,7 +303,7 @@ static void epoll_idle_server(void) {
 	must(epoll_ctl(set, EPOLL_CTL_ADD, fd, &event), "epoll_ctl");
 	say_fd(set, "epoll");
 	say_text("reason", "event_loop");
-	hang_in(epoll_wait, set, events, 4L, -1L);
+	hang_in_epoll_wait(set, events, 4L);
 }
 
 const struct mode set_modes[] = {
