@@ -30,12 +30,14 @@ struct Watch: ~Copyable {
 
     /// Everything that can fail before the first record: nothing has been written to stdout yet.
     init(_ settings: consuming Settings, log: Log) {
-        self.log = log
+        let logWriter = LogWriter()
+        var log = log
         self.settings = settings
         let host = Host(procFS: ProcFS(root: "/proc"))
         self.host = host
         host.requireScope(settings.scope)
         host.requireCapabilities()
+        host.warnOfMissingCapabilities(log)
         // signals first: a thread started later inherits the mask
         signals = Signals()
         let native = SyscallTable.table(for: Host.nativeABI)
@@ -51,14 +53,24 @@ struct Watch: ~Copyable {
         } catch {
             fail(error.exitCode, error.description)
         }
-        do throws(Output.OutputError) {
+        // a host that is overloaded is what it is here to explain
+        setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, -10)
+        log.writer = logWriter
+        self.log = log
+        do throws(SafePath.PathError) {
             output = try Output(path: settings.outputPath, log: log)
         } catch {
+            let advice = error.refusal == nil ? "; name a file in an existing folder that may be written" : ""
             fail(
                 .cannotWriteOutput,
-                "cannot open the output \(settings.outputPath ?? "stdout"): \(describe(errno: error.errno)); name a file in an existing folder that may be written"
-            )
+                "cannot open the output \(settings.outputPath ?? "stdout"): \(error.description)\(advice)")
         }
+        // capabilities belong to threads: there is only this one yet
+        Confinement.dropPrivileges(of: host)
+        logWriter.start()
+        signals.start()
+        output.start()
+        if let problem = output.reopeningProblem { log.warning(problem) }
         // after loading, which takes long on a slow machine
         let now = Clock.now()
         metrics = settings.metricsPath.map { MetricsFile(path: $0, log: log) }
@@ -81,13 +93,14 @@ struct Watch: ~Copyable {
         nextSummary = settings.summaryNanoseconds.map { now.monotonic + $0 }
         end = settings.durationNanoseconds.map { now.monotonic + $0 }
         events = EventSet(capture.descriptor, signals.descriptor, output.endings.descriptor)
-        // a host that is overloaded is what it is here to explain
-        setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, -10)
         // its own pages may lie on the disk that has died
         if mlockall(Int32(MCL_CURRENT) | Int32(MCL_FUTURE) | lockOnFault) != 0 {
             let answer = errno
             log.info("memory is not locked: \(describe(errno: answer)); needs CAP_IPC_LOCK")
         }
+        metrics?.start()
+        Confinement.filterSystemCalls(
+            appendsToFile: settings.outputPath != nil, replacesFile: settings.metricsPath != nil, log: log)
     }
 
     /// - Returns: the exit code.
@@ -264,6 +277,7 @@ struct Watch: ~Copyable {
     private mutating func stop(_ reason: String) -> ExitCode {
         drain()
         if pipeline.hasPending { relate(isLast: false) }
+        flush(isLast: true)
         pipeline.stopped(reason: reason, usage: host.usage(), clock: Clock.now())
         flush()
         if output.close(withinMilliseconds: 2000) { return .success }
@@ -271,11 +285,15 @@ struct Watch: ~Copyable {
         return .cannotWriteOutput
     }
 
+    /// Takes the programs out of the kernel now.
+    consuming func release() { log.writer?.flush(withinMilliseconds: 200) }
+
     // MARK: - lines
 
-    private mutating func flush() {
+    private mutating func flush(isLast: Bool = false) {
         for record in pipeline.takeRecords() { push(record) }
-        guard droppedLines > 0 else { return }
+        // told once there is room again: as long as nobody reads, one would follow the other
+        guard droppedLines > 0, isLast || output.hasRoom else { return }
         let loss = Loss(what: "lines", count: droppedLines, reason: "the output was not read fast enough")
         pipeline.lost(loss, clock: Clock.now())
         droppedLines = 0
@@ -301,7 +319,8 @@ extension Record {
         switch action {
         case .stillBlocked: .repeated
         case .blocked, .slow, .summary: .new
-        // closings, losses and deadlocks
+        case .deadlock, .loss: .precious
+        // closings, the first and the last
         default: .kept
         }
     }

@@ -29,6 +29,8 @@ public struct ProcError: Error, Equatable, Sendable, CustomStringConvertible {
 public struct ProcFS: Sendable {
     /// The folder, without a slash at its end; empty for `/`.
     public let root: String
+    /// Open files by path, see ``hold(_:)``.
+    private var held: [String: Int32] = [:]
 
     /// - Parameter root: `/proc`, or a fixture tree of the same shape.
     public init(root: String) {
@@ -37,6 +39,13 @@ public struct ProcFS: Sendable {
             end = root.utf8.index(before: end)
         }
         self.root = String(root[..<end])
+    }
+
+    /// Opens a file now that is to be read later, when that may not be permitted any more. It stays open for good; one
+    /// that cannot be opened is tried again by ``readFile(_:limit:)``.
+    public mutating func hold(_ path: String) {
+        let descriptor = unsafe open("\(root)/\(path)", O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY)
+        if descriptor >= 0 { held[path] = descriptor }
     }
 
     // MARK: - Bytes
@@ -52,16 +61,20 @@ public struct ProcFS: Sendable {
         guard !Self.leadsThroughProcessLink(path) else { throw ProcError(path: full, errno: ELOOP) }
         // O_NOFOLLOW: exe, cwd, root and fd/N are links into file systems that may not answer.
         // O_NONBLOCK: a FIFO in the way must not stop the reader.
-        let descriptor = unsafe open(full, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY)
+        let kept = held[path]
+        let descriptor = unsafe kept ?? open(full, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY)
         guard descriptor >= 0 else { throw ProcError(path: full, errno: Glibc.errno) }
-        defer { _ = close(descriptor) }
+        defer { if kept == nil { _ = close(descriptor) } }
 
         var bytes: [UInt8] = []
         while bytes.count < limit {
             let room = min(limit - bytes.count, 4096)
             var failure: Int32 = 0
             let chunk = unsafe [UInt8](unsafeUninitializedCapacity: room) { buffer, count in
-                let got = unsafe read(descriptor, buffer.baseAddress, room)
+                let got =
+                    unsafe kept == nil
+                    ? read(descriptor, buffer.baseAddress, room)
+                    : pread(descriptor, buffer.baseAddress, room, off_t(bytes.count))
                 if got < 0 { failure = Glibc.errno }
                 count = max(got, 0)
             }
