@@ -21,7 +21,7 @@ BPF_FLAGS := -target bpf -mcpu=v3 -O2 -g -std=gnu2x -Wall -Wextra -Werror -Wno-u
 	-Wno-missing-field-initializers -ffile-prefix-map=$(CURDIR)=. -fdebug-compilation-dir=. -Ibpf
 
 BUILD_PACKAGES := libbpf-dev libelf-dev zlib1g-dev
-TEST_PACKAGES := gcc gcc-multilib libc6-dev make python3 python3-jsonschema iproute2
+TEST_PACKAGES := gcc gcc-multilib libc6-dev make python3 python3-jsonschema iproute2 lsof mount strace
 # what the tests on real software run; the packages' own services are not started
 TEST_SOFTWARE := redis-server memcached nginx nodejs openssh-server openssh-client postgresql postgresql-client \
 	mariadb-server mariadb-client apache2-bin dbus cron rsyslog tmux openjdk-17-jdk-headless curl wget util-linux e2fsprogs procps
@@ -76,15 +76,21 @@ schema-docs: ## write the table of fields in SCHEMA.md anew from the schema
 	python3 tools/gen-schema-docs.py
 
 .PHONY: programs
-programs: .build/programs/hang .build/programs/hang32 ## the programs that the end-to-end tests hang
+programs: .build/programs/hang .build/programs/hang32 .build/programs/tracer .build/programs/empty.bpf.o ## the programs that the end-to-end tests hang
 
-HANG_SOURCES := $(wildcard Tests/EndToEnd/Programs/*.c Tests/EndToEnd/Programs/*.h)
+HANG_SOURCES := $(wildcard Tests/EndToEnd/Programs/hang*.c Tests/EndToEnd/Programs/*.h)
 .build/programs/hang: $(HANG_SOURCES)
 	@mkdir -p $(@D)
 	gcc -O1 -Wall -Wextra -Werror -pthread -o $@ $(filter %.c,$^)
 .build/programs/hang32: $(HANG_SOURCES)
 	@mkdir -p $(@D)
 	gcc -m32 -O1 -Wall -Wextra -Werror -pthread -o $@ $(filter %.c,$^)
+.build/programs/tracer: Tests/EndToEnd/Programs/tracer.c
+	@mkdir -p $(@D)
+	gcc -O1 -Wall -Wextra -Werror -o $@ $< -l:libbpf.a -l:libelf.a -l:libz.a
+.build/programs/empty.bpf.o: bench/empty.bpf.c
+	@mkdir -p $(@D)
+	$(CLANG) -target bpf -mcpu=v3 -O2 -g -c $< -o $@
 
 .PHONY: fmt
 fmt: ## format the Swift sources in place

@@ -74,7 +74,7 @@ struct Host: Sendable {
     ]
     static let usefulCapabilities = [
         Capability(number: 19, name: "CAP_SYS_PTRACE", purpose: "paths, executables and memory of others' processes"),
-        Capability(number: 2, name: "CAP_DAC_READ_SEARCH", purpose: "the same, of processes in other mount namespaces"),
+        Capability(number: 2, name: "CAP_DAC_READ_SEARCH", purpose: "descriptors and memory of other users' processes"),
         Capability(
             number: 14, name: "CAP_IPC_LOCK", purpose: "keeping its own pages in memory when a disk has died",
             isOptional: true),
@@ -105,7 +105,7 @@ struct Host: Sendable {
     /// What will be missing, each with its purpose.
     func warnOfMissingCapabilities(_ log: Log) {
         for capability in Self.usefulCapabilities where !capability.isOptional && !has(capability.number) {
-            log.warning("without \(capability.name) there is less detail: no \(capability.purpose)")
+            log.warning("without \(capability.name) there is less detail: it is needed for \(capability.purpose)")
         }
     }
 
