@@ -174,7 +174,7 @@ import Testing
                 #expect(record.text("syscall.name") == "epoll_wait")
                 #expect(state(reader.pid) == "D", "not even SIGKILL ends it")
                 for _ in 0..<3 {
-                    try await Hanging.run("epoll") { other in
+                    try await Hanging.run("epoll-wait") { other in
                         let record = try await watcher.blocked(tid: other.tid, within: 10)
                         #expect(!((record["members"] as? [Any]) ?? []).isEmpty, "\(record)")
                     }
@@ -249,17 +249,17 @@ import Testing
         let folder = try Folder()
         defer { folder.remove() }
         let mount = folder.path + "/mount"
-        try await must("mkdir \(mount) && mount -t tmpfs -o size=64k none \(mount)")
+        try await must("mkdir \(mount) && mount -t tmpfs -o size=64m none \(mount)")
         func text() -> String { (try? String(contentsOfFile: mount + "/log", encoding: .utf8)) ?? "" }
         do {
             try await watching(["--output", mount + "/log", "--summary", "100ms", "--all"]) { child in
                 _ = try await eventually("a summary") { text().contains("\"summary\"") ? true : nil }
-                try await shell("dd if=/dev/zero of=\(mount)/filler bs=1k")
+                try await shell("dd if=/dev/zero of=\(mount)/filler bs=4k")
                 _ = try await eventually("a word about it") { child.errorText.contains("ENOSPC") ? true : nil }
                 try await Hanging.run("pipe-read") { hanging in
                     try await Task.sleep(for: .seconds(1))
                     // room for what has waited
-                    try await must("rm \(mount)/filler && mount -o remount,size=64m \(mount)")
+                    try await must("rm \(mount)/filler && mount -o remount,size=256m \(mount)")
                     _ = try await eventually("the call is told") {
                         parse(text()).first { $0.action == "blocked" && $0.tid == hanging.tid }
                     }
