@@ -492,12 +492,50 @@ static __noinline u64 last_ran_ns(struct task_struct *task, u64 now_ns)
 	return counters.scan_boot > age ? counters.scan_boot - age : 0;
 }
 
-static __always_inline void note_crossing(u64 start_ns)
+static __noinline int note_crossing(struct task_struct *task, u64 start_ns)
 {
-	u64 at = start_ns + settings.threshold_ns;
+	u64 at = start_ns + settings.threshold_ns, index;
+	u32 own = 0, tid = 0;
 
+	if (at > control.horizon_ns)
+		return 0; /* the next scan sees it in time */
 	if (!counters.scan_next_ns || at < counters.scan_next_ns)
 		counters.scan_next_ns = at;
+	index = counters.scan_crossings++;
+	if (index >= BW_CROSSINGS_MAX)
+		return 0;
+	read_pid(BPF_CORE_READ(task, thread_pid), &own, &tid);
+	crossings[index].at_ns = at;
+	crossings[index].tid = tid;
+	return 0;
+}
+
+static __always_inline u64 switches_of(struct task_struct *task)
+{
+	return task->nvcsw + task->nivcsw;
+}
+
+/* Nothing is to be done: the call has been reported and nobody asks for it, or it is young. Of most threads at most
+ * times, and found out from what lies close together; what a call's exit should have said is looked after by and by. */
+static __always_inline bool is_quiet(struct task_struct *task, struct thread_state *state, u32 asleep)
+{
+	u64 stamp = state->stamp;
+
+	if (state->has_left | state->has_aside | state->has_lost)
+		return false;
+	if (stamp & STAMP_REPORTED)
+		return !control.look_closely;
+	if (stamp) {
+		if (is_sure(stamp, counters.scan_clock))
+			return false;
+		if (asleep)
+			note_crossing(task, stamp_to_ns(stamp, counters.scan_clock, counters.scan_boot));
+		return true;
+	}
+	if (!state->has_old || control.look_closely || !(state->old.stamp & STAMP_REPORTED))
+		return false;
+	/* where exits are not watched, whoever has not run since is still in it */
+	return asleep && (settings.trace || state->switches == switches_of(task));
 }
 
 static __always_inline bool wants_refresh(u64 id)
@@ -529,7 +567,7 @@ static __always_inline void consider_inlined(struct task_struct *task, struct th
 		what->type = BW_RECORD_REFRESH;
 	} else {
 		if (!is_sure(stamp, now->clock)) {
-			note_crossing(stamp_to_ns(stamp, now->clock, now->now_ns));
+			note_crossing(task, stamp_to_ns(stamp, now->clock, now->now_ns));
 			return;
 		}
 		what->type = BW_RECORD_CALL;
@@ -575,10 +613,8 @@ static __noinline int scan_stamped(struct task_struct *task, struct thread_state
 	if (!what->stamp)
 		return 0;
 	if (!(what->stamp & STAMP_REPORTED) && !is_sure(what->stamp, now->clock)) {
-		u64 start = stamp_to_ns(what->stamp, now->clock, now->now_ns);
-
 		if (BPF_CORE_READ(task, __state))
-			note_crossing(start);
+			note_crossing(task, stamp_to_ns(what->stamp, now->clock, now->now_ns));
 		return 0;
 	}
 	if (shown != what->number && !(state->restarted && is_restart_number(shown, what->abi))) {
@@ -650,7 +686,7 @@ static __noinline int scan_unentered(struct task_struct *task, struct thread_sta
 	struct look *now = &room->now;
 	struct parked_call *old = &state->old;
 	u32 number = regs_number(regs), abi = abi_of(task);
-	u64 switches = BPF_CORE_READ(task, nvcsw) + BPF_CORE_READ(task, nivcsw);
+	u64 switches = switches_of(task);
 
 	if (old->stamp && (!same_place(old, regs, number, abi) || (!settings.trace && state->switches != switches)))
 		drop(task, state, old);
@@ -692,8 +728,10 @@ static __always_inline void start_scan(void)
 	counters.scan_threads = 0;
 	counters.scan_reported = 0;
 	counters.scan_dropped = 0;
+	counters.scan_crossings = 0;
 	counters.scan_next_ns = 0;
 	read_clocks(self);
+	counters.scan_clock = settings.precise ? counters.scan_boot : bpf_jiffies64();
 }
 
 SEC("iter/task")
@@ -732,6 +770,8 @@ int scan(struct bpf_iter__task *ctx)
 			return 0;
 		}
 	}
+	if (is_quiet(task, state, asleep))
+		return 0;
 	regs = (struct pt_regs *)bpf_task_pt_regs(task);
 	room = bpf_map_lookup_elem(&scan_scratch, &zero);
 	if (!regs || !room)

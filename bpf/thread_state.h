@@ -31,10 +31,9 @@ struct aside {
 
 
 struct thread_state {
-	/* the hot path touches this cache line only */
+	/* the hot path touches this, and one of `io` */
 	u64 stamp;
 	u32 number, abi;
-	struct bw_io io[BW_LAST_IO];
 	union {
 		u64 attention; /* any of: entry and exit leave the fast path */
 		struct {
@@ -45,6 +44,8 @@ struct thread_state {
 	u32 renewed_count; /* the same of `renewed` */
 	u32 restarted; /* in flight through restart_syscall: the registers show that number */
 	u64 lost_closing; /* id of a call whose closing found the ring full */
+	struct bw_io io[BW_LAST_IO];
+	u64 switches; /* context switches when `old` was seen */
 	/* interrupted by a signal, a stop or a tracer, and going to be restarted: written by the thread itself */
 	struct parked_call left;
 	/* seen by the scan in a call whose entry was not: older than blockwatch, or held before the tracepoint by
@@ -56,7 +57,6 @@ struct thread_state {
 	/* of a process's main thread: who sent it the last signal that stops */
 	u32 stopper_tgid;
 	char stopper_comm[BW_COMM_LEN];
-	u64 switches; /* engine scan: context switches when `old` was seen */
 };
 
 struct {
@@ -83,6 +83,7 @@ struct {
 const volatile struct bw_settings settings SEC(".rodata.settings");
 struct bw_counters counters SEC(".data.counters");
 struct bw_control control SEC(".data.control");
+struct bw_crossing crossings[BW_CROSSINGS_MAX] SEC(".data.crossings");
 
 /* The layout test finds in the type information only what a map or a global variable mentions. */
 struct bw_close *mentioned __attribute__((unused));

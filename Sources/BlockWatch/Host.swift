@@ -19,9 +19,6 @@ struct Host: Sendable {
     #endif
 
     init(procFS: ProcFS) {
-        var procFS = procFS
-        // its addresses are for CAP_SYSLOG, which is given up
-        procFS.hold("kallsyms")
         self.procFS = procFS
         var names = utsname()
         unsafe uname(&names)
@@ -145,6 +142,9 @@ enum Clock {
         unsafe clock_getres(CLOCK_MONOTONIC_COARSE, &resolution)
         return UInt64(max(resolution.tv_nsec, 1_000_000))
     }
+
+    /// What all threads of this process have used, in nanoseconds.
+    static func processCPU() -> UInt64 { read(CLOCK_PROCESS_CPUTIME_ID) }
 
     /// What the calling thread has used, in nanoseconds.
     static func threadCPU() -> UInt64 { read(CLOCK_THREAD_CPUTIME_ID) }

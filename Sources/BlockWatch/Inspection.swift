@@ -12,8 +12,10 @@ struct Inspection: ~Copyable {
     var risky: RiskyReaders
 
     init(
-        scope: Scope, thresholdNanoseconds: UInt64, filter: Filter, commandLine: CommandLinePolicy, log: Log
+        scope: Scope, thresholdNanoseconds: UInt64, filter: Filter, commandLine: CommandLinePolicy,
+        verdicts: Set<Verdict> = Set(Verdict.allCases), log: Log
     ) {
+        let symbols = SymbolLoader(ProcFS(root: "/proc"))
         host = Host(procFS: ProcFS(root: "/proc"))
         host.requireScope(scope)
         host.requireCapabilities()
@@ -31,16 +33,19 @@ struct Inspection: ~Copyable {
         }
         Confinement.dropPrivileges(of: host)
         risky = RiskyReaders(procFS: host.procFS)
-        source = LiveHolders(holders: capture.holders, runner: FilePassRunner(log: log), log: log)
+        source = LiveHolders(
+            holders: capture.holders, runner: FilePassRunner(log: log),
+            seesAllProcesses: host.isInInitialPIDNamespace, log: log)
         pipeline = Pipeline(
             Pipeline.Settings(
                 thresholdNanoseconds: thresholdNanoseconds, newOnly: false, repeatNanoseconds: nil, maxRate: .max,
-                filter: filter, ignoreRules: []),
+                filter: filter, ignoreRules: [], verdicts: verdicts),
             identifier: Identifier(
                 procFS: host.procFS, users: host.users,
                 settings: Identifier.Settings(
                     bootID: host.bootID, commandLine: commandLine,
-                    clockTicksPerSecond: UInt64(max(sysconf(Int32(_SC_CLK_TCK)), 1)), nativeABI: Host.nativeABI)),
+                    clockTicksPerSecond: UInt64(max(sysconf(Int32(_SC_CLK_TCK)), 1)), nativeABI: Host.nativeABI),
+                symbols: { symbols.take() }),
             now: Clock.now().monotonic)
         Confinement.filterSystemCalls(appendsToFile: false, replacesFile: false, log: log)
     }

@@ -8,12 +8,15 @@ struct LiveHolders: HolderSource {
     let holders: Holders
     let runner: FilePassRunner
     let log: Log
+    /// This process's PID namespace is the host's: the same numbers.
+    let seesAllProcesses: Bool
     /// Of this look.
     private(set) var questionCount = 0
     private(set) var filesNanoseconds: UInt64 = 0
     private(set) var threadsNanoseconds: UInt64 = 0
 
-    init(holders: Holders, runner: FilePassRunner, log: Log) {
+    init(holders: Holders, runner: FilePassRunner, seesAllProcesses: Bool, log: Log) {
+        self.seesAllProcesses = seesAllProcesses
         self.holders = holders
         self.runner = runner
         self.log = log
@@ -48,9 +51,19 @@ struct LiveHolders: HolderSource {
         defer { threadsNanoseconds += Clock.now().monotonic - begin }
         var records: [CallRecord] = []
         for start in stride(from: 0, to: questions.count, by: Holders.mostKeys) {
-            let keys = questions[start..<min(start + Holders.mostKeys, questions.count)].map(\.bytes)
+            let batch = questions[start..<min(start + Holders.mostKeys, questions.count)]
+            var threads: [UInt32] = []
+            var processes: [UInt32] = []
+            for question in seesAllProcesses ? batch : [] {
+                switch question {
+                case .thread(let tid): threads.append(UInt32(truncatingIfNeeded: tid))
+                case .process(let pid): processes.append(UInt32(truncatingIfNeeded: pid))
+                case .children, .inner: break
+                }
+            }
             do {
-                records += try HolderRecords.threads(try holders.view(keys))
+                records += try HolderRecords.threads(
+                    try holders.view(batch.map(\.bytes), threads: threads, processes: processes))
             } catch {
                 log.error("cannot see what the holders are doing: \(error)")
             }

@@ -1,30 +1,82 @@
 import BlockWatchCore
-import DequeModule
 import Glibc
 import Synchronization
 
 /// Threads that ask what may never be answered. One that hangs is left behind; there are never more than a few.
 final class RiskyReaders: RiskyReading, Sendable {
-    /// No answer for this long, and the rest of a batch is given up.
+    /// No answer for this long, and the question is given up.
     static let patienceMilliseconds: Int32 = 100
-    static let mostThreads = 8
-    private static let wantedThreads = 2
+    /// For all questions of a batch together.
+    static let longestBatch: UInt64 = 1_000_000_000
+    static let mostThreads = 32
 
-    private struct Job: Sendable {
-        var batch: UInt64
-        var question: RiskyQuestion
+    /// The questions of one batch, which one reader answers in order.
+    private final class Batch: Sendable {
+        let questions: [RiskyQuestion]
+        private struct State {
+            var next = 0
+            var answers: [RiskyAnswer?]
+            var isGivenUp = false
+        }
+        private let state: Mutex<State>
+
+        init(_ questions: [RiskyQuestion]) {
+            self.questions = questions
+            state = Mutex(State(answers: [RiskyAnswer?](repeating: nil, count: questions.count)))
+        }
+
+        /// - Parameters:
+        ///   - place: of the question that was answered last, with its answer; nobody may wait for it any more.
+        /// - Returns: the place of the next question; `nil` at the end.
+        func next(after answered: (place: Int, answer: RiskyAnswer)?) -> Int? {
+            state.withLock { state in
+                if let (place, answer) = answered {
+                    guard !state.isGivenUp, place + 1 == state.next, state.answers[place] == nil else { return nil }
+                    state.answers[place] = answer
+                }
+                guard !state.isGivenUp, state.next < questions.count else { return nil }
+                state.next += 1
+                return state.next - 1
+            }
+        }
+
+        /// How many questions have been taken up; nothing is answered while that stays the same.
+        var progress: Int { state.withLock { $0.next } }
+        var isDone: Bool { state.withLock { $0.next == questions.count && $0.answers.last != .some(nil) } }
+
+        /// Gives up the question that a reader hangs in, and all others of its process.
+        ///
+        /// - Returns: the process.
+        func skip() -> Int32? {
+            state.withLock { state in
+                let place = state.next - 1
+                guard state.answers.indices.contains(place), state.answers[place] == nil else { return nil }
+                state.answers[place] = .timedOut
+                let pid = questions[place].pid
+                // in order of processes
+                while state.next < questions.count, questions[state.next].pid == pid {
+                    state.answers[state.next] = .timedOut
+                    state.next += 1
+                }
+                return pid
+            }
+        }
+
+        func giveUp() -> [RiskyAnswer?] {
+            state.withLock { state in
+                state.isGivenUp = true
+                return state.answers
+            }
+        }
     }
 
     private struct State {
-        var batch: UInt64 = 0
-        var waiting: Deque<Job> = []
-        var answers: [RiskyQuestion: RiskyAnswer] = [:]
+        var waiting: Batch?
         var threads = 0
+        /// Readers that wait for a batch.
+        var idle = 0
         /// Processes whose reading is hanging right now, by how many readers.
         var hanging: [Int32: Int] = [:]
-        /// What each busy reader is at.
-        var running: [Int: Job] = [:]
-        var nextReader = 0
     }
 
     private let state = Mutex(State())
@@ -36,88 +88,99 @@ final class RiskyReaders: RiskyReading, Sendable {
 
     func answer(_ questions: [RiskyQuestion]) -> [RiskyQuestion: RiskyAnswer] {
         var result: [RiskyQuestion: RiskyAnswer] = [:]
-        let asked = state.withLock { state -> UInt64 in
-            state.batch += 1
-            state.answers.removeAll(keepingCapacity: true)
-            for question in questions {
-                if state.hanging[question.pid] != nil {
-                    result[question] = .timedOut
-                } else {
-                    state.waiting.append(Job(batch: state.batch, question: question))
-                }
-            }
-            return UInt64(state.waiting.count)
+        result.reserveCapacity(questions.count)
+        let hanging = state.withLock { $0.hanging }
+        var asked: [RiskyQuestion] = []
+        asked.reserveCapacity(questions.count)
+        for question in questions {
+            if hanging[question.pid] != nil { result[question] = .timedOut } else { asked.append(question) }
         }
-        guard asked > 0 else { return result }
-        startThreads()
-        work.ring(times: min(Int(asked), Self.wantedThreads))
-        while true {
-            let inTime = done.take(withinMilliseconds: Self.patienceMilliseconds)
-            let isOver = state.withLock { state -> Bool in
-                if state.answers.count == Int(asked) || !inTime {
-                    result.merge(state.answers) { first, _ in first }
-                    return true
-                }
-                return false
-            }
-            if isOver { break }
-        }
-        if result.count < questions.count { giveUp(on: questions, &result) }
+        guard !asked.isEmpty else { return result }
+        asked.sort { $0.pid < $1.pid }
+        let batch = Batch(asked)
+        let answers = run(batch)
+        for (question, answer) in zip(asked, answers) { result[question] = answer ?? .timedOut }
         return result
     }
 
-    /// Nobody answered: readers that are busy are hanging, and what still waits is not asked any more.
-    private func giveUp(on questions: [RiskyQuestion], _ result: inout [RiskyQuestion: RiskyAnswer]) {
-        for question in questions where result[question] == nil { result[question] = .timedOut }
-        state.withLock { state in
-            state.waiting.removeAll()
-            state.batch += 1
-            for job in state.running.values where state.hanging[job.question.pid] == nil {
-                state.hanging[job.question.pid] = state.running.values.count { $0.question.pid == job.question.pid }
+    private func run(_ batch: Batch) -> [RiskyAnswer?] {
+        let end = Clock.now().monotonic + Self.longestBatch
+        _ = done.take(withinMilliseconds: 0)
+        guard hand(batch) else { return batch.giveUp() }
+        var progress = batch.progress
+        while true {
+            let isInTime = done.take(withinMilliseconds: Self.patienceMilliseconds)
+            if batch.isDone { return batch.giveUp() }
+            guard !isInTime else { continue }
+            guard Clock.now().monotonic < end else { return abandon(batch) }
+            let now = batch.progress
+            if now == progress, let pid = batch.skip() {
+                state.withLock { $0.hanging[pid, default: 0] += 1 }
+                if batch.isDone || !hand(batch) { return batch.giveUp() }
             }
+            progress = now
         }
     }
 
-    private func startThreads() {
-        let missing = state.withLock { state -> Int in
-            let free = state.threads - state.hanging.values.reduce(0, +)
-            let missing = min(Self.wantedThreads - free, Self.mostThreads - state.threads)
-            state.threads += max(missing, 0)
-            return missing
+    /// The reader that is at it is slow or hangs: which of them, it will say itself by coming back.
+    private func abandon(_ batch: Batch) -> [RiskyAnswer?] {
+        if let pid = batch.skip() { state.withLock { $0.hanging[pid, default: 0] += 1 } }
+        return batch.giveUp()
+    }
+
+    /// - Returns: false if all readers hang.
+    private func hand(_ batch: Batch) -> Bool {
+        enum Next { case ring, start, nobody }
+        let next = state.withLock { state -> Next in
+            if state.idle == 0 {
+                guard state.threads < Self.mostThreads else { return .nobody }
+                state.threads += 1
+                state.waiting = batch
+                return .start
+            }
+            state.waiting = batch
+            return .ring
         }
-        for _ in 0..<max(missing, 0) where !startDetachedThread({ [self] in serve() }) {
-            state.withLock { $0.threads -= 1 }
+        switch next {
+        case .ring: work.ring()
+        case .start:
+            guard startDetachedThread({ [self] in serve() }) else {
+                state.withLock { $0.threads -= 1 }
+                return false
+            }
+        case .nobody: return false
         }
+        return true
     }
 
     private func serve() {
-        let me = state.withLock { state -> Int in
-            state.nextReader += 1
-            return state.nextReader
-        }
         while true {
-            let job = state.withLock { state -> Job? in
-                guard let job = state.waiting.popFirst() else { return nil }
-                state.running[me] = job
-                return job
+            let batch = state.withLock { state -> Batch? in
+                defer { state.waiting = nil }
+                if state.waiting == nil { state.idle += 1 }
+                return state.waiting
             }
-            guard let job else {
+            guard let batch else {
                 work.take()
+                state.withLock { $0.idle -= 1 }
                 continue
             }
-            let answer = ask(job.question)
+            var memory = ProcessMemory(procFS: procFS)
+            var answered: (Int, RiskyAnswer)?
+            var last: Int32?
+            while let place = batch.next(after: answered) {
+                last = batch.questions[place].pid
+                answered = (place, ask(batch.questions[place], &memory))
+            }
+            // a question that somebody gave up has come back: that process can be asked again
             state.withLock { state in
-                state.running[me] = nil
-                if let count = state.hanging[job.question.pid] {
-                    state.hanging[job.question.pid] = count > 1 ? count - 1 : nil
-                }
-                if job.batch == state.batch { state.answers[job.question] = answer }
+                if let last, let count = state.hanging[last] { state.hanging[last] = count > 1 ? count - 1 : nil }
             }
             done.ring()
         }
     }
 
-    private func ask(_ question: RiskyQuestion) -> RiskyAnswer {
+    private func ask(_ question: RiskyQuestion, _ memory: inout ProcessMemory) -> RiskyAnswer {
         do throws(ProcError) {
             switch question {
             case .commandLine(let pid, let tid):
@@ -127,22 +190,42 @@ final class RiskyReaders: RiskyReading, Sendable {
             case .mounts(let pid, let tid):
                 return .bytes(try procFS.readFile("\(pid)/task/\(tid)/mountinfo", limit: 4 << 20))
             case .memory(let pid, let address, let length):
-                return readMemory(pid, address, length)
+                return memory.read(pid, address, length)
             }
         } catch {
             return .failed(error.errno)
         }
     }
+}
+
+/// The memory of one process after the other: threads of one process ask in a row.
+private struct ProcessMemory: ~Copyable {
+    private let procFS: ProcFS
+    private var pid: Int32 = -1
+    private var descriptor: Int32 = -1
+    private var failure: Int32 = 0
+
+    init(procFS: ProcFS) { self.procFS = procFS }
+    deinit { if descriptor >= 0 { close(descriptor) } }
 
     /// C function: `pread` of `/proc/PID/mem`; stops in front of a page that is not there
-    private func readMemory(_ pid: Int32, _ address: UInt64, _ length: Int) -> RiskyAnswer {
+    mutating func read(_ pid: Int32, _ address: UInt64, _ length: Int) -> RiskyAnswer {
         guard let offset = off_t(exactly: address) else { return .failed(EFAULT) }
-        let memory = unsafe open("\(procFS.root)/\(pid)/mem", O_RDONLY | O_CLOEXEC)
-        guard memory >= 0 else { return .failed(errno) }
-        defer { close(memory) }
-        var bytes = [UInt8](repeating: 0, count: max(0, min(length, 1 << 20)))
-        let got = unsafe pread(memory, &bytes, bytes.count, offset)
-        return got < 0 ? .failed(errno) : .bytes([UInt8](bytes.prefix(got)))
+        if pid != self.pid {
+            if descriptor >= 0 { close(descriptor) }
+            descriptor = unsafe open("\(procFS.root)/\(pid)/mem", O_RDONLY | O_CLOEXEC)
+            failure = errno
+            self.pid = pid
+        }
+        guard descriptor >= 0 else { return .failed(failure) }
+        let room = max(0, min(length, 1 << 20))
+        var answer: Int32 = 0
+        let bytes = unsafe withUnsafeTemporaryAllocation(byteCount: room, alignment: 8) { buffer in
+            let got = unsafe pread(descriptor, buffer.baseAddress!, room, offset)
+            answer = got < 0 ? errno : 0
+            return unsafe [UInt8](UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(buffer)[..<max(got, 0)]))
+        }
+        return answer == 0 ? .bytes(bytes) : .failed(answer)
     }
 }
 

@@ -30,12 +30,13 @@ struct SnapshotCommand: ParsableCommand {
         if let problem = Settings.userProblem(filters) { fail(.wrongUsage, problem) }
         var look = Inspection(
             scope: scope, thresholdNanoseconds: threshold, filter: filters.filter, commandLine: commandLine,
+            verdicts: all ? Set(Verdict.allCases) : Set(Verdict.allCases).subtracting([.idle]),
             log: Log(level: .warning))
         look.look()
         let clock = Clock.now()
-        let records = look.pipeline.takeRecords().filter { isWanted($0) }
-        let calls = look.pipeline.reports(clock: clock).filter { all || $0.story?.verdict != .idle }
-        let idle = look.pipeline.reports(clock: clock).count { $0.story?.verdict == .idle }
+        let records = look.pipeline.takeRecords()
+        let calls = look.pipeline.reports(clock: clock)
+        let idle = look.pipeline.count(of: .idle)
         if format == .ndjson {
             var ndjson = NDJSON(hostName: look.host.name, bootID: look.host.bootID)
             printOut(records.map { String(decoding: ndjson.line($0), as: UTF8.self) }.joined())
@@ -50,10 +51,5 @@ struct SnapshotCommand: ParsableCommand {
             printLines([heading] + (trees.isEmpty ? [] : [""] + trees))
         }
         Glibc.exit(exitCode && !calls.isEmpty ? 1 : 0)
-    }
-
-    private func isWanted(_ record: Record) -> Bool {
-        if case .call(let report) = record.body { return all || report.story?.verdict != .idle }
-        return true
     }
 }

@@ -20,16 +20,22 @@ struct Watch: ~Copyable {
     private var droppedLines: UInt64 = 0
     private var toldWidened = false
     private let filePasses: FilePassRunner
-    /// When calls that were said already may be looked at again: looking takes one part in a hundred of a core.
+    private let seesAllProcesses: Bool
+    /// When calls that were said already may be looked at again: a scan has its budget, this has another.
     private var nextRelook: UInt64 = 0
+    private static let relookShare: UInt64 = 250
     /// Calls that are over wait so long for others, that one pass over the open files serves them all.
     private var nextRelate: UInt64 = 0
-    private static let shortestPause: UInt64 = 200_000_000
+    private static let shortestPause: UInt64 = 50_000_000
+    private var longestPause: UInt64 { max(settings.thresholdNanoseconds / 10, 250_000_000) / 2 }
     private var nextSummary: UInt64?
     private let end: UInt64?
 
     /// Everything that can fail before the first record: nothing has been written to stdout yet.
     init(_ settings: consuming Settings, log: Log) {
+        Heap.keepSmall()
+        // ends before long, and reads nothing of others
+        let symbols = SymbolLoader(ProcFS(root: "/proc"))
         let logWriter = LogWriter()
         var log = log
         self.settings = settings
@@ -76,6 +82,7 @@ struct Watch: ~Copyable {
         metrics = settings.metricsPath.map { MetricsFile(path: $0, log: log) }
         risky = RiskyReaders(procFS: host.procFS)
         filePasses = FilePassRunner(log: log)
+        seesAllProcesses = host.isInInitialPIDNamespace
         schedule = ScanSchedule(
             threshold: settings.thresholdNanoseconds, tick: Clock.tickNanoseconds, now: now.monotonic)
         pipeline = Pipeline(
@@ -87,12 +94,14 @@ struct Watch: ~Copyable {
                 procFS: host.procFS, users: host.users,
                 settings: Identifier.Settings(
                     bootID: host.bootID, commandLine: settings.commandLine,
-                    clockTicksPerSecond: UInt64(max(sysconf(Int32(_SC_CLK_TCK)), 1)), nativeABI: Host.nativeABI)),
+                    clockTicksPerSecond: UInt64(max(sysconf(Int32(_SC_CLK_TCK)), 1)), nativeABI: Host.nativeABI),
+                symbols: { symbols.take() }),
             now: now.monotonic)
         formats = Formats(settings, hostName: host.name, bootID: host.bootID)
         nextSummary = settings.summaryNanoseconds.map { now.monotonic + $0 }
         end = settings.durationNanoseconds.map { now.monotonic + $0 }
         events = EventSet(capture.descriptor, signals.descriptor, output.endings.descriptor)
+        Heap.giveBack()
         // its own pages may lie on the disk that has died
         if mlockall(Int32(MCL_CURRENT) | Int32(MCL_FUTURE) | lockOnFault) != 0 {
             let answer = errno
@@ -125,8 +134,12 @@ struct Watch: ~Copyable {
             drain()
             if let reason = handleSignals() { return stop(reason) }
             let now = Clock.now()
-            if schedule.isDue(at: now.monotonic) { scan(now, refreshAll: false) }
-            // of calls that are over already
+            if schedule.isDue(at: now.monotonic) {
+                scan(now, refreshAll: false)
+            } else {
+                scan(threads: schedule.dueThreads(at: now.monotonic))
+            }
+            // of calls that are over already, and of single threads
             if pipeline.hasPending, now.monotonic >= nextRelate { relate(isLast: false) }
             if let due = nextSummary, now.monotonic >= due { summarize(now, due) }
             flush()
@@ -168,8 +181,8 @@ struct Watch: ~Copyable {
             schedule.postpone(from: now.monotonic)
             return
         }
-        let repeats: [UInt64]? = refreshAll ? nil : pipeline.dueRepeats(at: now.monotonic)
-        capture.requestRefresh(of: repeats)
+        let repeats = refreshAll ? pipeline.writtenCalls : pipeline.dueRepeats(at: now.monotonic)
+        if !repeats.isEmpty { capture.requestRefresh(of: repeats) }
         var start = Clock.now().monotonic
         var finish = start
         var cost: UInt64 = 0
@@ -177,21 +190,26 @@ struct Watch: ~Copyable {
         for _ in 0..<64 {
             start = Clock.now().monotonic
             let before = Clock.threadCPU()
-            do throws(CaptureError) { try capture.scan() } catch {
+            do throws(CaptureError) {
+                try capture.scan(
+                    horizon: schedule.horizon(at: start), isClose: schedule.isClose || !repeats.isEmpty)
+            } catch {
                 pipeline.lost(Loss(what: "scans", count: 1, reason: error.description), clock: Clock.now())
                 break
             }
             finish = Clock.now().monotonic
             cost += Clock.threadCPU() - before
+            let isWhole = capture.counters.scanDropped == 0
             drain()
             // a ringful at a time, so that memory stays small whatever the number of threads
-            let isWhole = capture.counters.scanDropped == 0
             relate(isLast: isWhole)
             if isWhole { break }
         }
-        capture.endRefresh(of: repeats)
+        if !repeats.isEmpty { capture.endRefresh(of: repeats) }
         let counters = capture.counters
-        schedule.finished(start: start, end: finish, cost: cost, crossing: counters.nextCrossingNanoseconds)
+        schedule.finished(
+            start: start, end: finish, cost: cost, crossing: counters.nextCrossingNanoseconds,
+            crossings: capture.crossings)
         tellLosses(counters)
         checkThreads(all: counters.lostClosings != known.lostClosings)
         known = counters
@@ -210,11 +228,22 @@ struct Watch: ~Copyable {
         metrics?.write(pipeline: pipeline, counters: counters, schedule: schedule, usage: host.usage())
     }
 
+    /// Looks at those threads whose calls have just crossed the threshold. What finds no room is seen by the next scan.
+    private mutating func scan(threads: [UInt32]) {
+        guard !threads.isEmpty else { return }
+        do throws(CaptureError) { _ = try capture.scan(threads: threads) } catch {
+            log.warning(error.description)
+        }
+        drain()
+    }
+
     /// Finds the other ends of what the scan brought up, and says it.
     private mutating func relate(isLast: Bool) {
         let start = Clock.now()
+        let before = Clock.processCPU()
         let relooks = isLast && start.monotonic >= nextRelook
-        var source = LiveHolders(holders: capture.holders, runner: filePasses, log: log)
+        var source = LiveHolders(
+            holders: capture.holders, runner: filePasses, seesAllProcesses: seesAllProcesses, log: log)
         pipeline.relate(source: &source, risky: &risky, relooks: relooks, clock: start)
         let end = Clock.now().monotonic
         if source.questionCount > 0 {
@@ -222,9 +251,10 @@ struct Watch: ~Copyable {
                 "asked for \(source.questionCount) other ends: open files \(source.filesNanoseconds / 1000) us, threads "
                     + "\(source.threadsNanoseconds / 1000) us, in all \((end - start.monotonic) / 1000) us")
         }
-        nextRelate = end + max(Self.shortestPause, (end - start.monotonic) * 10)
+        // as rarely as the budget wants, and as often as what was seen must be said
+        nextRelate = end + min(max(Self.shortestPause, (Clock.processCPU() - before) * 100), longestPause)
         if relooks {
-            nextRelook = start.monotonic + max(1_000_000_000, (end - start.monotonic) * 100)
+            nextRelook = start.monotonic + max(1_000_000_000, (Clock.processCPU() - before) * Self.relookShare)
         }
     }
 
@@ -246,9 +276,7 @@ struct Watch: ~Copyable {
     /// Threads that fire no event any more when they go.
     private mutating func checkThreads(all: Bool) {
         for thread in pipeline.threadsToCheck(all: all) {
-            let pid = Int32(clamping: thread.pid)
-            let tid = Int32(clamping: thread.tid)
-            do throws(ProcError) { _ = try host.procFS.threadStart(pid: pid, tid: tid) } catch {
+            do throws(ProcError) { _ = try host.procFS.threadStart(pid: thread.pid, tid: thread.tid) } catch {
                 if error.isGone { pipeline.vanished(thread.call, clock: Clock.now()) }
             }
         }

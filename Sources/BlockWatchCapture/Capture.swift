@@ -15,10 +15,16 @@ public struct CaptureSettings: Sendable {
 
     /// Some calls that can block are left out of these tables.
     public var isNarrow: Bool
+    /// Room for records: a power of two, and a multiple of the page size.
+    public var ringBytes: UInt32
+
+    public static let defaultRingBytes: UInt32 = 2 << 20
 
     public init(
-        thresholdNanoseconds: UInt64, trace: Bool, watchedNative: [UInt8], watchedCompat: [UInt8], isNarrow: Bool
+        thresholdNanoseconds: UInt64, trace: Bool, watchedNative: [UInt8], watchedCompat: [UInt8], isNarrow: Bool,
+        ringBytes: UInt32 = defaultRingBytes
     ) {
+        self.ringBytes = ringBytes
         self.isNarrow = isNarrow
         self.thresholdNanoseconds = thresholdNanoseconds
         self.trace = trace
@@ -40,7 +46,9 @@ public struct CaptureCounters: Sendable, Equatable {
     public var scanReported: UInt64 = 0
     /// Candidates of the last scan that found the ring full: scan again after draining it.
     public var scanDropped: UInt64 = 0
-    /// CLOCK_MONOTONIC, nanoseconds, at which the next known call crosses the threshold; 0 for none.
+    /// Calls that cross the threshold before the horizon of the last scan, and CLOCK_MONOTONIC, nanoseconds, at which
+    /// the first of them does; 0 for none.
+    public var crossings: UInt64 = 0
     public var nextCrossingNanoseconds: UInt64 = 0
 
     public init() {}
@@ -54,8 +62,12 @@ public struct CaptureCounters: Sendable, Equatable {
     private let ring: Ring
     private let counterMemory: SharedSection<bw_counters>
     private let controlMemory: SharedSection<bw_control>
+    private let crossingMemory: SharedSection<bw_crossing>
     private let refreshMap: Int32
     private let scanLink: Int32
+    private let scanProgram: Int32
+    /// The kernel can visit single threads.
+    private let visitsSingly: Bool
     private let tracing: [Int32]
     /// Who holds what, and what any thread is doing.
     public let holders: Holders
@@ -72,13 +84,14 @@ public struct CaptureCounters: Sendable, Equatable {
         for name in names {
             unsafe bpf_program__set_autoload(try object.program(name), settings.trace || name == "on_process_exit")
         }
-        let seesSignals = unsafe libbpf_find_vmlinux_btf_id("signal_generate", BPF_TRACE_RAW_TP) > 0
-        unsafe bpf_program__set_autoload(try object.program("on_signal"), seesSignals)
+        unsafe bpf_map__set_max_entries(try object.map("records"), settings.ringBytes)
         guard unsafe bpf_object__load(object.pointer) == 0 else {
             throw Capture.explainLoadFailure(errno: Glibc.errno)
         }
         let counterMemory = try SharedSection(".data.counters", of: object, as: bw_counters.self)
         let controlMemory = try SharedSection(".data.control", of: object, as: bw_control.self)
+        let crossingMemory = try SharedSection(
+            ".data.crossings", of: object, as: bw_crossing.self, count: Int(BW_CROSSINGS_MAX))
         let refreshMap = unsafe bpf_map__fd(try object.map("refresh"))
 
         let ring = try Ring(of: unsafe bpf_map__fd(try object.map("records")))
@@ -96,7 +109,7 @@ public struct CaptureCounters: Sendable, Equatable {
         // last, and soon before the first scan: a call that restarts between the two would seem to begin there;
         // exit first: a call stamped by entry must find its exit attached
         for name in ["on_process_exit", "on_signal", "on_sys_exit", "on_sys_enter"]
-        where settings.trace && name != "on_signal" || name == "on_process_exit" || name == "on_signal" && seesSignals {
+        where settings.trace || name == "on_process_exit" || name == "on_signal" {
             let program = unsafe try object.program(name)
             guard let link = unsafe bpf_program__attach(program) else {
                 throw .answered(Glibc.errno, step: "attach \(name)", next: "run blockwatch doctor")
@@ -104,13 +117,20 @@ public struct CaptureCounters: Sendable, Equatable {
             unsafe links.add(link)
             tracing.append(unsafe bpf_program__fd(program))
         }
+        let scanProgram = unsafe bpf_program__fd(try object.program("scan"))
+        let visitsSingly = IteratorLink.isSupported(program: scanProgram)
         holders = Holders(
             fileLink: iterators[0], threadLink: iterators[1],
+            threadProgram: unsafe bpf_program__fd(try object.program("view")),
             questions: unsafe bpf_map__fd(try object.map("questions")),
-            viewed: unsafe bpf_map__fd(try object.map("viewed")), control: controlMemory, owner: links)
+            viewed: unsafe bpf_map__fd(try object.map("viewed")), visitsSingly: visitsSingly, control: controlMemory,
+            owner: links)
         // all at once: a half-made owner cannot be thrown away
         self.counterMemory = counterMemory
         self.controlMemory = controlMemory
+        self.crossingMemory = crossingMemory
+        self.scanProgram = scanProgram
+        self.visitsSingly = visitsSingly
         self.refreshMap = refreshMap
         scanLink = iterators[2]
         self.ring = ring
@@ -126,9 +146,48 @@ public struct CaptureCounters: Sendable, Equatable {
 
     /// Looks at every thread of the host once; what it finds comes through the ring. Never waits.
     ///
+    /// - Parameters:
+    ///   - horizon: CLOCK_MONOTONIC, nanoseconds, of the next scan: calls that cross before are told in ``crossings``.
+    ///   - isClose: also at the registers of threads whose call has been reported already.
+    ///
     /// C function: `bpf_iter_create` and `read`
-    public func scan() throws(CaptureError) {
-        let iterator = bpf_iter_create(scanLink)
+    public func scan(horizon: UInt64 = 0, isClose: Bool = true) throws(CaptureError) {
+        unsafe controlMemory.pointer.pointee.horizon_ns = horizon
+        unsafe controlMemory.pointer.pointee.look_closely = isClose ? 1 : 0
+        try run(scanLink)
+    }
+
+    /// Looks at some threads only.
+    ///
+    /// - Returns: how many records the ring had no room for.
+    ///
+    /// C function: `bpf_link_create`
+    public func scan(threads: [UInt32]) throws(CaptureError) -> UInt64 {
+        unsafe controlMemory.pointer.pointee.horizon_ns = 0
+        unsafe controlMemory.pointer.pointee.look_closely = 0
+        var dropped: UInt64 = 0
+        for thread in threads {
+            guard let link = IteratorLink(program: scanProgram, thread: thread) else { continue }
+            try run(link.descriptor)
+            dropped += unsafe counterMemory.pointer.pointee.scan_dropped
+        }
+        return dropped
+    }
+
+    /// The calls that will cross the threshold before the next scan, as the last one saw them.
+    ///
+    /// - Returns: `nil` if they cannot be looked at one by one: they are too many, or the kernel cannot.
+    public var crossings: [(at: UInt64, thread: UInt32)]? {
+        let count = unsafe counterMemory.pointer.pointee.scan_crossings
+        guard visitsSingly, count <= UInt64(BW_CROSSINGS_MAX) else { return nil }
+        return (0..<Int(count)).map { index in
+            let crossing = unsafe crossingMemory.pointer[index]
+            return (crossing.at_ns, crossing.tid)
+        }
+    }
+
+    private func run(_ link: Int32) throws(CaptureError) {
+        let iterator = bpf_iter_create(link)
         guard iterator >= 0 else {
             throw .answered(-iterator, step: "start a scan", next: "raise the limit of open files (ulimit -n)")
         }
@@ -157,21 +216,23 @@ public struct CaptureCounters: Sendable, Equatable {
 
     /// Asks the next scan to say these calls again.
     ///
-    /// - Parameter calls: ids of reported calls; `nil` for all of them.
-    public func requestRefresh(of calls: [UInt64]?) {
-        unsafe controlMemory.pointer.pointee.refresh_all = calls == nil ? 1 : 0
-        unsafe controlMemory.pointer.pointee.refresh_some = calls?.isEmpty == false ? 1 : 0
-        for var id in calls ?? [] {
+    /// - Parameter calls: ids of reported calls.
+    public func requestRefresh(of calls: [UInt64]) {
+        // more than the map takes: all of them
+        let isAll = calls.count > Int(BW_REFRESH_MAX)
+        unsafe controlMemory.pointer.pointee.refresh_all = isAll ? 1 : 0
+        unsafe controlMemory.pointer.pointee.refresh_some = isAll ? 0 : 1
+        for var id in isAll ? [] : calls {
             var wanted: UInt32 = 1
             _ = unsafe bpf_map_update_elem(refreshMap, &id, &wanted, UInt64(BPF_ANY))
         }
     }
 
     /// Withdraws what ``requestRefresh(of:)`` asked for.
-    public func endRefresh(of calls: [UInt64]?) {
+    public func endRefresh(of calls: [UInt64]) {
         unsafe controlMemory.pointer.pointee.refresh_all = 0
         unsafe controlMemory.pointer.pointee.refresh_some = 0
-        for var id in calls ?? [] { _ = unsafe bpf_map_delete_elem(refreshMap, &id) }
+        for var id in calls { _ = unsafe bpf_map_delete_elem(refreshMap, &id) }
     }
 
     /// The programs' counters now.
@@ -187,6 +248,7 @@ public struct CaptureCounters: Sendable, Equatable {
         counters.scanThreads = raw.scan_threads
         counters.scanReported = raw.scan_reported
         counters.scanDropped = raw.scan_dropped
+        counters.crossings = raw.scan_crossings
         counters.nextCrossingNanoseconds = raw.scan_next_ns
         return counters
     }

@@ -62,17 +62,21 @@ internal import Glibc
 /// Owns the mapping.
 @safe final class SharedSection<Value> {
     let pointer: UnsafeMutablePointer<Value>
+    private let bytes: Int
 
     /// C function: `mmap` of the map
-    init(_ name: String, of object: borrowing EmbeddedObject, as type: Value.Type) throws(CaptureError) {
+    init(
+        _ name: String, of object: borrowing EmbeddedObject, as type: Value.Type, count: Int = 1
+    ) throws(CaptureError) {
+        bytes = MemoryLayout<Value>.stride * count
         let descriptor = unsafe bpf_map__fd(try object.map(name))
         let memory = unsafe mmap(
-            nil, MemoryLayout<Value>.size, PROT_READ | PROT_WRITE, Int32(MAP_SHARED), descriptor, 0)
+            nil, bytes, PROT_READ | PROT_WRITE, Int32(MAP_SHARED), descriptor, 0)
         guard let memory = unsafe memory, unsafe memory != MAP_FAILED else {
             throw .answered(errno, step: "map the section \(name)", next: "needs kernel 5.5 or newer")
         }
         unsafe pointer = memory.assumingMemoryBound(to: type)
     }
 
-    deinit { unsafe munmap(pointer, MemoryLayout<Value>.size) }
+    deinit { unsafe munmap(pointer, bytes) }
 }

@@ -17,16 +17,19 @@ public struct HolderKey: Sendable, Hashable {
 ///
 /// For one thread at a time; ``FilePass/run()`` alone may run elsewhere.
 public struct Holders {
-    private let fileLink, threadLink, questions, viewed: Int32
+    private let fileLink, threadLink, threadProgram, questions, viewed: Int32
     private let control: SharedSection<bw_control>
+    private let visitsSingly: Bool
 
     /// Keeps the descriptors open.
     private let owner: Links
 
     init(
-        fileLink: Int32, threadLink: Int32, questions: Int32, viewed: Int32, control: SharedSection<bw_control>,
-        owner: Links
+        fileLink: Int32, threadLink: Int32, threadProgram: Int32, questions: Int32, viewed: Int32,
+        visitsSingly: Bool, control: SharedSection<bw_control>, owner: Links
     ) {
+        self.visitsSingly = visitsSingly
+        self.threadProgram = threadProgram
         self.owner = owner
         self.fileLink = fileLink
         self.threadLink = threadLink
@@ -52,6 +55,23 @@ public struct Holders {
         return FilePass(link: fileLink)
     }
 
+    /// - Returns: `nil` where the kernel looks at all threads whatever it is asked.
+    private func viewSingly(_ threads: [UInt32], _ processes: [UInt32]) throws(CaptureError) -> [UInt8]? {
+        guard visitsSingly else { return nil }
+        var bytes: [UInt8] = []
+        for (numbers, isProcess) in [(threads, false), (processes, true)] {
+            for number in numbers {
+                let link =
+                    isProcess
+                    ? IteratorLink(program: threadProgram, process: number)
+                    : IteratorLink(program: threadProgram, thread: number)
+                guard let link else { continue }  // it is gone
+                bytes += try readIterator(link.descriptor, step: "look at a holder's threads")
+            }
+        }
+        return bytes
+    }
+
     /// Forgets what ``prepare(_:)`` asked for.
     ///
     /// C function: `bpf_map_delete_elem`
@@ -63,11 +83,19 @@ public struct Holders {
         }
     }
 
+    /// A few threads and processes are looked at one by one, many in one pass over all threads.
+    public static let mostSingle = 64
+
     /// What threads are doing now, whatever it is.
     ///
-    /// - Parameter keys: `struct bw_view_key` each.
+    /// - Parameters:
+    ///   - keys: `struct bw_view_key` each.
+    ///   - threads: the same threads by their numbers, `processes` the same processes, if they are all and the numbers
+    ///     are those of this process's PID namespace: then only they are visited.
     /// - Returns: `struct bw_call` in a row. Never waits.
-    public func view(_ keys: [[UInt8]]) throws(CaptureError) -> [UInt8] {
+    public func view(
+        _ keys: [[UInt8]], threads: [UInt32] = [], processes: [UInt32] = []
+    ) throws(CaptureError) -> [UInt8] {
         var hasParents = false
         var hasInner = false
         for key in keys.prefix(Self.mostKeys) where key.count == MemoryLayout<bw_view_key>.size {
@@ -84,7 +112,11 @@ public struct Holders {
             }
         }
         return try withExtendedLifetime(owner) { () throws(CaptureError) in
-            try readIterator(threadLink, step: "look at the holders' threads")
+            let singles = threads.count + processes.count
+            if singles == keys.count, singles <= Self.mostSingle, let bytes = try viewSingly(threads, processes) {
+                return bytes
+            }
+            return try readIterator(threadLink, step: "look at the holders' threads")
         }
     }
 }

@@ -42,26 +42,59 @@ public struct Pipeline {
     private var behind: [String: Int] = [:]
     private var toldDeadlocks: Set<String> = []
     private var nextLook: UInt64 = 0
+    /// Dying threads among the open calls.
+    private var exiting: Set<UInt64> = []
+    /// No repetition is due before.
+    private var earliestRepeat: UInt64 = 0
     /// Closings that overtook their opening: by call, with the time they came.
     private var early: [UInt64: ClosedRecord] = [:]
     private var rate: RateLimit
     private var outgoing: [Record] = []
     public private(set) var totals = Totals()
 
+    /// What is kept of every call, small because there may be tens of thousands.
     fileprivate struct OpenCall {
-        var call: BlockedCall
-        /// Its `blocked` was written, so its end must be.
-        var isWritten: Bool
+        let name: String
+        let start: UInt64
+        let tid: Int
+        let procPID, procTID: Int32
+        let place: Habits.Place?
+        /// Its `blocked` was written, so its end must be, and as it was said.
+        var said: Said?
         /// When to say it again, CLOCK_MONOTONIC; `nil` for never.
         var nextRepeat: UInt64?
         var repeatInterval: UInt64
-        var procPID: Int
-        var procTID: Int
         /// Of the last look.
-        var story: Story?
+        var reason: Reason?
+        /// Only the thread itself can change what was found.
+        var isSettled = false
+        var chainID: String?
         var lookedAt: UInt64 = 0
         /// It ended before it could be said.
         var closing: ClosedRecord?
+
+        init(_ record: CallRecord, _ call: BlockedCall, nextRepeat: UInt64?, repeatInterval: UInt64) {
+            name = call.call?.name ?? "none"
+            start = record.startNanoseconds
+            tid = record.tid
+            procPID = Int32(clamping: record.procPID)
+            procTID = Int32(clamping: record.procTID)
+            place = Habits.Place(record)
+            self.nextRepeat = nextRepeat
+            self.repeatInterval = repeatInterval
+        }
+
+        var isWritten: Bool { said != nil }
+    }
+
+    /// A call that was written, with what was last said of it.
+    fileprivate final class Said: Sendable {
+        let call: BlockedCall
+        let story: Story?
+        init(_ call: BlockedCall, _ story: Story?) {
+            self.call = call
+            self.story = story
+        }
     }
 
     private struct Pending {
@@ -85,8 +118,6 @@ public struct Pipeline {
     }
 
     public var openCount: Int { open.count }
-    fileprivate var openCalls: some Collection<OpenCall> { open.values }
-
     fileprivate mutating func identify(
         _ records: [CallRecord], clock: ClockReading, risky: inout some RiskyReading
     ) -> [BlockedCall] { identifier.identify(records, clock: clock, risky: &risky) }
@@ -98,7 +129,8 @@ public struct Pipeline {
         _ records: [KernelRecord], clock: ClockReading, risky: inout some RiskyReading
     ) {
         let calls = records.compactMap { if case .call(let call) = $0 { call } else { nil } }
-        var identified = identifier.identify(calls, clock: clock, risky: &risky)[...]
+        var identified = identifier.identify(calls, clock: clock, isBrief: true, risky: &risky)[...]
+        var over: [(record: CallRecord, call: BlockedCall)] = []
         for record in records {
             switch record {
             case .call(let record):
@@ -106,25 +138,21 @@ public struct Pipeline {
                 switch record.occasion {
                 case .found: opened(call, record, clock)
                 case .refreshed: refreshed(call, record, clock)
-                case .slow: slow(call, record, clock)
+                case .slow: if !mayBeRelated(call, record, clock) { over.append((record, call)) }
                 case .viewed: break
                 }
             case .closed(let closing): closed(closing, clock)
             }
         }
+        slow(over, clock, &risky)
     }
 
     private mutating func opened(_ call: BlockedCall, _ record: CallRecord, _ clock: ClockReading) {
         let duration = record.nowNanoseconds - min(call.startNanoseconds, record.nowNanoseconds)
-        if let known = open[call.id] {
-            // the kernel side says a call once; twice means that its first telling was taken back
-            var again = known
-            again.call.resource = call.resource
-            open[call.id] = again
-            return
-        }
+        // the kernel side says a call once; twice means that its first telling was taken back
+        guard open[call.id] == nil else { return }
         var mayBeSaidLater = true
-        let reason = hidden(call, duration)
+        let reason = hidden(record, call, duration)
         if let reason {
             totals.hidden[reason, default: 0] += 1
             // an ignore rule may run out; a filter's answer stays
@@ -134,28 +162,22 @@ public struct Pipeline {
         }
         let first = mayBeSaidLater ? settings.repeatNanoseconds : nil
         open[call.id] = OpenCall(
-            call: call, isWritten: false, nextRepeat: first.map { clock.monotonic + $0 },
-            repeatInterval: first ?? 0, procPID: record.procPID, procTID: record.procTID)
+            record, call, nextRepeat: first.map { clock.monotonic + $0 }, repeatInterval: first ?? 0)
+        if let first { earliestRepeat = min(earliestRepeat, clock.monotonic + first) }
+        if record.kind == .exiting { exiting.insert(call.id) }
         if let closing = early.removeValue(forKey: call.id) { closed(closing, clock) }
     }
 
     private mutating func refreshed(_ call: BlockedCall, _ record: CallRecord, _ clock: ClockReading) {
-        guard var known = open[call.id] else {
+        guard let known = open[call.id] else {
             // said before this process listened, or its opening was lost: better late than never
             opened(call, record, clock)
             return
         }
-        // who waits is as at first; what it waits for may have changed
-        known.call.resource = call.resource
-        known.call.stack = call.stack
-        known.call.stop = call.stop
-        known.call.process.state = call.process.state
-        known.call.unresolved = call.unresolved
-        open[call.id] = known
-        let duration = record.nowNanoseconds - min(known.call.startNanoseconds, record.nowNanoseconds)
+        let duration = record.nowNanoseconds - min(call.startNanoseconds, record.nowNanoseconds)
         // an ignore rule's time may be over, or the rate may have room again
-        guard known.isWritten || hidden(known.call, duration) == nil else { return }
-        pend(record, known.call)
+        guard known.isWritten || hidden(record, call, duration) == nil else { return }
+        pend(record, call)
     }
 
     private mutating func pend(_ record: CallRecord, _ call: BlockedCall) {
@@ -203,24 +225,40 @@ public struct Pipeline {
         var stories = investigate(seeds, &source, &risky, clock)
         let confirmed = confirm(stories.deadlocks, &stories, &source, &risky, clock)
         if confirmed.count != stories.deadlocks.count { stories.keep(confirmed) }
-        var told: [(seed: (record: CallRecord, call: BlockedCall), story: Story, old: Story?)] = []
+        var told: [Told] = []
         for (record, call) in seeds {
             guard var known = open[call.id] else { continue }
-            let story = stories.story(of: record.tid) ?? Story()
-            told.append(((record, known.call), story, known.story))
-            count(known.story, -1)
-            count(story, 1)
-            known.story = story
+            let reason = stories.reason(of: record.tid)
+            let old = known.reason
+            known.reason = reason
             known.lookedAt = clock.monotonic
-            if let lock = stories.lock(of: record.tid) { known.call.resource.lock = lock }
+            known.isSettled = reason.verdict == .idle && stories.isSettled(record.tid)
+            count(known.chainID, -1)
+            known.chainID = nil
+            // of most calls nothing is said but how many there are
+            guard known.isWritten || known.closing != nil || reason.verdict != .idle || !isShut(reason) else {
+                if old == nil { totals.hidden["verdict", default: 0] += 1 }
+                known.nextRepeat = nil
+                open[call.id] = known
+                continue
+            }
+            let story = stories.story(of: record.tid) ?? Story()
+            known.chainID = story.chainID
+            count(known.chainID, 1)
+            var call = call
+            if let lock = stories.lock(of: record.tid) { call.resource.lock = lock }
             open[call.id] = known
+            told.append(Told(record: record, call: call, story: story, old: old, isNew: isNew.contains(call.id)))
         }
-        for (seed, story, old) in told { say(seed.record, story, old: old, isNew: isNew.contains(seed.call.id), clock) }
+        say(told, clock, &risky)
         for deadlock in confirmed where toldDeadlocks.insert(deadlock.id).inserted {
             if toldDeadlocks.count > 4096 { toldDeadlocks = [deadlock.id] }
             say(deadlock, stories, clock)
         }
     }
+
+    /// No call of that verdict is written.
+    private func isShut(_ reason: Reason) -> Bool { !settings.verdicts.contains(reason.verdict) }
 
     fileprivate mutating func investigate(
         _ seeds: [(CallRecord, BlockedCall)], _ source: inout some HolderSource, _ risky: inout some RiskyReading,
@@ -230,7 +268,7 @@ public struct Pipeline {
         investigation.run(
             seeds.map { (record: $0.0, call: $0.1) }, source: &source, risky: &risky, identifier: &identifier,
             clock: clock)
-        for (record, call) in seeds where habits.knows(call, record.nowNanoseconds - record.startNanoseconds) {
+        for (record, _) in seeds where habits.knows(record, record.nowNanoseconds - record.startNanoseconds) {
             investigation.nodes[record.tid]?.isPeriodic = true
         }
         return Stories(
@@ -261,67 +299,102 @@ public struct Pipeline {
     ) -> [(CallRecord, BlockedCall)] {
         guard clock.monotonic >= nextLook else { return [] }
         nextLook = clock.monotonic + 1_000_000_000
-        let old = open.values
-            .filter { $0.story != nil && !new.contains($0.call.id) && $0.lookedAt + 1_000_000_000 <= clock.monotonic }
-            .sorted { $0.lookedAt < $1.lookedAt }.prefix(Self.mostRelooks)
-        guard !old.isEmpty else { return [] }
-        let records = source.threads(old.map { .thread($0.call.process.tid) }).filter { record in
-            open[record.id]?.story != nil
+        var due: [(lookedAt: UInt64, tid: Int)] = []
+        for (id, call) in open where call.reason != nil && !new.contains(id) {
+            let pause = call.isSettled ? Self.settledPause : 1_000_000_000
+            if call.lookedAt + pause <= clock.monotonic { due.append((call.lookedAt, call.tid)) }
         }
+        guard !due.isEmpty else { return [] }
+        if due.count > Self.mostRelooks {
+            due.sort { $0.lookedAt < $1.lookedAt }
+            due.removeSubrange(Self.mostRelooks...)
+        }
+        let records = source.threads(due.map { .thread($0.tid) }).filter { open[$0.id]?.reason != nil }
         let calls = identifier.identify(records, clock: clock, isBrief: true, risky: &risky)
-        return zip(records, calls).map { record, fresh in
-            guard var known = open[record.id] else { return (record, fresh) }
-            known.call.resource = fresh.resource
-            known.call.stop = fresh.stop
-            open[record.id] = known
-            var call = fresh
-            call.process = known.call.process
-            return (record, call)
-        }
+        return Array(zip(records, calls))
     }
 
     private static let mostRelooks = 1024
+    /// Nobody is known to hold the other end, and the thread has not moved: still, what was found in a program's memory
+    /// may have changed.
+    private static let settledPause: UInt64 = 300_000_000_000
 
-    /// What a look has brought: an opening, a repetition, a change, an end that came meanwhile.
-    private mutating func say(_ record: CallRecord, _ story: Story, old: Story?, isNew: Bool, _ clock: ClockReading) {
-        guard var known = open[record.id] else { return }
-        let duration = record.nowNanoseconds - min(known.call.startNanoseconds, record.nowNanoseconds)
-        if let closing = known.closing {
-            open[record.id] = nil
-            defer { count(known.story, -1) }
-            let whole = closing.nowNanoseconds - min(known.call.startNanoseconds, closing.nowNanoseconds)
-            if let reason = hidden(known.call, whole, story) {
-                totals.hidden[reason, default: 0] += 1
-                return
+    /// What a look has brought for one call.
+    private struct Told {
+        var record: CallRecord
+        var call: BlockedCall
+        var story: Story
+        var old: Reason?
+        var isNew: Bool
+    }
+
+    /// Openings, repetitions, changes, ends that came meanwhile.
+    private mutating func say(_ told: [Told], _ clock: ClockReading, _ risky: inout some RiskyReading) {
+        // who waits is asked of those only that are written
+        var new: [(told: Told, duration: UInt64)] = []
+        for one in told {
+            guard var known = open[one.call.id] else { continue }
+            let duration = one.record.nowNanoseconds - min(known.start, one.record.nowNanoseconds)
+            if let said = known.said {
+                guard one.isNew || one.old != one.story.reason else { continue }
+                let call = said.call.now(one.call)
+                known.said = Said(call, one.story)
+                open[one.call.id] = known
+                guard isAdmitted(clock) else { continue }
+                totals.stillBlocked += 1
+                say(.stillBlocked, call, one.story, duration: duration, result: nil, clock)
+                continue
             }
-            guard rate.admit(at: clock.monotonic) else {
-                totals.hidden["max_rate", default: 0] += 1
-                return
+            guard one.isNew || one.old != one.story.reason || known.closing != nil else { continue }
+            let whole = known.closing.map { $0.nowNanoseconds - min(known.start, $0.nowNanoseconds) } ?? duration
+            if let reason = hidden(one.record, one.call, whole, one.story.reason) {
+                if one.old == nil || known.closing != nil { totals.hidden[reason, default: 0] += 1 }
+                if reason == "verdict" { known.nextRepeat = nil }
+                open[one.call.id] = known.closing == nil ? known : nil
+                if known.closing != nil { count(known.chainID, -1) }
+                continue
             }
-            totals.slow += 1
-            let result = closing.reason == .returned ? closing.result : nil
-            say(.slow, known.call, story, duration: whole, result: result, clock)
-            return
+            guard isAdmitted(clock) else {
+                if known.closing != nil {
+                    open[one.call.id] = nil
+                    count(known.chainID, -1)
+                } else {
+                    repeatLater(one.call.id, clock)
+                }
+                continue
+            }
+            new.append((one, whole))
         }
-        let isChanged = old.map { ($0.verdict, $0.reason) != (story.verdict, story.reason) } ?? false
-        guard isNew || isChanged else { return }
-        if !known.isWritten, let reason = hidden(known.call, duration, story) {
-            if old == nil { totals.hidden[reason, default: 0] += 1 }
-            return
+        let calls = identifier.complete(new.map { ($0.told.record, $0.told.call) }, clock: clock, risky: &risky)
+        for (one, call) in zip(new, calls) {
+            guard var known = open[call.id] else { continue }
+            if let closing = known.closing {
+                open[call.id] = nil
+                totals.slow += 1
+                let result = closing.reason == .returned ? closing.result : nil
+                say(.slow, call, one.told.story, duration: one.duration, result: result, clock)
+                count(known.chainID, -1)
+            } else {
+                known.said = Said(call, one.told.story)
+                open[call.id] = known
+                totals.blocked += 1
+                say(.blocked, call, one.told.story, duration: one.duration, result: nil, clock)
+                if known.nextRepeat == nil { repeatLater(call.id, clock) }
+            }
         }
-        guard rate.admit(at: clock.monotonic) else {
-            totals.hidden["max_rate", default: 0] += 1
-            return
-        }
-        if known.isWritten {
-            totals.stillBlocked += 1
-            say(.stillBlocked, known.call, story, duration: duration, result: nil, clock)
-        } else {
-            known.isWritten = true
-            open[record.id] = known
-            totals.blocked += 1
-            say(.blocked, known.call, story, duration: duration, result: nil, clock)
-        }
+    }
+
+    private mutating func isAdmitted(_ clock: ClockReading) -> Bool {
+        if rate.admit(at: clock.monotonic) { return true }
+        totals.hidden["max_rate", default: 0] += 1
+        return false
+    }
+
+    private mutating func repeatLater(_ id: UInt64, _ clock: ClockReading) {
+        guard let interval = settings.repeatNanoseconds, open[id]?.nextRepeat == nil else { return }
+        open[id]?.repeatInterval = interval
+        open[id]?.nextRepeat = clock.monotonic + interval
+        earliestRepeat = min(earliestRepeat, clock.monotonic + interval)
     }
 
     private mutating func say(_ deadlock: Stories.Deadlock, _ stories: Stories, _ clock: ClockReading) {
@@ -346,35 +419,49 @@ public struct Pipeline {
     /// Open calls behind one root.
     fileprivate func victims(of chainID: String) -> Int { behind[chainID] ?? 0 }
 
-    private mutating func count(_ story: Story?, _ step: Int) {
-        guard let id = story?.chainID else { return }
+    private mutating func count(_ chainID: String?, _ step: Int) {
+        guard let id = chainID else { return }
         let count = (behind[id] ?? 0) + step
         behind[id] = count > 0 ? count : nil
     }
 
     /// A call that was over before it was said. Where somebody holds the other end, that is looked for first.
-    private mutating func slow(_ call: BlockedCall, _ record: CallRecord, _ clock: ClockReading) {
+    ///
+    /// - Returns: whether it will be said later.
+    private mutating func mayBeRelated(_ call: BlockedCall, _ record: CallRecord, _ clock: ClockReading) -> Bool {
         let duration = record.nowNanoseconds - min(call.startNanoseconds, record.nowNanoseconds)
-        if record.result > 0 { habits.note(call, duration) }
-        if hidden(call, duration) == nil, open[call.id] == nil, Investigation.hasQuestions(record, call),
+        if record.result > 0 { habits.note(Habits.Place(record), duration) }
+        guard hidden(record, call, duration) == nil, open[call.id] == nil, Investigation.hasQuestions(record, call),
             pendingOver[record.tid, default: 0] < Self.mostOver
-        {
-            pendingOver[record.tid, default: 0] += 1
-            pend(record, call)
-            open[call.id] = OpenCall(
-                call: call, isWritten: false, nextRepeat: nil, repeatInterval: 0, procPID: record.procPID,
-                procTID: record.procTID)
-            open[call.id]?.closing = ClosedRecord(
-                call: call.id, reason: .returned, nowNanoseconds: record.nowNanoseconds, result: record.result)
-            return
+        else { return false }
+        pendingOver[record.tid, default: 0] += 1
+        pend(record, call)
+        open[call.id] = OpenCall(record, call, nextRepeat: nil, repeatInterval: 0)
+        open[call.id]?.closing = ClosedRecord(
+            call: call.id, reason: .returned, nowNanoseconds: record.nowNanoseconds, result: record.result)
+        return true
+    }
+
+    /// Calls that were over before they were said, and whose other ends nobody holds.
+    private mutating func slow(
+        _ calls: [(record: CallRecord, call: BlockedCall)], _ clock: ClockReading, _ risky: inout some RiskyReading
+    ) {
+        var written: [(record: CallRecord, call: BlockedCall)] = []
+        for (record, call) in calls {
+            let duration = record.nowNanoseconds - min(call.startNanoseconds, record.nowNanoseconds)
+            var stories = judged(record, call)
+            if let reason = hidden(record, call, duration, stories.reason(of: record.tid)) {
+                totals.hidden[reason, default: 0] += 1
+            } else if isAdmitted(clock) {
+                written.append((record, call))
+            }
         }
-        let story = judged(record, call)
-        if let reason = hidden(call, duration, story) {
-            totals.hidden[reason, default: 0] += 1
-        } else if !rate.admit(at: clock.monotonic) {
-            totals.hidden["max_rate", default: 0] += 1
-        } else {
+        let complete = identifier.complete(written, clock: clock, risky: &risky)
+        for ((record, _), call) in zip(written, complete) {
+            var stories = judged(record, call)
+            let duration = record.nowNanoseconds - min(call.startNanoseconds, record.nowNanoseconds)
             totals.slow += 1
+            let story = stories.story(of: record.tid) ?? Story()
             say(.slow, call, story, duration: duration, result: record.result, clock)
         }
     }
@@ -383,13 +470,12 @@ public struct Pipeline {
     private static let mostOver = 4
 
     /// The verdict of a call that is over: by what its exit itself captured.
-    private func judged(_ record: CallRecord, _ call: BlockedCall) -> Story {
+    private func judged(_ record: CallRecord, _ call: BlockedCall) -> Stories {
         var investigation = Investigation()
         investigation.add(record, call)
-        var stories = Stories(
+        return Stories(
             investigation, thresholdNanoseconds: settings.thresholdNanoseconds, bootID: identifier.bootID,
             nativeABI: identifier.nativeABI)
-        return stories.story(of: record.tid) ?? Story()
     }
 
     private mutating func closed(_ closing: ClosedRecord, _ clock: ClockReading) {
@@ -402,59 +488,58 @@ public struct Pipeline {
             open[closing.call] = known
             return
         }
-        defer { count(known.story, -1) }
-        let start = known.call.startNanoseconds
-        let duration = closing.nowNanoseconds > start ? closing.nowNanoseconds - start : 0
-        if closing.reason == .returned, closing.result > 0 { habits.note(known.call, duration) }
-        guard known.isWritten else { return }
+        exiting.remove(closing.call)
+        count(known.chainID, -1)
+        let duration = closing.nowNanoseconds > known.start ? closing.nowNanoseconds - known.start : 0
+        if closing.reason == .returned, closing.result > 0 { habits.note(known.place, duration) }
+        guard let said = known.said else { return }
         if closing.reason == .ended {
             totals.ended += 1
-            say(.ended, known.call, known.story, duration: duration, result: nil, clock)
+            say(.ended, said.call, said.story, duration: duration, result: nil, clock)
         } else {
             totals.returned += 1
             let result = closing.reason == .returned ? closing.result : nil
-            say(.returned, known.call, known.story, duration: duration, result: result, clock)
+            say(.returned, said.call, said.story, duration: duration, result: result, clock)
         }
     }
 
     /// Why a call is not to be written: the option's name; `nil` if it is.
-    private func hidden(_ call: BlockedCall, _ duration: UInt64, _ story: Story? = nil) -> String? {
+    private mutating func hidden(
+        _ record: CallRecord, _ call: BlockedCall, _ duration: UInt64, _ reason: Reason? = nil
+    ) -> String? {
         if settings.newOnly, call.startSource == .lastRan, call.startNanoseconds < startedAt { return "new_only" }
-        var subject = subject(call, duration)
-        subject.reason = story?.reason.rawValue
-        if let story, !settings.verdicts.contains(story.verdict) { return "verdict" }
+        if let reason, isShut(reason) { return "verdict" }
+        if settings.filter.isEmpty, settings.ignoreRules.isEmpty { return nil }
+        var subject = identifier.subject(record, call, duration: duration)
+        subject.reason = reason?.rawValue
         if !settings.filter.admits(subject) { return "filter" }
         return settings.ignoreRules.first { $0.ignores(subject) }.map { "ignore.\($0.name)" }
-    }
-
-    private func subject(_ call: BlockedCall, _ duration: UInt64) -> FilterSubject {
-        func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }
-        let network = call.resource.network
-        return FilterSubject(
-            syscall: call.call?.name, pid: call.process.pid, tid: call.process.tid,
-            names: [text(call.process.name), text(call.process.threadName)], userID: Int(call.process.userID),
-            userName: call.process.userName, cgroup: text(call.process.cgroupPath),
-            unit: call.process.cgroup.serviceName, container: call.process.cgroup.containerID,
-            path: (call.resource.file?.path ?? network?.local.path ?? network?.peer.path).map(text),
-            ports: [network?.local.port, network?.peer.port].compactMap { $0.map(Int.init) },
-            durationNanoseconds: duration)
     }
 
     // MARK: - by time
 
     /// Calls to ask the kernel side about again now.
     public mutating func dueRepeats(at now: UInt64) -> [UInt64] {
+        guard now >= earliestRepeat else { return [] }
+        earliestRepeat = .max
         var due: [UInt64] = []
         for (id, call) in open {
-            guard let next = call.nextRepeat, next <= now else { continue }
+            guard let next = call.nextRepeat else { continue }
+            guard next <= now else {
+                earliestRepeat = min(earliestRepeat, next)
+                continue
+            }
             due.append(id)
-            var later = call
-            later.repeatInterval = min(call.repeatInterval * 2, Self.longestRepeat)
-            later.nextRepeat = now + later.repeatInterval
-            open[id] = later
+            let interval = min(call.repeatInterval * 2, Self.longestRepeat)
+            open[id]?.repeatInterval = interval
+            open[id]?.nextRepeat = now + interval
+            earliestRepeat = min(earliestRepeat, now + interval)
         }
         return due
     }
+
+    /// Calls whose `blocked` was written.
+    public var writtenCalls: [UInt64] { open.filter(\.value.isWritten).map(\.key) }
 
     /// When ``dueRepeats(at:)`` has something next.
     public var nextRepeat: UInt64? { open.values.lazy.compactMap(\.nextRepeat).min() }
@@ -466,10 +551,9 @@ public struct Pipeline {
 
     /// Threads of which only /proc can tell whether they still exist: dying ones fire no event any more; after
     /// lost closings, all.
-    public func threadsToCheck(all: Bool) -> [(call: UInt64, pid: Int, tid: Int)] {
-        open.compactMap { id, call in
-            all || call.call.kind == .exiting ? (id, call.procPID, call.procTID) : nil
-        }
+    public func threadsToCheck(all: Bool) -> [(call: UInt64, pid: Int32, tid: Int32)] {
+        let calls = all ? Array(open.keys) : Array(exiting)
+        return calls.compactMap { id in open[id].map { (id, $0.procPID, $0.procTID) } }
     }
 
     /// The thread of an open call is gone.
@@ -493,10 +577,10 @@ public struct Pipeline {
         var byVerdict: [String: UInt64] = [:]
         var idleByReason: [String: UInt64] = [:]
         for known in open.values {
-            bySyscall[known.call.call?.name ?? "none", default: 0] += 1
-            guard let story = known.story else { continue }
-            byVerdict[story.verdict.rawValue, default: 0] += 1
-            if story.verdict == .idle { idleByReason[story.reason.rawValue, default: 0] += 1 }
+            bySyscall[known.name, default: 0] += 1
+            guard let reason = known.reason else { continue }
+            byVerdict[reason.verdict.rawValue, default: 0] += 1
+            if reason.verdict == .idle { idleByReason[reason.rawValue, default: 0] += 1 }
         }
         let summary = Summary(
             open: UInt64(open.count), openBySyscall: bySyscall, openByVerdict: byVerdict, idleByReason: idleByReason,
@@ -516,7 +600,7 @@ public struct Pipeline {
         switch record.action {
         case .blocked:
             totals.blocked -= 1
-            open[report.call.id]?.isWritten = false
+            open[report.call.id]?.said = nil
         case .stillBlocked: totals.stillBlocked -= 1
         case .slow: totals.slow -= 1
         default: break
@@ -564,14 +648,17 @@ struct RateLimit: Sendable {
 extension Pipeline {
     /// Everything that is open and would be written, for `snapshot`.
     public func reports(clock: ClockReading) -> [CallReport] {
-        openCalls.filter(\.isWritten).map { known in
-            let start = known.call.startNanoseconds
+        open.values.compactMap(\.said).map { said in
+            let start = said.call.startNanoseconds
             return CallReport(
-                call: known.call, startWallNanoseconds: clock.wall(ofMonotonic: start),
-                durationNanoseconds: clock.monotonic - min(start, clock.monotonic), result: nil, story: known.story,
-                victims: known.story?.chainID.map { victims(of: $0) } ?? 0)
+                call: said.call, startWallNanoseconds: clock.wall(ofMonotonic: start),
+                durationNanoseconds: clock.monotonic - min(start, clock.monotonic), result: nil, story: said.story,
+                victims: said.story?.chainID.map { victims(of: $0) } ?? 0)
         }
     }
+
+    /// Open calls of a verdict, written or not.
+    public func count(of verdict: Verdict) -> Int { open.values.count { $0.reason?.verdict == verdict } }
 
     /// Looks at all threads of one process, whatever they do.
     ///

@@ -367,17 +367,17 @@ import Testing
 
     @Test func `a wait that always was as long is a habit`() throws {
         let record = try thread(7) { self.tcp(&$0, state: 1) }
-        var risky = ListedAnswers()
-        var identifier = tree.identifier(.none)
-        let call = identifier.identify([record], clock: clock, isBrief: true, risky: &risky)[0]
+        let place = Habits.Place(record)
         var habits = Habits()
-        for _ in 0..<Habits.often - 1 { habits.note(call, 30_000_000_000) }
-        #expect(!habits.knows(call, 30_000_000_000))
-        habits.note(call, 20_000_000_000)
-        #expect(habits.knows(call, 45_000_000_000))
-        #expect(!habits.knows(call, 45_000_000_001))
-        var other = call
-        other.call?.arguments[0] = 9
+        for _ in 0..<Habits.often - 1 { habits.note(place, 30_000_000_000) }
+        #expect(!habits.knows(record, 30_000_000_000))
+        habits.note(place, 20_000_000_000)
+        #expect(habits.knows(record, 45_000_000_000))
+        #expect(!habits.knows(record, 45_000_000_001))
+        let other = try thread(7) {
+            self.tcp(&$0, state: 1)
+            $0.args.0 = 9
+        }
         #expect(!habits.knows(other, 1))
     }
 }

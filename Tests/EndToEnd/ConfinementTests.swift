@@ -128,7 +128,8 @@ import Testing
             let closing =
                 #"for f in /proc/$$/fd/*; do n=${f##*/}; [ $n -gt 2 ] && eval "exec $n>&-"; done; exec "$0" "$@""#
             let child = try Child(
-                "/bin/bash", ["-c", closing, Built.blockwatch, "--threshold", "500ms", "--all", "--pid", "\(hanging.pid)"] + options)
+                "/bin/bash",
+                ["-c", closing, Built.blockwatch, "--threshold", "500ms", "--all", "--pid", "\(hanging.pid)"] + options)
             do {
                 _ = try await eventually("the hang in the log; stderr: \(child.errorText)") {
                     folder.text("log").contains("\"pid\":\(hanging.pid),") ? true : nil

@@ -37,6 +37,7 @@ typedef int64_t bw_s64;
 #define BW_CGROUP_NAME 256    /* NAME_MAX and its NUL */
 #define BW_REFRESH_MAX 16384  /* calls that user space can ask about in one scan */
 #define BW_QUESTIONS_MAX 16384/* keys that one pass over the open files can look for */
+#define BW_CROSSINGS_MAX 256  /* calls with a timer of their own */
 
 /* What a system call may wait for; one byte per number in `bw_settings`. The low nibble
  * is the class, BW_MOVES_BYTES is set where a positive result means bytes moved, and the
@@ -91,18 +92,28 @@ struct bw_counters {
 	bw_u64 scan_threads;   /* threads looked at */
 	bw_u64 scan_reported;  /* candidates written */
 	bw_u64 scan_dropped;   /* candidates for which the ring had no room: scan again at once */
-	bw_u64 scan_next_ns;   /* CLOCK_MONOTONIC at which the next known call crosses the threshold; 0: none */
+	bw_u64 scan_crossings; /* calls that cross the threshold before the horizon; the first in `crossings` */
+	bw_u64 scan_next_ns;   /* CLOCK_MONOTONIC at which the first of these does; 0: none */
+	bw_u64 scan_clock;     /* the clock of stamps at its start */
 	bw_u64 scan_boot;      /* a pair of readings: CLOCK_MONOTONIC ... */
 	bw_u64 scan_sched;     /* ... and the scheduler's clock */
 };
 
+/* A thread to be looked at alone, when its call crosses the threshold. */
+struct bw_crossing {
+	bw_u64 at_ns; /* CLOCK_MONOTONIC */
+	bw_u32 tid;   /* in the PID namespace of whoever scans */
+	bw_u32 pad;
+};
+
 /* Written by user space between scans. */
 struct bw_control {
+	bw_u64 horizon_ns;    /* CLOCK_MONOTONIC of the next scan */
 	bw_u32 refresh_all;   /* say every reported call again */
 	bw_u32 refresh_some;  /* look into the map `refresh` */
 	bw_u32 wanted;	      /* kinds of keys in the map `questions`: 1 << enum bw_key_kind */
 	bw_u32 wanted_parents, wanted_inner; /* kinds of keys in the map `viewed` */
-	bw_u32 pad;
+	bw_u32 look_closely;  /* also at threads whose call has been reported: their registers and what they wait for */
 };
 
 /* What an open file can be asked for by. */
@@ -379,6 +390,7 @@ struct bw_lock {
 	bw_u32 waiter;	 /* thread that sleeps until it gets it */
 };
 
+_Static_assert(sizeof(struct bw_crossing) == 16, "bw_crossing is part of the contract");
 _Static_assert(sizeof(struct bw_close) == 32, "bw_close is part of the contract");
 _Static_assert(sizeof(struct bw_key) == 56, "keys have no holes");
 _Static_assert(sizeof(struct bw_file) == 80, "bw_file is part of the contract");

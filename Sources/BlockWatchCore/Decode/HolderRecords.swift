@@ -136,11 +136,3 @@ public enum HolderRecords {
         return UInt32(bytes[0]) | UInt32(bytes[1]) << 8 | UInt32(bytes[2]) << 16 | UInt32(bytes[3]) << 24
     }
 }
-
-extension CallRecord {
-    /// Bytes sent: all but the unused end of the cgroup's path, in steps of 8.
-    var size: Int {
-        let used = min(Int(raw.cgroup_len), Int(BW_CGROUP_LEN))
-        return min((Self.fixedSize + used + 7) & ~7, MemoryLayout<bw_call>.size)
-    }
-}

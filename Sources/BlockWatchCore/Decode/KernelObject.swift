@@ -11,7 +11,14 @@ public struct KernelObject: Sendable {
         case anonymous
     }
 
-    let raw: bw_object
+    private final class Body: Sendable {
+        let raw: bw_object
+        init(_ raw: bw_object) { self.raw = raw }
+    }
+    private let body: Body
+    private var raw: bw_object { _read { yield body.raw } }
+
+    init(raw: bw_object) { body = Body(raw) }
 
     public var family: Family {
         switch raw.kind {

@@ -105,10 +105,31 @@ public struct CallRecord: Sendable {
         case viewed
     }
 
-    let raw: bw_call
+    /// The record and its object have kilobytes: they are shared, not copied.
+    private final class Body: Sendable {
+        let raw: bw_call
+        init(_ raw: bw_call) { self.raw = raw }
+    }
+    private let body: Body
+    private var raw: bw_call { _read { yield body.raw } }
+    /// What its descriptor is; `nil` where the call has none or it is closed.
+    public private(set) var object: KernelObject?
+    public private(set) var descriptor: Int?
+
+    init(raw: bw_call) {
+        body = Body(raw)
+        object = raw.object.kind == BW_OBJECT_NONE.rawValue ? nil : KernelObject(raw: raw.object)
+        descriptor = raw.fd >= 0 ? Int(raw.fd) : nil
+    }
 
     /// All but the cgroup path at the end, of which only the used part is sent.
     static let fixedSize = MemoryLayout<bw_call>.size - Int(BW_CGROUP_LEN)
+
+    /// Bytes sent: all but the unused end of the cgroup's path, in steps of 8.
+    var size: Int {
+        let used = min(Int(raw.cgroup_len), Int(BW_CGROUP_LEN))
+        return min((Self.fixedSize + used + 7) & ~7, MemoryLayout<bw_call>.size)
+    }
 
     public var occasion: Occasion {
         switch raw.type {
@@ -154,7 +175,7 @@ public struct CallRecord: Sendable {
         let a = raw.args
         return [a.0, a.1, a.2, a.3, a.4, a.5]
     }
-    public var descriptor: Int? { raw.fd >= 0 ? Int(raw.fd) : nil }
+    var firstArgument: UInt64 { raw.args.0 }
     /// Where in the program.
     public var instructionPointer: UInt64 { raw.ip }
     public var cgroupID: UInt64 { raw.cgroup_id }
@@ -227,11 +248,10 @@ public struct CallRecord: Sendable {
     public var isUninterruptible: Bool { raw.state & 0x2 != 0 && raw.state & 0x400 == 0 }
 
     /// Kernel addresses, innermost first.
-    public var stack: [UInt64] {
-        let depth = min(Int(raw.stack_depth), Int(BW_STACK_DEPTH))
-        return unsafe withUnsafeBytes(of: raw.stack) { bytes in
-            (0..<depth).map { unsafe bytes.loadUnaligned(fromByteOffset: $0 * 8, as: UInt64.self) }
-        }
+    public var stack: [UInt64] { (0..<stackDepth).map(stackFrame) }
+    var stackDepth: Int { min(Int(raw.stack_depth), Int(BW_STACK_DEPTH)) }
+    func stackFrame(_ index: Int) -> UInt64 {
+        unsafe withUnsafeBytes(of: raw.stack) { unsafe $0.loadUnaligned(fromByteOffset: index * 8, as: UInt64.self) }
     }
 
     /// The path of its cgroup below the hierarchy's root, `/` for the root itself.
@@ -244,15 +264,10 @@ public struct CallRecord: Sendable {
 
     /// The same thread, as if it waited for one member of its set alone.
     func waiting(for object: KernelObject, descriptor: Int) -> CallRecord {
-        var raw = raw
-        raw.object = object.raw
-        raw.fd = Int32(truncatingIfNeeded: descriptor)
-        return CallRecord(raw: raw)
-    }
-
-    /// What its descriptor is; `nil` where the call has none or it is closed.
-    public var object: KernelObject? {
-        raw.object.kind == BW_OBJECT_NONE.rawValue ? nil : KernelObject(raw: raw.object)
+        var alone = self
+        alone.object = object
+        alone.descriptor = descriptor
+        return alone
     }
 }
 

@@ -20,6 +20,17 @@ public struct BlockedCall: Sendable {
     /// Held in front of the call by a seccomp supervisor: it does not wait for what the call is on.
     public var isSupervised = false
 
+    /// As at first, but for what it waits for.
+    func now(_ fresh: BlockedCall) -> BlockedCall {
+        var call = self
+        call.resource = fresh.resource
+        call.stack = fresh.stack
+        call.stop = fresh.stop
+        call.process.state = fresh.process.state
+        call.unresolved = fresh.unresolved + unresolved.filter { $0.hasPrefix("process") }
+        return call
+    }
+
     public enum StartSource: String, Sendable {
         /// Measured at entry.
         case entry
@@ -59,6 +70,17 @@ public struct ProcessIdentity: Sendable, Equatable {
     public var userName: String?
     public var cgroupPath: [UInt8]
     public var cgroup: CgroupIdentity
+}
+
+extension ProcessIdentity {
+    /// Only the numbers; names and what /proc knows are for those that are written.
+    init(_ record: CallRecord) {
+        let isInner = record.innerPID != record.pid || record.innerTID != record.tid
+        self.init(
+            pid: record.pid, tid: record.tid, parentPID: record.parentPID, innerPID: isInner ? record.innerPID : nil,
+            innerTID: isInner ? record.innerTID : nil, name: [], threadName: [], startWallNanoseconds: 0, entityID: "",
+            state: record.stateLetter, userID: record.userID, cgroupPath: [], cgroup: .none)
+    }
 }
 
 /// `resource.kind`: what a wait can be for. CONTRACT names; one line a kind.

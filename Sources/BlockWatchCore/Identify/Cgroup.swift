@@ -9,6 +9,9 @@ public struct CgroupIdentity: Equatable, Sendable {
     /// The innermost systemd service unit: `nginx.service`.
     public var serviceName: String?
 
+    /// Nothing is known.
+    static let none = CgroupIdentity(path: "")
+
     /// - Parameter path: as in /proc/PID/cgroup, of version 1 or 2, made by systemd or by cgroupfs:
     ///   `/system.slice/docker-<64 hex>.scope`. Anyone allowed to make a cgroup chooses its name: this is a claim.
     public init(path: String) {

@@ -44,11 +44,17 @@ public struct Identifier {
     private let settings: Settings
     private let native: SyscallTable
     private let compat: SyscallTable
-    /// Read when the first stack is to be named: five megabytes of text on a common kernel.
+    /// Asked when the first stack is to be named.
+    private let symbolSource: @Sendable () -> KernelSymbols
     private var symbols: KernelSymbols?
+    private var frames: [UInt64: Frame] = [:]
     private var namesOfCgroups: [[UInt8]: CgroupIdentity] = [:]
 
-    public init(procFS: ProcFS, users: UserNames, settings: Settings) {
+    /// - Parameter symbols: for whoever has read them already; else they are read when they are needed.
+    public init(
+        procFS: ProcFS, users: UserNames, settings: Settings, symbols: (@Sendable () -> KernelSymbols)? = nil
+    ) {
+        symbolSource = symbols ?? { KernelSymbols(procFS) }
         self.procFS = procFS
         self.users = users
         self.settings = settings
@@ -62,7 +68,8 @@ public struct Identifier {
     private static let commandLineLimit = 4096
     private static let pathLimit = 4096
 
-    /// - Parameter isBrief: without what only the waiter's own record says: command line, executable.
+    /// - Parameter isBrief: without what only the lines about a waiter say: its names, its program, its command line,
+    ///   its event. ``complete(_:clock:risky:)`` adds that to the few that are written.
     /// - Returns: one call a record, in order.
     public mutating func identify(
         _ records: [CallRecord], clock: ClockReading, isBrief: Bool = false, risky: inout some RiskyReading
@@ -70,12 +77,40 @@ public struct Identifier {
         let calls = records.map(systemCall)
         var questions: Set<RiskyQuestion> = []
         for (record, call) in zip(records, calls) {
-            if !isBrief { questions.formUnion(commandLineQuestion(record)) }
-            if let call { questions.formUnion(memoryQuestions(record, call).map(\.question)) }
+            if let call { for (_, question) in memoryQuestions(record, call) { questions.insert(question) } }
             if let question = mountQuestion(record) { questions.insert(question) }
         }
         let answers = questions.isEmpty ? [:] : risky.answer(Array(questions))
-        return zip(records, calls).map { build($0, $1, answers, clock, isBrief) }
+        let brief = zip(records, calls).map { build($0, $1, answers, clock) }
+        return isBrief ? brief : complete(Array(zip(records, brief)), clock: clock, risky: &risky)
+    }
+
+    /// Adds who the waiters are.
+    ///
+    /// - Parameter calls: as ``identify(_:clock:isBrief:risky:)`` made them, with their records.
+    public mutating func complete(
+        _ calls: [(record: CallRecord, call: BlockedCall)], clock: ClockReading, risky: inout some RiskyReading
+    ) -> [BlockedCall] {
+        let questions = Set(calls.flatMap { commandLineQuestion($0.record) })
+        let answers = questions.isEmpty ? [:] : risky.answer(Array(questions))
+        return calls.map { record, call in
+            var call = call
+            var unresolved: [String] = []
+            call.eventID = eventID(record)
+            call.process = identity(record, answers, clock, unresolved: &unresolved)
+            // a pid that was given to somebody else while we looked must not lend its names
+            if !isStill(record) {
+                call.process.executable = nil
+                call.process.commandLine = nil
+                if call.resource.kind == .file || call.resource.kind == .directory || call.resource.kind == .fifo {
+                    call.resource.file?.path = nil
+                    call.resource.name = record.object?.name ?? []
+                }
+                unresolved = ["process=process_gone"]
+            }
+            call.unresolved += unresolved
+            return call
+        }
     }
 
     // MARK: - questions
@@ -147,12 +182,11 @@ public struct Identifier {
     // MARK: - answers
 
     private mutating func build(
-        _ record: CallRecord, _ call: SystemCall?, _ answers: [RiskyQuestion: RiskyAnswer], _ clock: ClockReading,
-        _ isBrief: Bool
+        _ record: CallRecord, _ call: SystemCall?, _ answers: [RiskyQuestion: RiskyAnswer], _ clock: ClockReading
     ) -> BlockedCall {
         var unresolved: [String] = []
         var call = call
-        let stack = record.stack.isEmpty ? [] : names(of: record.stack)
+        let marks = marks(of: record)
 
         var memory: [Purpose: [UInt8]] = [:]
         if let asked = call {
@@ -176,27 +210,14 @@ public struct Identifier {
                 call?.timeoutNanoseconds = socketTimeout(record, asked)
             }
         }
-        var resource = self.resource(
-            record, call, memory: memory, stack: stack, answers: answers, unresolved: &unresolved)
-        var process = identity(record, answers, clock, isBrief, unresolved: &unresolved)
-
-        // a pid that was given to somebody else while we looked must not lend its names
-        if !isBrief, !isStill(record) {
-            process.executable = nil
-            process.commandLine = nil
-            if resource.kind == .file || resource.kind == .directory || resource.kind == .fifo {
-                resource.file?.path = nil
-                resource.name = record.object?.name ?? []
-            }
-            unresolved = unresolved.filter { !$0.hasPrefix("process.") } + ["process=process_gone"]
-        }
+        let resource = self.resource(
+            record, call, memory: memory, marks: marks, answers: answers, unresolved: &unresolved)
         var blocked = BlockedCall(
-            id: record.id, eventID: eventID(record), kind: record.kind,
-            startNanoseconds: record.startNanoseconds,
+            id: record.id, eventID: "", kind: record.kind, startNanoseconds: record.startNanoseconds,
             startSource: record.renewals > 0 ? .renewed : record.isOlder ? .lastRan : .entry,
-            process: process, call: call, resource: resource, stack: isStuck(record, resource) ? stack : [],
-            unresolved: unresolved,
-            isSupervised: stack.contains { $0.hasPrefix("seccomp_do_user_notification") || $0 == "__seccomp_filter" })
+            process: ProcessIdentity(record), call: call, resource: resource,
+            stack: isStuck(record, resource) ? record.stack.map { frame(at: $0).name } : [], unresolved: unresolved,
+            isSupervised: marks.contains(.seccomp))
         blocked.stop = StopFields(record)
         return blocked
     }
@@ -220,19 +241,54 @@ public struct Identifier {
         return ByteText.hex([UInt8](SHA1.digest(Array(text.utf8)).prefix(8)))
     }
 
-    private mutating func names(of addresses: [UInt64]) -> [String] {
-        if symbols == nil {
-            let text = (try? procFS.readFile("kallsyms", limit: 64 << 20)) ?? []
-            symbols = KernelSymbols(kallsyms: text)
+    /// What functions on a kernel stack say of a wait.
+    private struct Marks: OptionSet {
+        var rawValue: UInt8
+        /// Copying from or to the program's memory, which does not come.
+        static let pageFault = Marks(rawValue: 1)
+        static let fifoOpen = Marks(rawValue: 2)
+        static let seccomp = Marks(rawValue: 4)
+
+        init(rawValue: UInt8) { self.rawValue = rawValue }
+        init(_ name: String) {
+            self = []
+            if name.hasSuffix("exc_page_fault") || name == "handle_userfault" || name == "do_mem_abort" {
+                insert(.pageFault)
+            }
+            if name == "fifo_open" || name == "wait_for_partner" { insert(.fifoOpen) }
+            if name.hasPrefix("seccomp_do_user_notification") || name == "__seccomp_filter" { insert(.seccomp) }
         }
-        guard let symbols, !symbols.isEmpty else { return addresses.map(CallKind.hex) }
-        return addresses.map(symbols.name(of:))
+    }
+
+    private struct Frame {
+        var name: String
+        var marks: Marks
+    }
+
+    /// Threads wait in a few places of the kernel: each address is looked up once.
+    private mutating func frame(at address: UInt64) -> Frame {
+        if let known = frames[address] { return known }
+        let symbols = self.symbols ?? symbolSource()
+        self.symbols = symbols
+        let name = symbols.isEmpty ? CallKind.hex(address) : symbols.name(of: address)
+        let frame = Frame(name: name, marks: Marks(name))
+        if frames.count >= Self.mostFrames { frames.removeAll(keepingCapacity: true) }
+        frames[address] = frame
+        return frame
+    }
+
+    private static let mostFrames = 8192
+
+    private mutating func marks(of record: CallRecord) -> Marks {
+        var marks: Marks = []
+        for index in 0..<record.stackDepth { marks.formUnion(frame(at: record.stackFrame(index)).marks) }
+        return marks
     }
 
     // MARK: - resource
 
     private func resource(
-        _ record: CallRecord, _ call: SystemCall?, memory: [Purpose: [UInt8]], stack: [String],
+        _ record: CallRecord, _ call: SystemCall?, memory: [Purpose: [UInt8]], marks: Marks,
         answers: [RiskyQuestion: RiskyAnswer], unresolved: inout [String]
     ) -> Resource {
         switch record.kind {
@@ -240,7 +296,7 @@ public struct Identifier {
         case .ioWorker: return Resource(.ioUring, name: Array("io_uring worker \(record.tid)".utf8))
         case .page:
             // asleep outside any call, and not in a fault: the way back to the program, a task's work
-            return stack.isEmpty || Self.isInPageFault(stack) ? page(record) : Resource(.none)
+            return record.stackDepth == 0 || marks.contains(.pageFault) ? page(record) : Resource(.none)
         case .systemCall:
             break
         }
@@ -248,14 +304,13 @@ public struct Identifier {
         guard let descriptor = record.descriptor ?? socketcallDescriptor(call, memory[.descriptor]) else {
             let info = info(record)
             let path = path(record, call, memory[.path])
-            let isFIFO = stack.contains { $0 == "fifo_open" || $0 == "wait_for_partner" }
             if let object = record.object, object.family == .pipe {
                 // its open file was found on the kernel stack: inode and counts are known too
                 var resource = PipeKind.resource(object, path: path)
                 resource.descriptor = nil
                 return resource
             }
-            return CallKind.resource(call, info: info, path: path, isFIFO: isFIFO)
+            return CallKind.resource(call, info: info, path: path, isFIFO: marks.contains(.fifoOpen))
         }
         if record.descriptorIsClosed || record.descriptorIsOther { unresolved.append("resource.fd=closed") }
         guard let object = record.object else {
@@ -280,8 +335,8 @@ public struct Identifier {
             case let other: unresolved.append("file.server=\(other.reason ?? "timed_out")")
             }
         }
-        // copying from or to the program's memory, which does not come: the file is not what it waits for
-        if Self.isInPageFault(stack) {
+        // the file is not what it waits for
+        if marks.contains(.pageFault) {
             resource.kind = .page
             resource.name = page(record).name
         }
@@ -299,10 +354,6 @@ public struct Identifier {
             }
         resource.descriptor = descriptor
         return resource
-    }
-
-    private static func isInPageFault(_ stack: [String]) -> Bool {
-        stack.contains { $0.hasSuffix("exc_page_fault") || $0 == "handle_userfault" || $0 == "do_mem_abort" }
     }
 
     /// The kernel does not keep the address of a fault in progress; the instruction tells the program's place.
@@ -366,37 +417,60 @@ public struct Identifier {
 
     private mutating func identity(
         _ record: CallRecord, _ answers: [RiskyQuestion: RiskyAnswer], _ clock: ClockReading,
-        _ isBrief: Bool, unresolved: inout [String]
+        unresolved: inout [String]
     ) -> ProcessIdentity {
         let pid = Int32(clamping: record.procPID)
         let tid = Int32(clamping: record.procTID)
         var executable: [UInt8]?
-        if record.kind != .exiting, !isBrief {
+        if record.kind != .exiting {
             do { executable = try procFS.executable(pid: pid, tid: tid) } catch {
                 unresolved.append("process.executable=\(Self.reason(error))")
             }
         }
         var commandLine: String?
-        if !isBrief, let question = commandLineQuestion(record).first {
+        if let question = commandLineQuestion(record).first {
             switch answers[question] ?? .timedOut {
             case .bytes(let bytes):
                 commandLine = settings.commandLine.render(ProcFS.arguments(commandLine: bytes))
             case let other: unresolved.append("process.command_line=\(other.reason ?? "timed_out")")
             }
         }
-        let isInner = record.innerPID != record.pid || record.innerTID != record.tid
-        let cgroup = record.cgroupPath
-        if namesOfCgroups.count > 4096 { namesOfCgroups.removeAll() }
-        let names = namesOfCgroups[cgroup] ?? CgroupIdentity(path: String(decoding: cgroup, as: UTF8.self))
-        namesOfCgroups[cgroup] = names
         let entity = "\(settings.bootID) \(record.pid) \(record.processStartNanoseconds)"
-        return ProcessIdentity(
-            pid: record.pid, tid: record.tid, parentPID: record.parentPID, innerPID: isInner ? record.innerPID : nil,
-            innerTID: isInner ? record.innerTID : nil, name: record.processName, threadName: record.threadName,
-            executable: executable, commandLine: commandLine,
-            startWallNanoseconds: clock.wall(ofBoot: record.processStartNanoseconds),
-            entityID: ByteText.hex([UInt8](SHA1.digest(Array(entity.utf8)).prefix(8))), state: record.stateLetter,
-            userID: record.userID, userName: users.name(uid: record.userID), cgroupPath: cgroup, cgroup: names)
+        var process = ProcessIdentity(record)
+        process.name = record.processName
+        process.threadName = record.threadName
+        process.executable = executable
+        process.commandLine = commandLine
+        process.startWallNanoseconds = clock.wall(ofBoot: record.processStartNanoseconds)
+        process.entityID = ByteText.hex([UInt8](SHA1.digest(Array(entity.utf8)).prefix(8)))
+        process.userName = users.name(uid: record.userID)
+        process.cgroupPath = record.cgroupPath
+        process.cgroup = names(ofCgroup: process.cgroupPath)
+        return process
+    }
+
+    private mutating func names(ofCgroup path: [UInt8]) -> CgroupIdentity {
+        if let known = namesOfCgroups[path] { return known }
+        if namesOfCgroups.count > 4096 { namesOfCgroups.removeAll() }
+        let names = CgroupIdentity(path: String(decoding: path, as: UTF8.self))
+        namesOfCgroups[path] = names
+        return names
+    }
+
+    /// What filters look at.
+    mutating func subject(_ record: CallRecord, _ call: BlockedCall, duration: UInt64) -> FilterSubject {
+        func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }
+        let cgroup = record.cgroupPath
+        let names = names(ofCgroup: cgroup)
+        let network = call.resource.network
+        return FilterSubject(
+            syscall: call.call?.name, pid: record.pid, tid: record.tid,
+            names: [text(record.processName), text(record.threadName)], userID: Int(record.userID),
+            userName: users.name(uid: record.userID), cgroup: text(cgroup), unit: names.serviceName,
+            container: names.containerID,
+            path: (call.resource.file?.path ?? network?.local.path ?? network?.peer.path).map(text),
+            ports: [network?.local.port, network?.peer.port].compactMap { $0.map(Int.init) },
+            durationNanoseconds: duration)
     }
 
     /// (tid, start) still name the same thread.

@@ -5,39 +5,96 @@ public struct KernelSymbols: Sendable {
     private var offsets: [UInt32] = []
     private var names: [UInt8] = []
 
+    public init() {}
+
     /// - Parameter kallsyms: lines of `address type name [module]`; addresses of zero (kptr_restrict) and lines
     ///   that are none of this are passed over.
     public init(kallsyms: [UInt8]) {
-        var rows: [(address: UInt64, start: Int, end: Int)] = []
-        rows.reserveCapacity(kallsyms.count / 60)
-        var index = 0
-        while index < kallsyms.count {
-            var address: UInt64 = 0
-            var digits = 0
-            while index < kallsyms.count, let digit = hexDigit(kallsyms[index]), digits < 16 {
-                address = address << 4 | UInt64(digit)
-                digits += 1
-                index += 1
-            }
-            let lineEnd = kallsyms[index...].firstIndex(of: UInt8(ascii: "\n")) ?? kallsyms.count
-            // " t name": functions are t, T, w and W
-            if digits > 0, address != 0, index + 3 < lineEnd, kallsyms[index] == UInt8(ascii: " "),
-                [UInt8(ascii: "t"), UInt8(ascii: "T"), UInt8(ascii: "w"), UInt8(ascii: "W")].contains(
-                    kallsyms[index + 1])
-            {
-                var end = index + 3
-                while end < lineEnd, kallsyms[end] > UInt8(ascii: " ") { end += 1 }
-                rows.append((address, index + 3, end))
-            }
-            index = lineEnd + 1
+        var reader = Reader()
+        reader.read(kallsyms.span)
+        self = reader.finish()
+    }
+
+    /// Five megabytes of text on a common kernel: read piece by piece, and only the functions kept.
+    public init(_ procFS: ProcFS) {
+        var reader = Reader()
+        try? procFS.readPieces("kallsyms") { reader.read($0) }
+        self = reader.finish()
+    }
+
+    /// Takes the text in pieces of any size.
+    struct Reader {
+        private enum Field { case address, type, name, rest }
+
+        private var symbols = KernelSymbols()
+        private var field = Field.address
+        private var address: UInt64 = 0
+        private var digits = 0
+        private var type: UInt8 = 0
+        private var nameStart = 0
+        private var isSorted = true
+
+        mutating func read(_ piece: Span<UInt8>) {
+            for index in piece.indices { read(piece[index]) }
         }
-        rows.sort { $0.address < $1.address }
-        for row in rows where addresses.last != row.address {
-            addresses.append(row.address)
-            offsets.append(UInt32(truncatingIfNeeded: names.count))
-            names.append(contentsOf: kallsyms[row.start..<row.end])
+
+        private mutating func read(_ byte: UInt8) {
+            guard byte != UInt8(ascii: "\n") else { return endLine() }
+            switch field {
+            case .address:
+                if let digit = hexDigit(byte), digits < 16 {
+                    address = address << 4 | UInt64(digit)
+                    digits += 1
+                } else {
+                    field = byte == UInt8(ascii: " ") && digits > 0 && address != 0 ? .type : .rest
+                }
+            case .type:
+                if type == 0 { type = byte } else { field = byte == UInt8(ascii: " ") && isFunction ? .name : .rest }
+            case .name:
+                if byte > UInt8(ascii: " ") { symbols.names.append(byte) } else { field = .rest }
+            case .rest: break
+            }
         }
-        offsets.append(UInt32(truncatingIfNeeded: names.count))
+
+        /// t, T, w and W
+        private var isFunction: Bool { type | 0x20 == UInt8(ascii: "t") || type | 0x20 == UInt8(ascii: "w") }
+
+        private mutating func endLine() {
+            if symbols.names.count > nameStart {
+                if let last = symbols.addresses.last, last > address { isSorted = false }
+                if symbols.addresses.last == address {
+                    // of several names the first
+                    symbols.names.removeLast(symbols.names.count - nameStart)
+                } else {
+                    symbols.addresses.append(address)
+                    symbols.offsets.append(UInt32(truncatingIfNeeded: nameStart))
+                    nameStart = symbols.names.count
+                }
+            }
+            field = .address
+            address = 0
+            digits = 0
+            type = 0
+        }
+
+        consuming func finish() -> KernelSymbols {
+            endLine()
+            symbols.offsets.append(UInt32(truncatingIfNeeded: symbols.names.count))
+            return isSorted ? symbols : symbols.sorted()
+        }
+    }
+
+    /// Modules come after the kernel, and older kernels do not sort at all.
+    private func sorted() -> KernelSymbols {
+        var sorted = KernelSymbols()
+        let order = addresses.indices.sorted { (addresses[$0], $0) < (addresses[$1], $1) }
+        for index in order where sorted.addresses.last != addresses[index] {
+            sorted.addresses.append(addresses[index])
+            sorted.offsets.append(UInt32(truncatingIfNeeded: sorted.names.count))
+            sorted.names.append(contentsOf: names[Int(offsets[index])..<Int(offsets[index + 1])])
+        }
+        sorted.offsets.append(UInt32(truncatingIfNeeded: sorted.names.count))
+        return sorted
     }
 
     public var isEmpty: Bool { addresses.isEmpty }

@@ -29,8 +29,6 @@ public struct ProcError: Error, Equatable, Sendable, CustomStringConvertible {
 public struct ProcFS: Sendable {
     /// The folder, without a slash at its end; empty for `/`.
     public let root: String
-    /// Open files by path, see ``hold(_:)``.
-    private var held: [String: Int32] = [:]
 
     /// - Parameter root: `/proc`, or a fixture tree of the same shape.
     public init(root: String) {
@@ -39,13 +37,6 @@ public struct ProcFS: Sendable {
             end = root.utf8.index(before: end)
         }
         self.root = String(root[..<end])
-    }
-
-    /// Opens a file now that is to be read later, when that may not be permitted any more. It stays open for good; one
-    /// that cannot be opened is tried again by ``readFile(_:limit:)``.
-    public mutating func hold(_ path: String) {
-        let descriptor = unsafe open("\(root)/\(path)", O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY)
-        if descriptor >= 0 { held[path] = descriptor }
     }
 
     // MARK: - Bytes
@@ -61,20 +52,16 @@ public struct ProcFS: Sendable {
         guard !Self.leadsThroughProcessLink(path) else { throw ProcError(path: full, errno: ELOOP) }
         // O_NOFOLLOW: exe, cwd, root and fd/N are links into file systems that may not answer.
         // O_NONBLOCK: a FIFO in the way must not stop the reader.
-        let kept = held[path]
-        let descriptor = unsafe kept ?? open(full, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY)
+        let descriptor = unsafe open(full, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY)
         guard descriptor >= 0 else { throw ProcError(path: full, errno: Glibc.errno) }
-        defer { if kept == nil { _ = close(descriptor) } }
+        defer { _ = close(descriptor) }
 
         var bytes: [UInt8] = []
         while bytes.count < limit {
             let room = min(limit - bytes.count, 4096)
             var failure: Int32 = 0
             let chunk = unsafe [UInt8](unsafeUninitializedCapacity: room) { buffer, count in
-                let got =
-                    unsafe kept == nil
-                    ? read(descriptor, buffer.baseAddress, room)
-                    : pread(descriptor, buffer.baseAddress, room, off_t(bytes.count))
+                let got = unsafe read(descriptor, buffer.baseAddress, room)
                 if got < 0 { failure = Glibc.errno }
                 count = max(got, 0)
             }
@@ -84,6 +71,26 @@ public struct ProcFS: Sendable {
             bytes += chunk
         }
         return bytes
+    }
+
+    /// A file too large to be kept, piece by piece.
+    ///
+    /// - Parameter path: below the root, without a leading slash: `kallsyms`.
+    /// - Throws: the errno of open(2) or read(2).
+    public func readPieces(_ path: String, _ body: (Span<UInt8>) -> Void) throws(ProcError) {
+        let full = "\(root)/\(path)"
+        guard !Self.leadsThroughProcessLink(path) else { throw ProcError(path: full, errno: ELOOP) }
+        let descriptor = unsafe open(full, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY)
+        guard descriptor >= 0 else { throw ProcError(path: full, errno: Glibc.errno) }
+        defer { _ = close(descriptor) }
+        var room = [UInt8](repeating: 0, count: 64 << 10)
+        while true {
+            let got = unsafe room.withUnsafeMutableBytes { unsafe read(descriptor, $0.baseAddress, $0.count) }
+            if got < 0, Glibc.errno == EINTR { continue }
+            guard got >= 0 else { throw ProcError(path: full, errno: Glibc.errno) }
+            if got == 0 { return }
+            body(room.span.extracting(..<got))
+        }
     }
 
     /// The text of a symbolic link, as bytes: paths need not be UTF-8.
@@ -98,12 +105,11 @@ public struct ProcFS: Sendable {
         guard limit > 0 else { return [] }
         let room = min(limit, 65536)
         var failure: Int32 = 0
-        let target = unsafe [UInt8](unsafeUninitializedCapacity: room) { buffer, count in
-            let got = unsafe buffer.withMemoryRebound(to: CChar.self) { text in
-                unsafe readlink(full, text.baseAddress!, room)
-            }
+        // what is kept has the size of the text, not of the room for it
+        let target = unsafe withUnsafeTemporaryAllocation(of: CChar.self, capacity: room) { text in
+            let got = unsafe readlink(full, text.baseAddress!, room)
             if got < 0 { failure = Glibc.errno }
-            count = max(got, 0)
+            return unsafe [UInt8](UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(text)[..<max(got, 0)]))
         }
         guard failure == 0 else { throw ProcError(path: full, errno: failure) }
         return target

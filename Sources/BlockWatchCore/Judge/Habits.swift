@@ -1,11 +1,20 @@
 /// How threads have waited before: one that has waited half a minute here again and again is at it once more.
 struct Habits: Sendable {
-    private struct Place: Hashable {
+    /// Where a thread waits again and again.
+    struct Place: Hashable, Sendable {
         var tid: Int
-        var entity: String
+        var threadStart: UInt64
         var number: Int
         /// The descriptor, or where the set lies.
         var object: UInt64
+
+        init?(_ record: CallRecord) {
+            guard record.kind == .systemCall else { return nil }
+            tid = record.tid
+            threadStart = record.threadStartNanoseconds
+            number = record.number
+            object = record.firstArgument
+        }
     }
     private struct Habit {
         var count = 0
@@ -17,16 +26,9 @@ struct Habits: Sendable {
     private static let mostPlaces = 8192
     private var places: [Place: Habit] = [:]
 
-    private func place(_ call: BlockedCall) -> Place? {
-        guard let systemCall = call.call, let object = systemCall.arguments.first else { return nil }
-        return Place(
-            tid: call.process.tid, entity: call.process.entityID, number: systemCall.number,
-            object: object)
-    }
-
     /// A wait of that thread has brought something.
-    mutating func note(_ call: BlockedCall, _ duration: UInt64) {
-        guard let place = place(call) else { return }
+    mutating func note(_ place: Place?, _ duration: UInt64) {
+        guard let place else { return }
         if places.count >= Self.mostPlaces, places[place] == nil {
             places = places.filter { $0.value.count > 1 }
             if places.count >= Self.mostPlaces { places = [:] }
@@ -38,8 +40,8 @@ struct Habits: Sendable {
     }
 
     /// Whether a wait as long as this one is what it always does there.
-    func knows(_ call: BlockedCall, _ duration: UInt64) -> Bool {
-        guard let habit = place(call).flatMap({ places[$0] }) else { return false }
+    func knows(_ record: CallRecord, _ duration: UInt64) -> Bool {
+        guard !places.isEmpty, let habit = Place(record).flatMap({ places[$0] }) else { return false }
         return habit.count >= Self.often && duration <= habit.longest + habit.longest / 2
     }
 }

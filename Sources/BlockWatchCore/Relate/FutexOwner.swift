@@ -14,6 +14,8 @@ enum FutexOwner {
     /// Bytes to read before and from the futex word.
     static let before: UInt64 = 12
     static let length = 72
+    /// From the word on, where nothing in front of it can be read.
+    static let wordLength = 32
 
     /// - Parameters:
     ///   - word: from the futex word on.

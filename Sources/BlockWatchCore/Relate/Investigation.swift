@@ -226,28 +226,40 @@ struct Investigation {
     }
 
     private mutating func askMemory(_ frontier: [Int], _ risky: inout some RiskyReading) {
-        func questions(_ node: Node) -> (word: RiskyQuestion, around: RiskyQuestion)? {
-            guard node.target == .futex, let address = node.call.call?.arguments.first, address >= FutexOwner.before
-            else { return nil }
-            let pid = Int32(clamping: node.record.procPID)
-            return (
-                .memory(pid: pid, address: address, length: 32),
-                .memory(pid: pid, address: address - FutexOwner.before, length: FutexOwner.length)
-            )
-        }
-        var asked: Set<RiskyQuestion> = []
+        var asked: [(node: Node, address: UInt64)] = []
         for tid in frontier {
-            guard let node = nodes[tid], let pair = questions(node) else { continue }
-            asked.formUnion([pair.word, pair.around])
+            guard let node = nodes[tid], node.target == .futex, let address = node.call.call?.arguments.first,
+                address >= FutexOwner.before
+            else { continue }
+            asked.append((node, address))
         }
         guard !asked.isEmpty else { return }
-        let answers = risky.answer(Array(asked))
-        for tid in frontier {
-            guard let node = nodes[tid], let pair = questions(node), let call = node.call.call else { continue }
-            guard case .bytes(let word) = answers[pair.word] else { continue }
-            var around: [UInt8]?
-            if case .bytes(let bytes) = answers[pair.around] { around = bytes }
-            nodes[tid]?.futex = FutexOwner.guess(call, word: word, around: around)
+        func around(_ node: Node, _ address: UInt64) -> RiskyQuestion {
+            .memory(
+                pid: Int32(clamping: node.record.procPID), address: address - FutexOwner.before,
+                length: FutexOwner.length)
+        }
+        func word(_ node: Node, _ address: UInt64) -> RiskyQuestion {
+            .memory(pid: Int32(clamping: node.record.procPID), address: address, length: FutexOwner.wordLength)
+        }
+        let answers = risky.answer(Array(Set(asked.map(around))))
+        // what lies in front of the word may be on a page that is not there
+        var alone: Set<RiskyQuestion> = []
+        for (node, address) in asked {
+            switch answers[around(node, address)] {
+            case .failed, nil: alone.insert(word(node, address))
+            case .bytes, .timedOut: break
+            }
+        }
+        let words = alone.isEmpty ? [:] : risky.answer(Array(alone))
+        for (node, address) in asked {
+            guard let call = node.call.call else { continue }
+            if case .bytes(let bytes) = answers[around(node, address)] {
+                node.futex = FutexOwner.guess(
+                    call, word: [UInt8](bytes.dropFirst(Int(FutexOwner.before))), around: bytes)
+            } else if case .bytes(let bytes) = words[word(node, address)] {
+                node.futex = FutexOwner.guess(call, word: bytes, around: nil)
+            }
         }
     }
 

@@ -123,6 +123,19 @@ struct Stories {
 
     // MARK: - one call
 
+    mutating func reason(of tid: Int) -> Reason { judge.reason(of: tid) }
+
+    /// Nobody is known who could end the wait, or change what it is: only the thread itself can, by moving.
+    func isSettled(_ tid: Int) -> Bool {
+        guard let node = investigation.nodes[tid] else { return false }
+        let relation = node.relation ?? Relation()
+        switch node.call.resource.kind {
+        // what it is made of, others can change
+        case .epoll, .poll: return false
+        default: return relation.holders.isEmpty && relation.end == nil && relation.unresolved.isEmpty
+        }
+    }
+
     mutating func story(of tid: Int) -> Story? {
         guard let node = investigation.nodes[tid] else { return nil }
         var story = Story()

@@ -126,6 +126,8 @@ public struct Filter: Sendable, Equatable {
         self.exclude = exclude.filter { !$0.value.isEmpty }
     }
 
+    public var isEmpty: Bool { include.isEmpty && exclude.isEmpty }
+
     public func admits(_ subject: FilterSubject) -> Bool {
         include.allSatisfy { $0.key == .reason && subject.reason == nil || $0.key.matches($0.value, subject) }
             && !exclude.contains { $0.key.matches($0.value, subject) }
