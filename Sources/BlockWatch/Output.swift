@@ -41,6 +41,11 @@ final class Output: Sendable {
         var isDrained = false
         var ending: Ending?
         var wantsReopen = false
+        /// Lines written so far, and whether somebody waits for more.
+        var writtenCount = 0
+        var isAwaited = false
+        /// Nothing was written while somebody waited.
+        var isStuck = false
     }
 
     static let mostBytes = 8 << 20
@@ -48,6 +53,7 @@ final class Output: Sendable {
     private let state = Mutex(State())
     private let work = Bell()
     private let drained = Bell()
+    private let moved = Bell()
     /// Raised when the output has ended by itself.
     let endings = Bell()
     private let path: String?
@@ -110,6 +116,24 @@ final class Output: Sendable {
         return fate
     }
 
+    /// Waits for the writer to get on, but not for long: a burst may be more than the queue has room for, and a disk
+    /// takes it in no time.
+    ///
+    /// - Returns: false if it stands still; at once, if it has stood still since the last time.
+    func waitForProgress() -> Bool {
+        let before = state.withLock { state -> Int? in
+            state.isAwaited = !state.isStuck
+            return state.isStuck ? nil : state.writtenCount
+        }
+        guard let before else { return false }
+        _ = moved.take(withinMilliseconds: 20)
+        return state.withLock { state in
+            state.isAwaited = false
+            state.isStuck = state.writtenCount == before
+            return !state.isStuck
+        }
+    }
+
     var ending: Ending? { state.withLock { $0.ending } }
 
     /// Opens the file again: it was moved away.
@@ -155,7 +179,13 @@ final class Output: Sendable {
             reopenIfNeeded(&writing, looksForItself: !batch.isEmpty)
             for line in batch {
                 guard write(line.bytes, &writing) else { return }
-                state.withLock { $0.byteCount -= line.bytes.count }
+                let isAwaited = state.withLock { state in
+                    state.byteCount -= line.bytes.count
+                    state.writtenCount += 1
+                    state.isStuck = false
+                    return state.isAwaited
+                }
+                if isAwaited { moved.ring() }
             }
             if batch.isEmpty {
                 if isClosing {

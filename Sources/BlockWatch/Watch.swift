@@ -18,6 +18,8 @@ struct Watch: ~Copyable {
     private let metrics: MetricsFile?
     private var known = CaptureCounters()
     private var droppedLines: UInt64 = 0
+    /// Until when a round may wait for a writer that gets on.
+    private var patience: UInt64 = 0
     private var toldWidened = false
     private let filePasses: FilePassRunner
     private let seesAllProcesses: Bool
@@ -319,6 +321,7 @@ struct Watch: ~Copyable {
     // MARK: - lines
 
     private mutating func flush(isLast: Bool = false) {
+        patience = Clock.now().monotonic + 100_000_000
         for record in pipeline.takeRecords() { push(record) }
         // told once there is room again: as long as nobody reads, one would follow the other
         guard droppedLines > 0, isLast || output.hasRoom else { return }
@@ -329,7 +332,12 @@ struct Watch: ~Copyable {
     }
 
     private mutating func push(_ record: Record) {
-        switch output.push(formats.line(record), record.importance) {
+        let line = formats.line(record)
+        var fate = output.push(line, record.importance)
+        while fate == .dropped, Clock.now().monotonic < patience, output.waitForProgress() {
+            fate = output.push(line, record.importance)
+        }
+        switch fate {
         case .queued: break
         case .queuedInsteadOf(let evicted): droppedLines += UInt64(evicted)
         case .dropped:

@@ -172,6 +172,7 @@ import Testing
             try await Watcher.run(["--threshold", "500ms"]) { watcher in
                 let record = try await watcher.blocked(tid: hanging.tid)
                 #expect(record.text("syscall.name") == "epoll_wait")
+                #expect(record.text("reason") == "kernel_stuck")
                 #expect(state(reader.pid) == "D", "not even SIGKILL ends it")
                 for _ in 0..<3 {
                     try await Hanging.run("epoll-wait") { other in
