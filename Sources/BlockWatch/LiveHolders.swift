@@ -30,7 +30,11 @@ struct LiveHolders: HolderSource {
         var answers = FileAnswers()
         for start in stride(from: 0, to: keys.count, by: Holders.mostKeys) {
             let batch = keys[start..<min(start + Holders.mostKeys, keys.count)]
-            let pass = holders.prepare(batch)
+            let processes = questions[batch.indices].map(\.process)
+            let isNarrow = seesAllProcesses && !processes.contains(nil)
+            let pass = holders.prepare(
+                batch,
+                processes: isNarrow ? Set(processes.compactMap { $0.map(UInt32.init(truncatingIfNeeded:)) }) : nil)
             defer { holders.finish(batch) }
             guard let bytes = runner.run(pass) else { return nil }
             do throws(DecodeError) {

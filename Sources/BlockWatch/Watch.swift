@@ -51,13 +51,15 @@ struct Watch: ~Copyable {
         let native = SyscallTable.table(for: Host.nativeABI)
         let compat = SyscallTable.table(for: .i386)
         let filter = settings.filter
+        let verdicts = settings.verdicts
+        func mayAdmit(_ call: SyscallInfo) -> Bool { filter.mayAdmit(call, verdicts: verdicts) }
         do throws(CaptureError) {
             capture = try Capture(
                 CaptureSettings(
                     thresholdNanoseconds: settings.thresholdNanoseconds, trace: settings.engine == .trace,
-                    watchedNative: native.kernelBytes { filter.mayAdmit(syscall: $0.name) },
-                    watchedCompat: compat.kernelBytes { filter.mayAdmit(syscall: $0.name) },
-                    isNarrow: native.all.contains { !filter.mayAdmit(syscall: $0.name) }))
+                    watchedNative: native.kernelBytes(watching: mayAdmit),
+                    watchedCompat: compat.kernelBytes(watching: mayAdmit),
+                    isNarrow: native.isNarrow(watching: mayAdmit)))
         } catch {
             fail(error.exitCode, error.description)
         }

@@ -121,6 +121,7 @@ public struct CaptureCounters: Sendable, Equatable {
         let visitsSingly = IteratorLink.isSupported(program: scanProgram)
         holders = Holders(
             fileLink: iterators[0], threadLink: iterators[1],
+            fileProgram: unsafe bpf_program__fd(try object.program("holders")),
             threadProgram: unsafe bpf_program__fd(try object.program("view")),
             questions: unsafe bpf_map__fd(try object.map("questions")),
             viewed: unsafe bpf_map__fd(try object.map("viewed")), visitsSingly: visitsSingly, control: controlMemory,

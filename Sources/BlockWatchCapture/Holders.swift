@@ -17,7 +17,7 @@ public struct HolderKey: Sendable, Hashable {
 ///
 /// For one thread at a time; ``FilePass/run()`` alone may run elsewhere.
 public struct Holders {
-    private let fileLink, threadLink, threadProgram, questions, viewed: Int32
+    private let fileLink, threadLink, fileProgram, threadProgram, questions, viewed: Int32
     private let control: SharedSection<bw_control>
     private let visitsSingly: Bool
 
@@ -25,10 +25,11 @@ public struct Holders {
     private let owner: Links
 
     init(
-        fileLink: Int32, threadLink: Int32, threadProgram: Int32, questions: Int32, viewed: Int32,
+        fileLink: Int32, threadLink: Int32, fileProgram: Int32, threadProgram: Int32, questions: Int32, viewed: Int32,
         visitsSingly: Bool, control: SharedSection<bw_control>, owner: Links
     ) {
         self.visitsSingly = visitsSingly
+        self.fileProgram = fileProgram
         self.threadProgram = threadProgram
         self.owner = owner
         self.fileLink = fileLink
@@ -43,8 +44,11 @@ public struct Holders {
 
     /// Sets what the next pass looks for; the answers carry the place of their key in `keys`.
     ///
+    /// - Parameter processes: the only ones that are to be visited, by their numbers in this process's PID namespace;
+    ///   `nil` for all. A few are visited one by one.
+    ///
     /// C function: `bpf_map_update_elem`
-    public func prepare(_ keys: ArraySlice<HolderKey>) -> FilePass {
+    public func prepare(_ keys: ArraySlice<HolderKey>, processes: Set<UInt32>? = nil) -> FilePass {
         var kinds: UInt32 = 0
         for (place, key) in zip(keys.indices, keys) where key.bytes.count == MemoryLayout<bw_key>.size {
             var question = bw_question(id: UInt32(place), flags: key.flags, locks_at: 0, session: 0)
@@ -52,7 +56,8 @@ public struct Holders {
             kinds |= 1 << UInt32(key.bytes[0] & 31)
         }
         unsafe control.pointer.pointee.wanted = kinds
-        return FilePass(link: fileLink)
+        let isSmall = visitsSingly && processes.map { $0.count <= Self.mostSingle } ?? false
+        return FilePass(link: fileLink, program: fileProgram, processes: isSmall ? processes : nil)
     }
 
     /// - Returns: `nil` where the kernel looks at all threads whatever it is asked.
@@ -124,10 +129,19 @@ public struct Holders {
 /// A pass over all open files of the host. Whoever runs it may let go of the last reference to a file, and wait for
 /// as long as that takes: run it where waiting does no harm.
 public struct FilePass: Sendable {
-    let link: Int32
+    let link, program: Int32
+    let processes: Set<UInt32>?
 
-    /// - Returns: `struct bw_file` and `struct bw_lock` in a row.
-    public func run() throws(CaptureError) -> [UInt8] { try readIterator(link, step: "look at the open files") }
+    /// - Returns: `struct bw_file`, `struct bw_lock` and `struct bw_member` in a row.
+    public func run() throws(CaptureError) -> [UInt8] {
+        guard let processes else { return try readIterator(link, step: "look at the open files") }
+        var bytes: [UInt8] = []
+        for process in processes {
+            guard let link = IteratorLink(program: program, process: process) else { continue }
+            bytes += try readIterator(link.descriptor, step: "look at the open files of process \(process)")
+        }
+        return bytes
+    }
 }
 
 /// C function: `bpf_iter_create` and `read`

@@ -250,6 +250,14 @@ public struct Pipeline {
             open[call.id] = known
             told.append(Told(record: record, call: call, story: story, old: old, isNew: isNew.contains(call.id)))
         }
+        let cursory = told.indices.filter { stories.isCursory(told[$0].record.tid) }
+        if !cursory.isEmpty {
+            var whole = investigate(
+                cursory.map { (told[$0].record, told[$0].call) }, &source, &risky, clock, isThorough: true)
+            for index in cursory {
+                if let story = whole.story(of: told[index].record.tid) { told[index].story.take(membersOf: story) }
+            }
+        }
         say(told, clock, &risky)
         for deadlock in confirmed where toldDeadlocks.insert(deadlock.id).inserted {
             if toldDeadlocks.count > 4096 { toldDeadlocks = [deadlock.id] }
@@ -262,9 +270,9 @@ public struct Pipeline {
 
     fileprivate mutating func investigate(
         _ seeds: [(CallRecord, BlockedCall)], _ source: inout some HolderSource, _ risky: inout some RiskyReading,
-        _ clock: ClockReading
+        _ clock: ClockReading, isThorough: Bool = false
     ) -> Stories {
-        var investigation = Investigation()
+        var investigation = Investigation(isThorough: isThorough || settings.verdicts.contains(.idle))
         investigation.run(
             seeds.map { (record: $0.0, call: $0.1) }, source: &source, risky: &risky, identifier: &identifier,
             clock: clock)
@@ -669,7 +677,7 @@ extension Pipeline {
         let records = source.threads([.process(pid)])
         guard !records.isEmpty else { return nil }
         let calls = identify(records, clock: clock, risky: &risky)
-        var stories = investigate(Array(zip(records, calls)), &source, &risky, clock)
+        var stories = investigate(Array(zip(records, calls)), &source, &risky, clock, isThorough: true)
         let confirmed = confirm(stories.deadlocks, &stories, &source, &risky, clock)
         if confirmed.count != stories.deadlocks.count { stories.keep(confirmed) }
         let threads = zip(records, calls).map { record, call -> Explanation.Thread in

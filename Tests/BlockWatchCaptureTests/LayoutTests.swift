@@ -54,6 +54,17 @@ import Testing
                 ("wanted", MemoryLayout<S>.offset(of: \.wanted)),
                 ("wanted_parents", MemoryLayout<S>.offset(of: \.wanted_parents)),
                 ("wanted_inner", MemoryLayout<S>.offset(of: \.wanted_inner)),
+                ("look_closely", MemoryLayout<S>.offset(of: \.look_closely)),
+                ("horizon_ns", MemoryLayout<S>.offset(of: \.horizon_ns)),
+            ])
+    }
+
+    @Test func `crossings`() throws {
+        typealias S = bw_crossing
+        try expect(
+            S.self, named: "bw_crossing",
+            [
+                ("at_ns", MemoryLayout<S>.offset(of: \.at_ns)), ("tid", MemoryLayout<S>.offset(of: \.tid)),
                 ("pad", MemoryLayout<S>.offset(of: \.pad)),
             ])
     }

@@ -12,6 +12,29 @@ public enum SyscallClass: UInt8, Sendable, CaseIterable {
 
     public var label: String { "\(self)" }
 
+    /// Whether a call of that class can ever have that reason; true where in doubt.
+    func mayBe(_ reason: Reason) -> Bool {
+        switch self {
+        case .none, .sigreturn, .restart: false
+        // they wait for nobody, or there is always a way out
+        case .time: [.timer, .overdue, .stopped, .kernelStuck, .inProgress, .unknown].contains(reason)
+        case .signal: [.awaitingInput, .overdue, .stopped, .kernelStuck, .inProgress, .unknown].contains(reason)
+        case .set: reason != .cycle
+        default: true
+        }
+    }
+
+    /// Whether the resource of such a call can be a socket with ports.
+    var mayHavePort: Bool { self == .descriptor || self == .kernel }
+
+    /// Whether it can be something with a path.
+    var mayHavePath: Bool {
+        switch self {
+        case .none, .set, .process, .time, .signal, .sigreturn, .restart: false
+        case .descriptor, .lock, .memory, .path, .ipc, .kernel: true
+        }
+    }
+
     public init?(label: some StringProtocol) {
         guard let found = Self.allCases.first(where: { $0.label == label }) else { return nil }
         self = found
@@ -77,6 +100,11 @@ public struct SyscallTable: Sendable {
     public subscript(_ number: Int) -> SyscallInfo? { places[number].map { all[$0] } }
 
     public func number(named name: String) -> Int? { numbers[name] }
+
+    /// Whether a call that can block is left out.
+    public func isNarrow(watching: (SyscallInfo) -> Bool) -> Bool {
+        all.contains { ![.none, .sigreturn, .restart].contains($0.class) && !watching($0) }
+    }
 
     /// The table of the kernel side.
     ///

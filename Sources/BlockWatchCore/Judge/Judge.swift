@@ -347,32 +347,7 @@ struct Judge {
 
     private func isOutstanding(_ node: Node, _ relation: Relation) -> Bool {
         relation.finding == .serverSide
-            ? (node.record.object?.internet.unacknowledged ?? 0) > 0 : isReplyOutstanding(node)
-    }
-
-    /// Something was sent, and nothing has come back since.
-    private func isReplyOutstanding(_ node: Node) -> Bool {
-        guard let object = node.record.object else { return false }
-        let table = node.record.isCompat ? compat : native
-        let last = node.record.descriptor.flatMap(node.record.lastIO(on:))
-        let sentLast =
-            last.flatMap { table[$0] }.map { info in
-                WaitTarget.sends(
-                    SystemCall(
-                        name: info.name, number: info.number, abi: .x86_64, arguments: [], timeoutNanoseconds: nil))
-            } ?? false
-        guard object.family == .socket else { return false }
-        guard object.socketFamily == 2 || object.socketFamily == 10, object.socketProtocol == 6 else { return sentLast }
-        let inet = object.internet
-        if inet.unacknowledged > 0 { return true }
-        guard let sent = inet.lastSent, let received = inet.lastReceived else {
-            // a client that has sent nothing yet and waits for nothing else wants the server's greeting
-            return inet.lastReceived == nil && (inet.lastSent != nil || node.isAlone) || sentLast
-        }
-        // ages: the smaller is the later
-        if sent != received { return sent < received }
-        if sentLast { return true }
-        return node.isAlone && node.record.isOlder && last == nil
+            ? (node.record.object?.internet.unacknowledged ?? 0) > 0 : node.isReplyOutstanding
     }
 
     private func serverSide(_ node: Node, _ relation: Relation) -> Reason? {

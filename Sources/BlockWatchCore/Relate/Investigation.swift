@@ -31,6 +31,38 @@ struct Investigation {
         var isRunning: Bool {
             target == .running || record.isOnCPU && !record.hasLeft && record.occasion != .slow
         }
+        /// Something was sent, and nothing has come back since.
+        private(set) lazy var isReplyOutstanding: Bool = findReplyOutstanding()
+
+        /// Of a member: whether it can make a set of several more than idle, and for that must be known who holds its
+        /// other end. A program that serves many has many peers that do something else.
+        private(set) lazy var isTelling: Bool = {
+            guard let object = record.object, object.family == .socket else { return false }
+            if let call = call.call, WaitTarget.sends(call) { return true }
+            return object.tcpState == 2 || object.peerState == .unaccepted || object.peerState == .listener
+                || [2, 10].contains(object.socketFamily) && object.internet.unacknowledged > 0 || isReplyOutstanding
+        }()
+
+        private func findReplyOutstanding() -> Bool {
+            guard let object = record.object, object.family == .socket else { return false }
+            let last = record.descriptor.flatMap(record.lastIO(on:))
+            let table = call.call.map { SyscallTable.table(for: $0.abi) }
+            let sentLast = last.flatMap { table?[$0] }.map { WaitTarget.sends(named: $0.name) } ?? false
+            guard object.socketFamily == 2 || object.socketFamily == 10, object.socketProtocol == 6 else {
+                return sentLast
+            }
+            let inet = object.internet
+            if inet.unacknowledged > 0 { return true }
+            guard let sent = inet.lastSent, let received = inet.lastReceived else {
+                // a client that has sent nothing yet and waits for nothing else wants the server's greeting
+                return inet.lastReceived == nil && (inet.lastSent != nil || isAlone) || sentLast
+            }
+            // ages: the smaller is the later
+            if sent != received { return sent < received }
+            if sentLast { return true }
+            return isAlone && record.isOlder && last == nil
+        }
+
         var pid: Int { record.pid }
         var tid: Int { record.tid }
         var duration: UInt64 { record.nowNanoseconds - record.startNanoseconds }
@@ -40,6 +72,11 @@ struct Investigation {
     static let mostRounds = 8
     /// Threads of holders.
     static let mostNodes = 8192
+
+    /// Also of members that cannot tell.
+    let isThorough: Bool
+
+    init(isThorough: Bool = true) { self.isThorough = isThorough }
 
     private(set) var nodes: [Int: Node] = [:]
     /// All threads of the processes that were looked at.
@@ -80,9 +117,18 @@ struct Investigation {
         for tid in frontier {
             guard let node = nodes[tid] else { continue }
             node.relation = relation(of: node)
-            for member in node.members ?? [] { member.relation = relation(of: member) }
+            for member in asked(of: node) { member.relation = relation(of: member) }
         }
     }
+
+    /// The members whose other ends are looked for.
+    private func asked(of node: Node) -> [Node] {
+        guard let members = node.members else { return [] }
+        return isThorough || members.count == 1 ? members : members.filter(\.isTelling)
+    }
+
+    /// Some members were left out that a line about the call should tell of.
+    func isCursory(_ node: Node) -> Bool { asked(of: node).count < node.members?.count ?? 0 }
 
     /// A thread to begin with.
     mutating func add(_ record: CallRecord, _ call: BlockedCall) {
@@ -107,7 +153,7 @@ struct Investigation {
         var seen: Set<FileQuestion> = []
         for tid in frontier {
             guard let node = nodes[tid] else { continue }
-            for question in ([node] + (node.members ?? [])).flatMap(\.target.questions) where files[question] == nil {
+            for question in ([node] + asked(of: node)).flatMap(\.target.questions) where files[question] == nil {
                 if seen.insert(question).inserted { wanted.append(question) }
             }
         }
@@ -269,7 +315,7 @@ struct Investigation {
         var wanted: Set<ViewQuestion> = []
         for tid in frontier {
             guard let node = nodes[tid] else { continue }
-            for node in [node] + (node.members ?? []) {
+            for node in [node] + asked(of: node) {
                 wanted.formUnion(node.target.views(of: node.record))
                 for question in node.target.questions {
                     for file in files[question] ?? [] where concerns(file, node) { wanted.insert(.process(file.pid)) }

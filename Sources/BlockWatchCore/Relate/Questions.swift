@@ -5,8 +5,11 @@ public struct FileQuestion: Hashable, Sendable {
     public var bytes: [UInt8]
     /// The locks on the file too.
     public var wantsLocks: Bool
+    /// The only process that the answer can be with.
+    public var process: Int?
 
-    private init(_ raw: bw_key, wantsLocks: Bool = false) {
+    private init(_ raw: bw_key, wantsLocks: Bool = false, process: Int? = nil) {
+        self.process = process
         bytes = unsafe withUnsafeBytes(of: raw) { unsafe [UInt8]($0) }
         self.wantsLocks = wantsLocks
     }
@@ -35,7 +38,7 @@ public struct FileQuestion: Hashable, Sendable {
         raw.kind = BW_KEY_FD.rawValue
         raw.device = UInt32(truncatingIfNeeded: pid)
         raw.number = UInt64(truncatingIfNeeded: descriptor)
-        return FileQuestion(raw)
+        return FileQuestion(raw, process: pid)
     }
 
     /// The server of a FUSE mount.

@@ -101,6 +101,13 @@ public struct Story: Sendable, Equatable {
     public var isInDeadlock = false
 
     public init() {}
+
+    /// What a more thorough look has found of its set.
+    mutating func take(membersOf story: Story) {
+        members = story.members
+        memberCount = story.memberCount
+        hasMoreMembers = story.hasMoreMembers
+    }
 }
 
 /// One descriptor of a set that is waited for.

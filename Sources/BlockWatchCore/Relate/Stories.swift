@@ -125,6 +125,9 @@ struct Stories {
 
     mutating func reason(of tid: Int) -> Reason { judge.reason(of: tid) }
 
+    /// Not all members of its set were looked into.
+    func isCursory(_ tid: Int) -> Bool { investigation.nodes[tid].map(investigation.isCursory) ?? false }
+
     /// Nobody is known who could end the wait, or change what it is: only the thread itself can, by moving.
     func isSettled(_ tid: Int) -> Bool {
         guard let node = investigation.nodes[tid] else { return false }

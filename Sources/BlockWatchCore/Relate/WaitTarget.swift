@@ -53,6 +53,7 @@ enum WaitTarget: Equatable {
     ]
 
     static func sends(_ call: SystemCall) -> Bool { sending.contains(call.name) }
+    static func sends(named name: String) -> Bool { sending.contains(name) }
 
     init(_ record: CallRecord, _ call: BlockedCall) {
         if record.isTraced {

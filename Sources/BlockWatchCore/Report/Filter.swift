@@ -133,8 +133,21 @@ public struct Filter: Sendable, Equatable {
             && !exclude.contains { $0.key.matches($0.value, subject) }
     }
 
-    /// Whether a call of this name could be written at all: those that cannot are not even watched.
-    public func mayAdmit(syscall: String) -> Bool {
+    /// Whether such a call could be written at all: those that cannot are not even watched.
+    ///
+    /// - Parameter verdicts: those that are written.
+    public func mayAdmit(_ call: SyscallInfo, verdicts: Set<Verdict> = Set(Verdict.allCases)) -> Bool {
+        guard mayAdmit(syscall: call.name) else { return false }
+        if include[.port] != nil, !call.class.mayHavePort { return false }
+        if include[.path] != nil, !call.class.mayHavePath { return false }
+        return Reason.allCases.contains { reason in
+            verdicts.contains(reason.verdict) && call.class.mayBe(reason)
+                && include[.reason]?.contains { glob($0, reason.rawValue) } ?? true
+                && !(exclude[.reason] ?? []).contains { glob($0, reason.rawValue) }
+        }
+    }
+
+    private func mayAdmit(syscall: String) -> Bool {
         let isWanted = include[.syscall].map { $0.contains { glob($0, syscall) } } ?? true
         return isWanted && !(exclude[.syscall] ?? []).contains { glob($0, syscall) }
     }
