@@ -207,6 +207,8 @@ struct Watch: ~Copyable {
             drain()
             // a ringful at a time, so that memory stays small whatever the number of threads
             relate(isLast: isWhole)
+            // nor do the lines of tens of thousands of threads wait for each other
+            flush()
             if isWhole { break }
         }
         if !repeats.isEmpty { capture.endRefresh(of: repeats) }
