@@ -28,6 +28,8 @@ let package = Package(
         .systemLibrary(
             name: "CLibbpf",
             providers: [.apt(["libbpf-dev", "libelf-dev", "zlib1g-dev"])]),
+        // Header only: system calls that Swift cannot make by itself.
+        .systemLibrary(name: "CLinux"),
         // The compiled BPF object and the header that both sides share.
         .target(
             name: "BlockWatchBPF",
@@ -49,7 +51,7 @@ let package = Package(
         .executableTarget(
             name: "BlockWatch",
             dependencies: [
-                "BlockWatchCapture", "BlockWatchCore",
+                "BlockWatchCapture", "BlockWatchCore", "CLinux",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "DequeModule", package: "swift-collections"),
             ],

@@ -24,6 +24,7 @@ struct BlockWatch: ParsableCommand {
     static func main() {
         // a reader that goes away is an errno, also for --help
         signal(SIGPIPE, SIG_IGN)
+        openStandardDescriptors()
         do {
             var command = try parseAsRoot()
             try command.run()
@@ -38,6 +39,15 @@ struct BlockWatch: ParsableCommand {
     }
 }
 
+/// Whoever starts us may have closed some of the first three: the next file that is opened, a map or the log, would
+/// take that number, and diagnostics would be written into it.
+private func openStandardDescriptors() {
+    for descriptor in STDIN_FILENO...STDERR_FILENO where fcntl(descriptor, F_GETFD) < 0 {
+        // of stdout only for reading: writing to it fails, as it should
+        _ = unsafe open("/dev/null", descriptor == STDERR_FILENO ? O_WRONLY : O_RDONLY)
+    }
+}
+
 struct WatchCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "watch", abstract: "Stream blocked calls until stopped (the default).")
@@ -47,6 +57,9 @@ struct WatchCommand: ParsableCommand {
     mutating func run() throws {
         let settings = Settings.load(options, arguments: Array(CommandLine.arguments.dropFirst()))
         var watch = Watch(settings, log: Log(level: settings.logLevel))
-        Glibc.exit(watch.run().rawValue)
+        let code = watch.run()
+        // a thread that hangs in a dead file system would keep the programs in the kernel
+        watch.release()
+        Glibc.exit(code.rawValue)
     }
 }

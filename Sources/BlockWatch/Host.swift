@@ -61,6 +61,7 @@ struct Host: Sendable {
         var number: Int
         var name: String
         var purpose: String
+        var isOptional = false
     }
 
     static let sysAdmin = 21
@@ -70,8 +71,10 @@ struct Host: Sendable {
     ]
     static let usefulCapabilities = [
         Capability(number: 19, name: "CAP_SYS_PTRACE", purpose: "paths, executables and memory of others' processes"),
-        Capability(number: 2, name: "CAP_DAC_READ_SEARCH", purpose: "the same, of processes in other mount namespaces"),
-        Capability(number: 14, name: "CAP_IPC_LOCK", purpose: "keeping its own pages in memory when a disk has died"),
+        Capability(number: 2, name: "CAP_DAC_READ_SEARCH", purpose: "descriptors and memory of other users' processes"),
+        Capability(
+            number: 14, name: "CAP_IPC_LOCK", purpose: "keeping its own pages in memory when a disk has died",
+            isOptional: true),
     ]
 
     private var capabilityBits: UInt64 {
@@ -85,6 +88,23 @@ struct Host: Sendable {
     func has(_ capability: Int) -> Bool { capabilityBits >> UInt64(capability) & 1 == 1 }
 
     var mayLoadPrograms: Bool { has(Self.sysAdmin) || Self.neededCapabilities.allSatisfy { has($0.number) } }
+
+    /// Those of its capabilities that watching takes.
+    var keptCapabilities: UInt64 {
+        var kept: UInt64 = 0
+        for capability in Self.neededCapabilities + Self.usefulCapabilities { kept |= 1 << UInt64(capability.number) }
+        // before Linux 5.8, and wherever only this was granted, it stands for the first two
+        let isGranted = Self.neededCapabilities.allSatisfy { has($0.number) }
+        if !isGranted { kept |= 1 << UInt64(Self.sysAdmin) }
+        return kept & capabilityBits
+    }
+
+    /// What will be missing, each with its purpose.
+    func warnOfMissingCapabilities(_ log: Log) {
+        for capability in Self.usefulCapabilities where !capability.isOptional && !has(capability.number) {
+            log.warning("without \(capability.name) there is less detail: it is needed for \(capability.purpose)")
+        }
+    }
 
     /// Those of blockwatch's interest that it has.
     func capabilities() -> [String] {
@@ -145,14 +165,24 @@ final class Signals: Sendable {
 
     var descriptor: Int32 { bell.descriptor }
 
-    /// Blocks them in the calling thread, from which threads started later inherit that.
-    init() {
+    private static var set: sigset_t {
         var set = sigset_t()
         unsafe sigemptyset(&set)
         for number in [SIGINT, SIGTERM, SIGHUP, SIGUSR1] { unsafe sigaddset(&set, number) }
+        return set
+    }
+
+    /// Blocks them in the calling thread, from which threads started later inherit that. From ``start()`` on they
+    /// are taken.
+    init() {
+        var set = Self.set
         unsafe pthread_sigmask(SIG_BLOCK, &set, nil)
         // a reader that goes away is an errno, not a death
         signal(SIGPIPE, SIG_IGN)
+    }
+
+    func start() {
+        let set = Self.set
         let started = startDetachedThread { [self, set] in
             var set = set
             while true {

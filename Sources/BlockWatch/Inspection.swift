@@ -32,6 +32,7 @@ struct Inspection: ~Copyable {
         } catch {
             fail(error.exitCode, error.description)
         }
+        Confinement.dropPrivileges(of: host)
         risky = RiskyReaders(procFS: host.procFS)
         source = LiveHolders(
             holders: capture.holders, runner: FilePassRunner(log: log),
@@ -47,6 +48,7 @@ struct Inspection: ~Copyable {
                     clockTicksPerSecond: UInt64(max(sysconf(Int32(_SC_CLK_TCK)), 1)), nativeABI: Host.nativeABI),
                 symbols: { symbols.take() }),
             now: Clock.now().monotonic)
+        Confinement.filterSystemCalls(appendsToFile: false, replacesFile: false, log: log)
     }
 
     /// Looks at all threads once, and for the other ends of those that are blocked.

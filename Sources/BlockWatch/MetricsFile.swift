@@ -1,34 +1,68 @@
 import BlockWatchCapture
 import BlockWatchCore
 import Glibc
+import Synchronization
 
 /// A Prometheus text file for node_exporter's textfile collector: written beside and renamed over, so that nobody
-/// reads half of it.
-struct MetricsFile: Sendable {
-    let path: String
-    let log: Log
+/// reads half of it; by a thread of its own, since the file system may not answer.
+final class MetricsFile: Sendable {
+    private let path: String
+    private let log: Log
+    /// The latest, while the thread is at an older one.
+    private let next = Mutex<[UInt8]?>(nil)
+    private let work = Bell()
+
+    init(path: String, log: Log) {
+        self.path = path
+        self.log = log
+    }
+
+    func start() { _ = startDetachedThread { [self] in serve() } }
+
+    private func serve() {
+        var hasComplained = false
+        while true {
+            work.take()
+            let text = next.withLock { next -> [UInt8]? in
+                defer { next = nil }
+                return next
+            }
+            guard let text else { continue }
+            do throws(SafePath.PathError) {
+                try replace(text)
+                hasComplained = false
+            } catch {
+                // once, not at every look
+                if !hasComplained { log.warning("cannot write the metrics file \(path): \(error.description)") }
+                hasComplained = true
+            }
+        }
+    }
 
     func write(pipeline: borrowing Pipeline, counters: CaptureCounters, schedule: ScanSchedule, usage: OwnUsage) {
         let text = MetricsText.text(
             open: pipeline.openCount, totals: pipeline.totals, threads: counters.scanThreads,
             scanNanoseconds: schedule.lastDuration, usage: usage)
-        replace(Array(text.utf8))
+        let bytes = Array(text.utf8)
+        next.withLock { $0 = bytes }
+        work.ring()
     }
 
-    private func replace(_ bytes: [UInt8]) {
-        let beside = "\(path).\(getpid())"
-        let descriptor = unsafe open(beside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0o640)
-        guard descriptor >= 0 else {
-            return log.warning("cannot write the metrics file \(beside): \(describe(errno: errno))")
-        }
+    /// C function: `openat` with O_EXCL, `renameat`
+    private func replace(_ bytes: [UInt8]) throws(SafePath.PathError) {
+        let place = try SafePath(path)
+        let beside = "\(place.name).\(getpid())"
+        // left over by a process of this id that was killed
+        unsafe unlinkat(place.folder, beside, 0)
+        let flags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW
+        let descriptor = unsafe openat(place.folder, beside, flags, 0o640)
+        guard descriptor >= 0 else { throw SafePath.PathError(errno: errno) }
         let count = unsafe bytes.withUnsafeBytes { unsafe Glibc.write(descriptor, $0.baseAddress, $0.count) }
-        let answer = errno
+        var answer = count == bytes.count ? 0 : count < 0 ? errno : ENOSPC
         close(descriptor)
-        let isRenamed = unsafe count == bytes.count && rename(beside, path) == 0
-        if !isRenamed {
-            log.warning(
-                "cannot write the metrics file \(path): \(describe(errno: count != bytes.count ? answer : errno))")
-            unsafe unlink(beside)
-        }
+        if answer == 0, unsafe renameat(place.folder, beside, place.folder, place.name) != 0 { answer = errno }
+        guard answer != 0 else { return }
+        unsafe unlinkat(place.folder, beside, 0)
+        throw SafePath.PathError(errno: answer)
     }
 }

@@ -9,9 +9,12 @@ final class Output: Sendable {
     enum Importance: Sendable, Equatable {
         /// `still_blocked`: what it says has been said.
         case repeated
-        /// `blocked`, `slow`
+        /// `blocked`, `slow`, `summary`
         case new
-        /// Closings, losses, the first and last record.
+        /// Deadlocks and losses: may use as much room again.
+        case precious
+        /// Closings, the first and last record: never given up. There are as many at most as calls whose opening
+        /// was queued or written.
         case kept
     }
     enum Fate: Sendable, Equatable {
@@ -31,11 +34,18 @@ final class Output: Sendable {
     }
     private struct State {
         var lines: Deque<Line> = []
+        var repeatedCount = 0
+        /// Of the lines, and of those that the writer has taken and not written yet.
         var byteCount = 0
         var isClosing = false
         var isDrained = false
         var ending: Ending?
         var wantsReopen = false
+        /// Lines written so far, and whether somebody waits for more.
+        var writtenCount = 0
+        var isAwaited = false
+        /// Nothing was written while somebody waited.
+        var isStuck = false
     }
 
     static let mostBytes = 8 << 20
@@ -43,48 +53,85 @@ final class Output: Sendable {
     private let state = Mutex(State())
     private let work = Bell()
     private let drained = Bell()
+    private let moved = Bell()
     /// Raised when the output has ended by itself.
     let endings = Bell()
     private let path: String?
     private let log: Log
+    /// What was opened at the start; `nil` for a FIFO, which the writer's thread opens: that waits for a reader.
+    private let first: Int32?
 
+    /// Opens the file; nothing is written before ``start()``.
+    ///
     /// - Parameter path: a file to append to; `nil` for standard output.
-    /// - Throws: the errno of open(2).
-    init(path: String?, log: Log) throws(OutputError) {
+    init(path: String?, log: Log) throws(SafePath.PathError) {
         self.path = path
         self.log = log
-        var descriptor = STDOUT_FILENO
-        if let path { descriptor = try Output.open(path) }
-        guard startDetachedThread({ [self, descriptor] in serve(descriptor) }) else {
-            throw OutputError(errno: EAGAIN)
+        guard let path else {
+            first = STDOUT_FILENO
+            return
+        }
+        let place = try SafePath(path)
+        first = place.kind == S_IFIFO && !place.isInProc ? nil : try place.open(O_APPEND)
+    }
+
+    /// Starts the writer's thread.
+    func start() {
+        if !startDetachedThread({ [self] in serve() }) {
+            fail(.defect, "cannot start a thread: \(describe(errno: EAGAIN)); raise the limit of processes (ulimit -u)")
         }
     }
 
-    struct OutputError: Error { var errno: Int32 }
-
-    private static func open(_ path: String) throws(OutputError) -> Int32 {
-        let descriptor = unsafe Glibc.open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0o640)
-        guard descriptor >= 0 else { throw OutputError(errno: errno) }
-        return descriptor
+    /// Why the file could not be opened anew after it has been moved away, with the privileges left; `nil` if it can.
+    var reopeningProblem: String? {
+        guard let path, let place = try? SafePath(path), !place.isInProc, !place.isWritable else { return nil }
+        return "cannot open the output \(path) anew once it is moved away: its folder belongs to somebody else, and "
+            + "blockwatch gives up CAP_DAC_OVERRIDE; give the folder to this user, or have the file copied and truncated"
     }
+
+    /// Room for what can wait until somebody reads.
+    var hasRoom: Bool { state.withLock { $0.byteCount < Self.mostBytes / 2 } }
 
     func push(_ bytes: [UInt8], _ importance: Importance) -> Fate {
         let fate = state.withLock { state -> Fate in
+            func isTooMuch(_ limit: Int) -> Bool { state.byteCount + bytes.count > limit }
             var evicted = 0
-            if state.byteCount + bytes.count > Self.mostBytes, importance != .kept {
+            if isTooMuch(Self.mostBytes) {
                 if importance == .repeated { return .dropped }
-                let before = state.lines.count
-                state.lines.removeAll { $0.importance == .repeated }
-                evicted = before - state.lines.count
-                state.byteCount = state.lines.reduce(0) { $0 + $1.bytes.count }
-                if state.byteCount + bytes.count > Self.mostBytes { return .dropped }
+                if state.repeatedCount > 0 {
+                    evicted = state.repeatedCount
+                    for line in state.lines where line.importance == .repeated { state.byteCount -= line.bytes.count }
+                    state.lines.removeAll { $0.importance == .repeated }
+                    state.repeatedCount = 0
+                }
+                if importance == .new, isTooMuch(Self.mostBytes) { return .dropped }
+                if importance == .precious, isTooMuch(2 * Self.mostBytes) { return .dropped }
             }
             state.lines.append(Line(bytes: bytes, importance: importance))
             state.byteCount += bytes.count
+            if importance == .repeated { state.repeatedCount += 1 }
             return evicted > 0 ? .queuedInsteadOf(evicted) : .queued
         }
         if fate != .dropped { work.ring() }
         return fate
+    }
+
+    /// Waits for the writer to get on, but not for long: a burst may be more than the queue has room for, and a disk
+    /// takes it in no time.
+    ///
+    /// - Returns: false if it stands still; at once, if it has stood still since the last time.
+    func waitForProgress() -> Bool {
+        let before = state.withLock { state -> Int? in
+            state.isAwaited = !state.isStuck
+            return state.isStuck ? nil : state.writtenCount
+        }
+        guard let before else { return false }
+        _ = moved.take(withinMilliseconds: 20)
+        return state.withLock { state in
+            state.isAwaited = false
+            state.isStuck = state.writtenCount == before
+            return !state.isStuck
+        }
     }
 
     var ending: Ending? { state.withLock { $0.ending } }
@@ -105,21 +152,40 @@ final class Output: Sendable {
 
     // MARK: - the writer's thread
 
-    private func serve(_ first: Int32) {
-        var descriptor = first
+    private struct Writing {
+        var descriptor: Int32
+        /// Said once, not at every try.
+        var hasComplained = false
+        var cannotReopen = false
+    }
+
+    private func serve() {
+        var writing = Writing(descriptor: first ?? -1)
+        if first == nil {
+            do throws(SafePath.PathError) { writing.descriptor = try SafePath(path ?? "").open(O_APPEND) } catch {
+                log.error("cannot open the output \(path ?? ""): \(error.description)")
+                return end(.failed(error.errno))
+            }
+        }
         while true {
-            // a file that was moved away or deleted is noticed at the next line, at the latest a second after
-            let (batch, isClosing, wantsReopen) = state.withLock { state -> (Deque<Line>, Bool, Bool) in
+            let (batch, isClosing) = state.withLock { state -> (Deque<Line>, Bool) in
                 defer {
                     state.lines = []
-                    state.wantsReopen = false
+                    state.repeatedCount = 0
                 }
-                return (state.lines, state.isClosing, state.wantsReopen)
+                return (state.lines, state.isClosing)
             }
-            if wantsReopen || (!batch.isEmpty && isMovedAway(descriptor)) { descriptor = reopened(descriptor) }
+            // a file that was moved away or deleted is noticed at the next line
+            reopenIfNeeded(&writing, looksForItself: !batch.isEmpty)
             for line in batch {
-                guard writeAll(line.bytes, to: &descriptor) else { return }
-                state.withLock { $0.byteCount -= line.bytes.count }
+                guard write(line.bytes, &writing) else { return }
+                let isAwaited = state.withLock { state in
+                    state.byteCount -= line.bytes.count
+                    state.writtenCount += 1
+                    state.isStuck = false
+                    return state.isAwaited
+                }
+                if isAwaited { moved.ring() }
             }
             if batch.isEmpty {
                 if isClosing {
@@ -141,25 +207,35 @@ final class Output: Sendable {
         return ours.st_ino != named.st_ino || ours.st_dev != named.st_dev
     }
 
-    private func reopened(_ old: Int32) -> Int32 {
-        guard let path else { return old }
-        do throws(OutputError) {
-            let descriptor = try Output.open(path)
-            Glibc.close(old)
-            return descriptor
+    /// - Returns: whether there is another file now.
+    @discardableResult
+    private func reopenIfNeeded(_ writing: inout Writing, looksForItself: Bool) -> Bool {
+        guard let path else { return false }
+        let isAsked = state.withLock { state in
+            defer { state.wantsReopen = false }
+            return state.wantsReopen
+        }
+        guard isAsked || looksForItself && isMovedAway(writing.descriptor) else { return false }
+        do throws(SafePath.PathError) {
+            let descriptor = try SafePath(path).open(O_APPEND)
+            Glibc.close(writing.descriptor)
+            writing = Writing(descriptor: descriptor)
+            return true
         } catch {
-            log.warning("cannot reopen the output \(path): \(describe(errno: error.errno)); writing on to the old file")
-            return old
+            if !writing.cannotReopen {
+                log.warning("cannot reopen the output \(path): \(error.description); writing on to the old file")
+            }
+            writing.cannotReopen = true
+            return false
         }
     }
 
     /// - Returns: false if the output has ended.
-    private func writeAll(_ bytes: [UInt8], to descriptor: inout Int32) -> Bool {
+    private func write(_ bytes: [UInt8], _ writing: inout Writing) -> Bool {
         var offset = 0
-        var hasComplained = false
         while offset < bytes.count {
             let count = unsafe bytes.withUnsafeBytes { buffer in
-                unsafe write(descriptor, buffer.baseAddress! + offset, buffer.count - offset)
+                unsafe Glibc.write(writing.descriptor, buffer.baseAddress! + offset, buffer.count - offset)
             }
             if count >= 0 {
                 offset += count
@@ -169,7 +245,7 @@ final class Output: Sendable {
             case EINTR: continue
             case EAGAIN:
                 // somebody gave us a non-blocking descriptor; it is theirs, so we wait instead of changing it
-                var request = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+                var request = pollfd(fd: writing.descriptor, events: Int16(POLLOUT), revents: 0)
                 _ = unsafe poll(&request, 1, 1000)
             case EPIPE:
                 end(.readerGone)
@@ -180,15 +256,21 @@ final class Output: Sendable {
                     end(.failed(answer))
                     return false
                 }
-                if !hasComplained {
-                    hasComplained = true
+                if !writing.hasComplained {
+                    writing.hasComplained = true
                     log.warning("cannot write the output \(path ?? "stdout"): \(describe(errno: answer)); trying again")
                 }
                 sleep(1)
+                // in another file the line begins anew
+                if reopenIfNeeded(&writing, looksForItself: true) { offset = 0 }
             default:
                 end(.failed(errno))
                 return false
             }
+        }
+        if writing.hasComplained {
+            writing.hasComplained = false
+            log.info("writing the output \(path ?? "stdout") again")
         }
         return true
     }

@@ -18,6 +18,8 @@ struct Watch: ~Copyable {
     private let metrics: MetricsFile?
     private var known = CaptureCounters()
     private var droppedLines: UInt64 = 0
+    /// Until when a round may wait for a writer that gets on.
+    private var patience: UInt64 = 0
     private var toldWidened = false
     private let filePasses: FilePassRunner
     private let seesAllProcesses: Bool
@@ -34,13 +36,16 @@ struct Watch: ~Copyable {
     /// Everything that can fail before the first record: nothing has been written to stdout yet.
     init(_ settings: consuming Settings, log: Log) {
         Heap.keepSmall()
+        // ends before long, and reads nothing of others
         let symbols = SymbolLoader(ProcFS(root: "/proc"))
-        self.log = log
+        let logWriter = LogWriter()
+        var log = log
         self.settings = settings
         let host = Host(procFS: ProcFS(root: "/proc"))
         self.host = host
         host.requireScope(settings.scope)
         host.requireCapabilities()
+        host.warnOfMissingCapabilities(log)
         // signals first: a thread started later inherits the mask
         signals = Signals()
         let native = SyscallTable.table(for: Host.nativeABI)
@@ -58,14 +63,24 @@ struct Watch: ~Copyable {
         } catch {
             fail(error.exitCode, error.description)
         }
-        do throws(Output.OutputError) {
+        // a host that is overloaded is what it is here to explain
+        setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, -10)
+        log.writer = logWriter
+        self.log = log
+        do throws(SafePath.PathError) {
             output = try Output(path: settings.outputPath, log: log)
         } catch {
+            let advice = error.refusal == nil ? "; name a file in an existing folder that may be written" : ""
             fail(
                 .cannotWriteOutput,
-                "cannot open the output \(settings.outputPath ?? "stdout"): \(describe(errno: error.errno)); name a file in an existing folder that may be written"
-            )
+                "cannot open the output \(settings.outputPath ?? "stdout"): \(error.description)\(advice)")
         }
+        // capabilities belong to threads: there is only this one yet
+        Confinement.dropPrivileges(of: host)
+        logWriter.start()
+        signals.start()
+        output.start()
+        if let problem = output.reopeningProblem { log.warning(problem) }
         // after loading, which takes long on a slow machine
         let now = Clock.now()
         metrics = settings.metricsPath.map { MetricsFile(path: $0, log: log) }
@@ -90,14 +105,15 @@ struct Watch: ~Copyable {
         nextSummary = settings.summaryNanoseconds.map { now.monotonic.saturatingAdd($0) }
         end = settings.durationNanoseconds.map { now.monotonic.saturatingAdd($0) }
         events = EventSet(capture.descriptor, signals.descriptor, output.endings.descriptor)
-        // a host that is overloaded is what it is here to explain
-        setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, -10)
         Heap.giveBack()
         // its own pages may lie on the disk that has died
         if mlockall(Int32(MCL_CURRENT) | Int32(MCL_FUTURE) | lockOnFault) != 0 {
             let answer = errno
             log.info("memory is not locked: \(describe(errno: answer)); needs CAP_IPC_LOCK")
         }
+        metrics?.start()
+        Confinement.filterSystemCalls(
+            appendsToFile: settings.outputPath != nil, replacesFile: settings.metricsPath != nil, log: log)
     }
 
     /// - Returns: the exit code.
@@ -191,6 +207,8 @@ struct Watch: ~Copyable {
             drain()
             // a ringful at a time, so that memory stays small whatever the number of threads
             relate(isLast: isWhole)
+            // nor do the lines of tens of thousands of threads wait for each other
+            flush()
             if isWhole { break }
         }
         if !repeats.isEmpty { capture.endRefresh(of: repeats) }
@@ -293,6 +311,7 @@ struct Watch: ~Copyable {
     private mutating func stop(_ reason: String) -> ExitCode {
         drain()
         if pipeline.hasPending { relate(isLast: false) }
+        flush(isLast: true)
         pipeline.stopped(reason: reason, usage: host.usage(), clock: Clock.now())
         flush()
         if output.close(withinMilliseconds: 2000) { return .success }
@@ -300,11 +319,16 @@ struct Watch: ~Copyable {
         return .cannotWriteOutput
     }
 
+    /// Takes the programs out of the kernel now.
+    consuming func release() { log.writer?.flush(withinMilliseconds: 200) }
+
     // MARK: - lines
 
-    private mutating func flush() {
+    private mutating func flush(isLast: Bool = false) {
+        patience = Clock.now().monotonic + 100_000_000
         for record in pipeline.takeRecords() { push(record) }
-        guard droppedLines > 0 else { return }
+        // told once there is room again: as long as nobody reads, one would follow the other
+        guard droppedLines > 0, isLast || output.hasRoom else { return }
         let loss = Loss(what: "lines", count: droppedLines, reason: "the output was not read fast enough")
         pipeline.lost(loss, clock: Clock.now())
         droppedLines = 0
@@ -312,7 +336,12 @@ struct Watch: ~Copyable {
     }
 
     private mutating func push(_ record: Record) {
-        switch output.push(formats.line(record), record.importance) {
+        let line = formats.line(record)
+        var fate = output.push(line, record.importance)
+        while fate == .dropped, Clock.now().monotonic < patience, output.waitForProgress() {
+            fate = output.push(line, record.importance)
+        }
+        switch fate {
         case .queued: break
         case .queuedInsteadOf(let evicted): droppedLines += UInt64(evicted)
         case .dropped:
@@ -330,7 +359,8 @@ extension Record {
         switch action {
         case .stillBlocked: .repeated
         case .blocked, .slow, .summary: .new
-        // closings, losses and deadlocks
+        case .deadlock, .loss: .precious
+        // closings, the first and the last
         default: .kept
         }
     }

@@ -183,7 +183,9 @@ struct Investigation {
         var epolls: [(node: Node, question: FileQuestion)] = []
         for tid in frontier {
             guard let node = nodes[tid], node.target == .open, node.members == nil, !node.record.hasLeft,
-                node.record.kind == .systemCall, let call = node.call.call
+                node.record.kind == .systemCall, let call = node.call.call,
+                // it does not wait for the set, but for its memory: with an epoll's mutex, for which nobody may wait
+                node.call.resource.kind != .page
             else { continue }
             if let question = Sets.items(node.record, call) {
                 epolls.append((node, question))

@@ -15,6 +15,8 @@
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/uio.h>
 
 // MARK: Pages
@@ -50,6 +52,17 @@ static void userfaultfd_read(void) {
 	hang_in(read, fd, page, 16L);
 }
 
+// The kernel keeps the epoll's mutex while it stores the event, and whoever reads its fdinfo waits for that in D.
+static void userfaultfd_epoll(void) {
+	struct epoll_event event = {.events = EPOLLIN};
+	int ready = must(eventfd(1, 0), "eventfd"), fd = must(epoll_create1(0), "epoll_create1");
+	must(epoll_ctl(fd, EPOLL_CTL_ADD, ready, &event), "epoll_ctl");
+	char *page = unserved_page();
+	say_fd(fd, "page");
+	say_address("address", page);
+	hang_in(epoll_wait, fd, page, 1L, -1L);
+}
+
 // MARK: The FUSE server: the process that was started; its client is a child
 
 // That way round, because a client that waits for it cannot die before it: not by SIGTERM, not by SIGKILL.
@@ -57,6 +70,8 @@ struct fuse_server {
 	int fd;
 	bool direct;	     // reads go past the page cache
 	bool answers_flush; // if not, its client is announced when it asks
+	bool dies;	     // as soon as somebody reads, nothing is answered any more, and nothing is cached
+	int failures;	     // so many reads are failed before one is never answered
 	pid_t client;
 };
 
@@ -81,10 +96,18 @@ static struct fuse_attr attributes_of(unsigned long long node) {
 	return (struct fuse_attr){.ino = node, .size = 1 << 20, .nlink = 1, .mode = node == root_node ? S_IFDIR | 0755 : S_IFREG | 0644, .blksize = 4096};
 }
 
-static void serve_one(const struct fuse_server *server, const struct fuse_in_header *question) {
+// Once a page could not be read the kernel tries again, and this time it keeps the lock of the address space.
+static int *mmap_may_begin;
+
+static void serve_one(struct fuse_server *server, const struct fuse_in_header *question) {
 	struct fuse_init_out init = {.major = FUSE_KERNEL_VERSION, .minor = 31, .max_readahead = 4096, .max_write = 65536};
 	struct fuse_entry_out entry = {.nodeid = file_node, .attr = attributes_of(file_node), .attr_valid = 3600, .entry_valid = 3600};
 	struct fuse_attr_out attributes = {.attr = attributes_of(question->nodeid), .attr_valid = 3600};
+	if (server->dies) {
+		entry.attr_valid = attributes.attr_valid = 0;
+		if (server->failures < 0)
+			return;
+	}
 	struct fuse_open_out opened = {.fh = 1, .open_flags = server->direct ? FOPEN_DIRECT_IO : 0};
 	switch (question->opcode) {
 	case FUSE_INIT: answer(server, question, 0, &init, sizeof init); break;
@@ -98,6 +121,11 @@ static void serve_one(const struct fuse_server *server, const struct fuse_in_hea
 			announce_death(server->client);
 		break;
 	case FUSE_READ:
+		if (server->failures > 0)
+			answer(server, question, -EIO, NULL, 0);
+		if (server->failures-- == 0 && mmap_may_begin)
+			__atomic_store_n(mmap_may_begin, 1, __ATOMIC_RELEASE);
+		break;
 	case FUSE_WRITE:
 	case FUSE_FORGET:
 	case FUSE_BATCH_FORGET:
@@ -159,6 +187,36 @@ static void write_behind(const char *path) {
 	hang_in(write, fd, "y", 1L);
 }
 
+static void *map_when_locked(void *unused) {
+	(void)unused;
+	while (!__atomic_load_n(mmap_may_begin, __ATOMIC_ACQUIRE))
+		sleep_ms(10);
+	sleep_ms(100); // the page fault is on its way to sleep
+	mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	return NULL;
+}
+
+static void touch_page(const char *path) {
+	int fd = must(open(path, O_RDONLY), path);
+	volatile char *page = mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0);
+	must(page == MAP_FAILED ? -1 : 0, "mmap");
+	must(madvise((void *)page, 4096, MADV_RANDOM), "madvise"); // no reading ahead
+	start_thread(map_when_locked, NULL);
+	say_file(fd, "page", path);
+	say_call("none", -1);
+	say_done();
+	(void)*page;
+	came_back("page fault", 0);
+}
+
+static void mmap_lock(void) {
+	mmap_may_begin = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	must(mmap_may_begin == MAP_FAILED ? -1 : 0, "mmap");
+	serve_fuse((struct fuse_server){.failures = number_argument(0, 1), .answers_flush = true}, touch_page);
+}
+
+static void fuse_dead(void) { serve_fuse((struct fuse_server){.direct = true, .dies = true}, read_file); }
+
 static void fuse_write_lock(void) { serve_fuse((struct fuse_server){.direct = false, .answers_flush = true}, write_behind); }
 
 static void fuse_read(void) { serve_fuse((struct fuse_server){.direct = true, .answers_flush = true}, read_file); }
@@ -168,9 +226,12 @@ static void fuse_flush_kill(void) { serve_fuse((struct fuse_server){.direct = tr
 
 const struct mode memory_modes[] = {
 	{"userfaultfd-page", userfaultfd_page, "touches a page that is never served; no system call"},
+	{"userfaultfd-epoll", userfaultfd_epoll, "epoll_wait that stores its event there, with the epoll's mutex"},
 	{"userfaultfd-read", userfaultfd_read, "read of a file into such a page"},
 	{"fuse-read", fuse_read, "read of a FUSE file whose server never answers"},
 	{"fuse-read-cached", fuse_read_cached, "the same through the page cache"},
+	{"fuse-dead", fuse_dead, "the same, and the server answers nothing else either"},
+	{"mmap-lock", mmap_lock, "a page fault keeps the lock of the address space, behind which a second thread is in mmap"},
 	{"fuse-write-lock", fuse_write_lock, "a write that waits in D for the inode's lock"},
 	{"fuse-flush-exit", fuse_flush_exit, "a child exits and hangs in closing a FUSE file"},
 	{"fuse-flush-kill", fuse_flush_kill, "a child is killed by SIGKILL and hangs there"},
