@@ -53,7 +53,12 @@ func fuzzProc(_ bytes: [UInt8]) {
         for address in [0, number, .max] { _ = symbols.name(of: address) }
     case 6: _ = CgroupIdentity(path: String(decoding: text, as: UTF8.self))
     case 7: _ = ProcFS.leadsThroughProcessLink(String(decoding: text, as: UTF8.self))
-    case 8: for member in Sets.epollMembers(text) { require(member.descriptor >= 0, "negative") }
+    case 8:
+        // the pass over the open files, and the items of epolls in it
+        let answers = try? HolderRecords.files(text)
+        for member in answers?.sets.flatMap(Sets.epollMembers) ?? [] {
+            require(member.descriptor >= 0, "negative")
+        }
     case 9: _ = FileKind.withoutDeletedMark(text)
     default: _ = ProcFS.decimal(text[...])
     }
