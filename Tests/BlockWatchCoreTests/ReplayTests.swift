@@ -227,6 +227,15 @@ private func text(_ recording: Recording, all: Bool = false, filter: Filter = Fi
         #expect(text(head).contains { $0.contains("3 threads blocked") })
     }
 
+    @Test func `numbers of threads of all 32 bits`() {
+        var stream = Stream()
+        stream.start()
+        stream.call(.blocked, Int(UInt32.max))
+        let recording = replayed(stream.lines)
+        #expect(recording.refused.isEmpty)
+        #expect(text(recording).contains { $0.contains("p4294967295[4294967295]") })
+    }
+
     @Test func `the state at a moment`() {
         let lines = stream().lines
         let moment = (Stream.begin + 5) * 1_000_000_000

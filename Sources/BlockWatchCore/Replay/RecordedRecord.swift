@@ -96,7 +96,8 @@ public struct RecordedRecord: Sendable {
 
     /// Ids of processes and threads, descriptors.
     static func number(_ value: JSONValue?) -> Int? {
-        value?.integer.flatMap { Int32(exactly: $0) }.map(Int.init)
+        // the kernel side has 32 bits for them, with a sign or without
+        value?.integer.flatMap { (Int64(Int32.min)...Int64(UInt32.max)).contains($0) ? Int($0) : nil }
     }
 }
 
