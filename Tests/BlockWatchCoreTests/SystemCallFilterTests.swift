@@ -116,8 +116,9 @@ import Testing
         for flags: UInt64 in [17, 0x0100_0011, 0x3d0f00 | 0x2000_0000, 0x3d0f00 | 0x2000, 0x4111] {
             #expect(try ask(abi, "clone", [flags]) == refused, "\(flags)")
         }
-        for (command, isAllowed) in [(1, true), (2, true), (33, true), (15, true), (0, false), (5, false), (28, false)]
-        {
+        for (command, isAllowed) in [
+            (1, true), (2, true), (33, true), (15, true), (28, true), (0, false), (5, false), (17, false),
+        ] {
             #expect(try ask(abi, "bpf", [UInt64(command)]) == (isAllowed ? .allowed : refused), "\(command)")
         }
         #expect(try ask(abi, "prlimit64", [0, 7, 0, 1]) == .allowed)

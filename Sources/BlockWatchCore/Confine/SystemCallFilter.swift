@@ -115,8 +115,9 @@ public struct SystemCallFilter: Sendable {
         let notExecutable: UInt32 = 4
         // CLONE_VM, CLONE_THREAD; CLONE_NEW…, CLONE_PTRACE, CLONE_VFORK
         let (sharing, apart): (UInt32, UInt32) = (0x1_0100, 0x7e02_6080)
-        // elements of maps, one or many: lookup, update, delete; object information; a new iterator
-        let commands: [UInt32] = [1, 2, 3, 4, 24, 26, 27, 15, 33]
+        // elements of maps, one or many: lookup, update, delete; object information; an iterator over one process, and
+        // its start. A link is made of a program that is loaded already
+        let commands: [UInt32] = [1, 2, 3, 4, 24, 26, 27, 15, 28, 33]
         // PR_SET_NAME, PR_SET_VMA: names for threads and mappings, which libc gives
         let names: [UInt32] = [15, 0x5356_4d41]
         var list = harmless.map { Permission(name: $0) }
