@@ -47,12 +47,10 @@ import Testing
     }
 
     @Test func `a habit of 584 years`() throws {
-        var identifier = tree.identifier(.none)
-        var risky = ListedAnswers()
-        let call = identifier.identify([try thread(7)], clock: clock, isBrief: true, risky: &risky)[0]
+        let record = try thread(7)
         var habits = Habits()
-        for _ in 0..<Habits.often { habits.note(call, .max) }
-        #expect(habits.knows(call, .max))
+        for _ in 0..<Habits.often { habits.note(Habits.Place(record), .max) }
+        #expect(habits.knows(record, .max))
     }
 
     @Test func `locks that wait for each other while they are read`() throws {

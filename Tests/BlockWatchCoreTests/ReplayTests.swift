@@ -189,10 +189,10 @@ private func text(_ recording: Recording, all: Bool = false, filter: Filter = Fi
         }
         let wrapped = [
             "Nov 14 22:13:21 web1 blockwatch[7]: " + lines[0], "2023-11-14T22:13:22Z stdout F " + lines[1],
-            #"{"log":\#(try escaped(lines[2] + "\n")),"stream":"stdout","time":"2023-11-14T22:13:23Z"}"#,
-            #"{"__CURSOR":"s=1","MESSAGE":\#(try escaped(lines[3])),"PRIORITY":"6"}"#,
+            #"{"log":\#(escaped(lines[2] + "\n")),"stream":"stdout","time":"2023-11-14T22:13:23Z"}"#,
+            #"{"__CURSOR":"s=1","MESSAGE":\#(escaped(lines[3])),"PRIORITY":"6"}"#,
             #"{"_index":"x","_source":\#(lines[4])}"#,
-            #"{"a":{},"message":\#(try escaped("Nov 14 web1 blockwatch: " + lines[5]))}"#,
+            #"{"a":{},"message":\#(escaped("Nov 14 web1 blockwatch: " + lines[5]))}"#,
             "\u{feff}" + lines[6] + "\r", lines[7] + " ",
         ]
         let recording = replayed(wrapped)
