@@ -168,7 +168,9 @@ public struct CaptureCounters: Sendable, Equatable {
         unsafe controlMemory.pointer.pointee.look_closely = 0
         var dropped: UInt64 = 0
         for thread in threads {
-            guard let link = IteratorLink(program: scanProgram, thread: thread) else { continue }
+            guard let link = IteratorLink(program: scanProgram, thread: thread) else {
+                throw .answered(Glibc.errno, step: "look at thread \(thread)", next: "the next scan sees it")
+            }
             try run(link.descriptor)
             dropped += unsafe counterMemory.pointer.pointee.scan_dropped
         }

@@ -60,7 +60,7 @@ public struct Holders {
         return FilePass(link: fileLink, program: fileProgram, processes: isSmall ? processes : nil)
     }
 
-    /// - Returns: `nil` where the kernel looks at all threads whatever it is asked.
+    /// - Returns: `nil` where that cannot be had: all threads are to be looked at.
     private func viewSingly(_ threads: [UInt32], _ processes: [UInt32]) throws(CaptureError) -> [UInt8]? {
         guard visitsSingly else { return nil }
         var bytes: [UInt8] = []
@@ -70,7 +70,7 @@ public struct Holders {
                     isProcess
                     ? IteratorLink(program: threadProgram, process: number)
                     : IteratorLink(program: threadProgram, thread: number)
-                guard let link else { continue }  // it is gone
+                guard let link else { return nil }
                 bytes += try readIterator(link.descriptor, step: "look at a holder's threads")
             }
         }
@@ -137,7 +137,9 @@ public struct FilePass: Sendable {
         guard let processes else { return try readIterator(link, step: "look at the open files") }
         var bytes: [UInt8] = []
         for process in processes {
-            guard let link = IteratorLink(program: program, process: process) else { continue }
+            guard let link = IteratorLink(program: program, process: process) else {
+                return try readIterator(self.link, step: "look at the open files")
+            }
             bytes += try readIterator(link.descriptor, step: "look at the open files of process \(process)")
         }
         return bytes

@@ -5,7 +5,7 @@ internal import Glibc
 struct IteratorLink: ~Copyable {
     let descriptor: Int32
 
-    /// - Returns: `nil` if there is no such thread, or the kernel has no such iterators.
+    /// - Returns: `nil` if the kernel refuses. A thread that is gone is no failure: nothing is visited.
     ///
     /// C function: `bpf_link_create`, with `bpf_iter_link_info.task`
     init?(program: Int32, thread: UInt32 = 0, process: UInt32 = 0) {
