@@ -571,6 +571,12 @@ static __always_inline void consider_inlined(struct task_struct *task, struct th
 			return;
 		}
 		what->type = BW_RECORD_CALL;
+		/* the scan comes again, but what an exit cannot say now is lost: the last quarter is theirs */
+		if (bpf_ringbuf_query(&records, BPF_RB_AVAIL_DATA) >
+		    bpf_ringbuf_query(&records, BPF_RB_RING_SIZE) / 4 * 3) {
+			count(scan_dropped, 1);
+			return;
+		}
 		if (__sync_val_compare_and_swap(word, stamp, stamp | STAMP_REPORTED) != stamp)
 			return; /* returned just now, and has said so itself */
 	}

@@ -7,6 +7,8 @@ import Testing
     static let others: Set<String> = [
         "fork-storm", "debugger", "idle", "crossing", "many-threads", "ppoll-eintr-loop",
         "spin", "many-waiters", "many-pipes",
+        // faults that the whole host feels: FaultTests
+        "fuse-dead", "mmap-lock", "userfaultfd-epoll",
     ]
 
     enum Age: String, CaseIterable, Sendable { case younger, older }
