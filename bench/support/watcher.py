@@ -1,0 +1,150 @@
+"""blockwatch itself, started, proven to watch, and stopped; and the hangs that prove it."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import tempfile
+import time
+
+from . import processes
+from .processes import BINARY, Conversation, Stream
+from .table import BenchError
+
+THREAD = re.compile(rb'"thread":\{"id":(\d+)')
+
+
+def thread_of(line: bytes) -> int | None:
+    """The thread that a record is about."""
+    found = THREAD.search(line)
+    return int(found[1]) if found else None
+
+
+def is_action(line: bytes, *actions: str) -> bool:
+    return any(b'"action":"%s"' % action.encode() in line for action in actions)
+
+
+class Crowd(Conversation):
+    """Threads that block when told to: see bench/programs/crowd.c."""
+
+    def __init__(self, *kinds: str, window: float = 0, is_random: bool = False):
+        options = ["--window", round(window * 1000)] + (["--random"] if is_random else [])
+        super().__init__("crowd", *options, *kinds)
+        self._expect("ready")
+
+    def _expect(self, word: str) -> None:
+        line = self.hear()
+        if line != word:
+            raise BenchError(f"crowd says {line} instead of {word}")
+
+    def begin(self) -> None:
+        self.say("go")
+
+    def wait_until_in(self) -> None:
+        self._expect("in")
+
+    def seats(self) -> list[tuple[int, int, str, int]]:
+        """Thread, process, kind, and when it was about to block (CLOCK_MONOTONIC, ns)."""
+        self.say("tell")
+        rows = []
+        while (line := self.hear()) != "end":
+            thread, process, kind, entry = line.split()
+            rows.append((int(thread), int(process), kind, int(entry)))
+        return rows
+
+
+class Plants:
+    """Hangs that are older than any threshold used: whoever watches reports them with its first look."""
+
+    AGE = 5.5
+
+    def __init__(self):
+        self.crowd = Crowd("pipe:1", "lock:1")
+        self.crowd.begin()
+        self.crowd.wait_until_in()
+        self.since = time.monotonic()
+        self.threads = {kind: thread for thread, _, kind, _ in self.crowd.seats()}
+        self.process = self.crowd.seats()[0][1]
+
+    def wait_until_old(self) -> None:
+        time.sleep(max(0, self.since + self.AGE - time.monotonic()))
+
+    def replant(self) -> None:
+        """New ones: tools that stop processes may have disturbed the old."""
+        self.crowd.close()
+        self.__init__()
+
+
+class Watcher:
+    """`blockwatch` with these options, writing NDJSON to a pipe that is read at once.
+
+    Leaving the block ends it, and fails if it did not report the planted hang or did not end well.
+    """
+
+    def __init__(self, plants: Plants, *options: str, seconds: float = 30, debug: bool = False):
+        plants.wait_until_old()
+        self.options = options
+        self._where = ""
+        self._log = tempfile.TemporaryFile()
+        self.started_ns = time.monotonic_ns()
+        level = ["--log-level", "debug"] if debug else []
+        self.process = processes.start(
+            [BINARY, "--format", "ndjson", *level, *options], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self._log
+        )
+        self.pid = self.process.pid
+        self.stream = Stream(self.process.stdout.fileno())
+        wanted = plants.threads["lock" if "flock" in options else "pipe"]
+        found = self.stream.wait_for(lambda line: is_action(line, "blocked") and thread_of(line) == wanted, seconds)
+        if not found:
+            self.stop()
+            raise BenchError(
+                f"blockwatch {' '.join(options)} did not report the planted hang of thread {wanted} within {seconds:g} s, "
+                f"these figures would mean nothing: {self.log()[-500:] or 'it says nothing'}"
+            )
+        self.planted_ns = found[0]
+
+    def log(self) -> str:
+        self._log.seek(0)
+        return self._log.read().decode(errors="replace").strip()
+
+    def stop(self) -> None:
+        """SIGTERM, and patience: it must end by itself within half a minute even on a busy host."""
+        if self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(30)
+            except subprocess.TimeoutExpired:
+                self._where = processes.where_it_hangs(self.pid)
+        processes.stop(self.process, signal=9)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, *_):
+        ended = self.process.poll()
+        self.stop()
+        if kind is None and (ended is not None or self.process.returncode != 0):
+            raise BenchError(
+                f"blockwatch {' '.join(self.options)} ended with {self.process.returncode}"
+                f"{' by itself' if ended is not None else ''}: {self._where or self.log()[-500:] or 'it says nothing'}"
+            )
+
+
+def prove_tracing(plants: Plants, *options: str, threshold: float) -> None:
+    """A call that returns past the threshold must be reported with its result: the tracepoints are attached."""
+    with tempfile.NamedTemporaryFile() as lock, Watcher(plants, "--all", *options) as watcher:
+        since = len(watcher.stream.snapshot())
+        holder = processes.start(["flock", lock.name, "sleep", f"{threshold + 0.5:.2f}"])
+        time.sleep(0.1)
+        waiter = processes.start(["flock", lock.name, "true"])
+        found = watcher.stream.wait_for(
+            lambda line: is_action(line, "returned", "slow") and thread_of(line) == waiter.pid and b'"result":0' in line,
+            threshold + 5,
+            since,
+        )
+        for process in (waiter, holder):
+            processes.stop(process)
+        if not found:
+            raise BenchError(
+                f"blockwatch {' '.join(options)} did not see a planted flock return: its tracepoints are not attached"
+            )
