@@ -16,10 +16,10 @@ PATIENCE = 30
 """Seconds after the last crossing until the rest counts as missing."""
 
 
-def burst(bench, *options: str):
+def burst(bench, rate: int | None):
     """The threads' entries and, from the gate on, all lines; ends when everything is said or counted."""
     with Crowd(f"pipe:{CALLS}", window=0.9) as crowd:
-        watched = Watcher(bench.plants, "--threshold", f"{THRESHOLD:g}s", "--summary", "250ms", *options)
+        watched = Watcher(bench.plants, "--threshold", f"{THRESHOLD:g}s", "--summary", "250ms", rate=rate)
         with watched as watcher:
             before = len(watcher.stream.snapshot())
             crowd.begin()
@@ -65,14 +65,14 @@ def run(bench) -> Section:
     section = Section("burst", TITLE)
     rounds = 1 if bench.quick else 3
     spreads = []
-    for title, options, counted in (
-        ("`--max-rate 1000000`: all written", ("--max-rate", "1000000"), False),
-        ("`--max-rate 1000`, the default: written, or counted in `summary`", (), True),
+    for title, rate, counted in (
+        ("`--max-rate 1000000`: all written", 1000000, False),
+        ("`--max-rate 1000`, the default: written, or counted in `summary`", None, True),
     ):
         results = []
         for turn in range(rounds):
             bench.progress(f"{title}, round {turn + 1} of {rounds}")
-            results.append(burst(bench, *options))
+            results.append(burst(bench, rate))
         spreads += [result[3] for result in results]
         times = [PATIENCE if late is None else late for late, *_ in results]
         middle = median(times)

@@ -50,7 +50,7 @@ def run(bench) -> Section:
     seconds = SECONDS or (15 if bench.quick else 60)
     rounds = 10 if bench.quick else ROUNDS
     # all of it is written: what comes and goes in user space too
-    with Watcher(bench.plants, "--threshold", "100ms", "--all", "--max-rate", "100000") as watcher:
+    with Watcher(bench.plants, "--threshold", "100ms", "--all") as watcher:
         start_cpu, start = cpu_ns(watcher.pid), time.monotonic()
         with Conversation("churn", round(seconds), rounds) as churn:
             samples, done, told = [], [], 0.0

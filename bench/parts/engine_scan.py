@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from support.figures import interval, median, nanoseconds, span
-from support.loops import LOOPS, Loop, Readings, nothing
+from support.loops import LOOPS, Bare, Loop, Readings
 from support.table import Row, Section, at_most
 from support.watcher import Watcher
 
@@ -16,12 +16,12 @@ OPTIONS = ("--engine", "scan", "--threshold", "5s")
 def run(bench) -> Section:
     section = Section("engine_scan", TITLE)
     rounds = 8 if bench.quick else 40
-    readings = Readings()
+    readings, bare_host = Readings(), Bare()
     with Loop() as loop:
         loop.measure("pingpong", 250, 40)
         for turn in range(rounds):
             bench.progress(f"round {turn + 1} of {rounds}")
-            states = [("nothing", nothing), ("scan", lambda: Watcher(bench.plants, *OPTIONS))]
+            states = [("nothing", lambda: bare_host), ("scan", lambda: Watcher(bench.plants, *OPTIONS))]
             for name, start in states if turn % 2 else reversed(states):
                 with start():
                     readings.take(loop, name, CALLS)
@@ -46,5 +46,6 @@ def run(bench) -> Section:
         f"`--engine scan --threshold 5s`, free to run on any core; {rounds} pairs of 40 chunks of 5,000 calls (ping-pong 250), "
         "in turns the one and the other first. The ratio is the median of the pairs' own; spread: its 95 % confidence "
         "interval. What the looks themselves cost is CPU time of blockwatch, measured below.",
+        bare_host.note(),
     ]
     return section

@@ -65,7 +65,7 @@ def run(bench) -> Section:
 
 def look(bench, threads: set[int]) -> tuple[int, int, int]:
     """Questions, and microseconds for the open files and for the threads of their holders, of the dearest pass."""
-    with Watcher(bench.plants, "--threshold", "1s", "--max-rate", "1000000", "--all", debug=True) as watcher:
+    with Watcher(bench.plants, "--threshold", "1s", "--all", debug=True) as watcher:
         named: set[int] = set()
 
         def is_last(line: bytes) -> bool:

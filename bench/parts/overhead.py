@@ -6,7 +6,7 @@ import time
 
 from support import peers
 from support.figures import nanoseconds, quantile, span
-from support.loops import LOOPS, Loop, Readings, empty_programs, nothing
+from support.loops import LOOPS, Bare, Loop, Readings, empty_programs
 from support.processes import all_cores_but_the_last
 from support.table import BenchError, Row, Section, at_most
 from support.watcher import Watcher, prove_tracing
@@ -36,11 +36,11 @@ def run(bench) -> Section:
     rounds = 4 if bench.quick else 16
     for options, threshold in OPTIONS.values():
         prove_tracing(bench.plants, *options, threshold=threshold)
-    readings = Readings()
+    readings, bare_host = Readings(), Bare()
     with Loop() as loop, all_cores_but_the_last():
         for turn in range(rounds):
             bench.progress(f"round {turn + 1} of {rounds}")
-            states = {"nothing": nothing, "empty": empty_programs}
+            states = {"nothing": lambda: bare_host, "empty": empty_programs}
             for name, (options, _) in OPTIONS.items():
                 states[name] = lambda options=options: Watcher(bench.plants, *options)
             names = list(states)
@@ -84,6 +84,7 @@ def run(bench) -> Section:
         "strace is attached to both processes (`-f -o FILE -p`), perf runs as `perf trace -a --duration 300`, bpftrace with "
         "a hash by thread, updated at entry and deleted at exit. Every watcher reported a hang planted before its "
         "measurement, and a call that returned past its threshold; every peer showed all calls, or a planted sleep.",
+        bare_host.note(),
     ]
     return section
 

@@ -32,7 +32,7 @@ def run(bench) -> Section:
         for engine in ("trace", "scan"):
             bench.progress(f"engine {engine}, {warm + window} s")
             looks[engine] = watch(bench, engine, hung, warm, window)
-        for engine, (first, later, used, written, lines) in looks.items():
+        for engine, (first, later, used, written, lines, ending) in looks.items():
             name = f"`--engine {engine} --threshold 5s`"
             share = 100 * later / window / 1e9
             least = f"{written} of {HUNG} hung calls written, {lines} lines in all"
@@ -49,19 +49,20 @@ def run(bench) -> Section:
                     f"peak (VmHWM) {mebibytes(used['VmHWM'])}",
                     **at_most(MEMORY_GOAL, used["VmRSS"], "at most 40 MB"),
                 ),
+                Row(f"{name}: from SIGTERM to its end", nanoseconds(ending), **at_most(2e9, ending, "at most 2 s")),
             ]
         section.rows += beside_peers(bench, seats, looks["trace"])
     bench.plants.replant()
     section.notes = [
         f"{PARKED} threads wait on conditions and {HUNG} read pipes whose writers are stopped, in processes of 1,000 threads. "
         "CPU time is that of all threads of blockwatch, looks, passes over the open files and loading the programs included "
-        "(loading: the first figure only). lsof and strace were run once, after blockwatch, on the same threads.",
+        "(loading: the first figure only); `--max-rate 1000000`, so that all are written. lsof and strace were run once, after blockwatch, on the same threads.",
     ]
     return section
 
 
 def watch(bench, engine: str, hung: set[int], warm: float, window: float):
-    """CPU ns of the first window and of the one after the warm-up, memory in the end, hung calls and lines written."""
+    """CPU ns of the first window and of the one after the warm-up, memory in the end, hung calls and lines written, ns to end in."""
     with Watcher(bench.plants, "--engine", engine, "--threshold", "5s") as watcher:
 
         def cpu_at(seconds: float) -> int:
@@ -76,7 +77,7 @@ def watch(bench, engine: str, hung: set[int], warm: float, window: float):
     written = len({thread_of(line) for line in lines if is_action(line, "blocked")} & hung)
     if written < 0.99 * len(hung):
         raise BenchError(f"blockwatch --engine {engine} wrote only {written} of {len(hung)} hung calls: this is not its work")
-    return first, last - after_warm, used, written, len(lines)
+    return first, last - after_warm, used, written, len(lines), watcher.ending_ns
 
 
 def beside_peers(bench, seats, ours) -> list[Row]:
@@ -84,7 +85,7 @@ def beside_peers(bench, seats, ours) -> list[Row]:
     a_minute = f"a minute of blockwatch: {nanoseconds(ours[0])} of CPU time"
     rows = []
     bench.progress("lsof -n")
-    limit = 10 if bench.quick else 60
+    limit = 10 if bench.quick else 30
     peers.need("lsof")
     wall, cpu, is_whole, _ = timed(["lsof", "-n"], limit)
     text = f"lsof -n, one look: {nanoseconds(cpu)} of CPU time, {nanoseconds(wall)}"

@@ -39,6 +39,9 @@ struct seat {
 	_Atomic uint64_t entry_ns;
 };
 
+static pid_t group_pids[64];
+static size_t groups;
+
 // Shared by all processes.
 static struct shared {
 	_Atomic uint32_t gate, waiting, in;
@@ -150,6 +153,17 @@ static void group(struct seat *first, struct seat *last)
 		pause();
 }
 
+// All of them are gone when this process is.
+static void end_groups(void)
+{
+	pid_t child;
+
+	for (size_t i = 0; i < groups; i++)
+		kill(group_pids[i], SIGKILL);
+	while ((child = waitpid(-1, NULL, 0)) > 0 || (child < 0 && errno == EINTR))
+		;
+}
+
 static void wait_for(_Atomic uint32_t *counter, uint32_t count)
 {
 	while (atomic_load(counter) < count)
@@ -172,7 +186,7 @@ int main(int count, char **arguments)
 	}
 	for (int i = argument; i < count; i++)
 		total += strchr(arguments[i], ':') ? strtoul(strchr(arguments[i], ':') + 1, NULL, 10) : 0;
-	if (!total) {
+	if (!total || total > GROUP * sizeof(group_pids) / sizeof(*group_pids)) {
 		fprintf(stderr, "usage: crowd [--window MS] [--random] futex|pipe|lock:COUNT...\n");
 		return 64;
 	}
@@ -200,15 +214,22 @@ int main(int count, char **arguments)
 	}
 	for (size_t i = 0; i < total; i++)
 		shared->seats[i].delay_ns = is_random ? window_ns / 1000 * (random() % 1000000) / 1000 : window_ns * i / total;
-	for (size_t i = 0; i < total; i += GROUP)
-		if (!fork_bound())
+	must(prctl(PR_SET_CHILD_SUBREAPER, 1), "PR_SET_CHILD_SUBREAPER");
+	for (size_t i = 0; i < total; i += GROUP) {
+		pid_t child = fork_bound();
+
+		if (!child)
 			group(shared->seats + i, shared->seats + (i + GROUP < total ? i + GROUP : total));
+		group_pids[groups++] = child;
+	}
 	wait_for(&shared->waiting, total);
 	usleep(100000); // the last ones are asleep at the gate too
 	puts("ready");
 	fflush(stdout);
-	if (!fgets(line, sizeof(line), stdin))
+	if (!fgets(line, sizeof(line), stdin)) {
+		end_groups();
 		return 0;
+	}
 	shared->start_ns = clock_ns(CLOCK_MONOTONIC);
 	atomic_store(&shared->gate, 1);
 	syscall(SYS_futex, &shared->gate, FUTEX_WAKE, INT32_MAX, NULL, NULL, 0);
@@ -225,5 +246,6 @@ int main(int count, char **arguments)
 		puts("end");
 		fflush(stdout);
 	}
+	end_groups();
 	return 0;
 }

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import subprocess
+import time
 from dataclasses import dataclass, field
 
 from .processes import TOOLS, Conversation
@@ -37,9 +39,39 @@ def empty_programs():
         yield
 
 
-@contextlib.contextmanager
-def nothing():
-    yield
+def foreign_programs() -> list[str]:
+    """Programs on tracepoints; they are not ours when we have attached nothing."""
+    done = subprocess.run([TOOLS / "links"], capture_output=True, text=True, check=True)
+    return done.stdout.split()
+
+
+class Bare:
+    """Nothing attached: waits a little for programs of others to go, and counts the rounds in which they did not."""
+
+    def __init__(self):
+        self.rounds = 0
+        self.names: set[str] = set()
+        self.disturbed = 0
+
+    def __enter__(self):
+        deadline = time.monotonic() + 3
+        while (found := foreign_programs()) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        self.rounds += 1
+        self._before = found
+
+    def __exit__(self, *_):
+        found = self._before + foreign_programs()
+        self.disturbed += bool(found)
+        self.names |= set(found)
+
+    def note(self) -> str:
+        if not self.disturbed:
+            return "No other programs were on any tracepoint while nothing of the benchmark was."
+        return (
+            f"In {self.disturbed} of {self.rounds} rounds programs of others ({', '.join(sorted(self.names))}) were on "
+            "tracepoints while nothing of the benchmark was: the bare loops were not bare then."
+        )
 
 
 @dataclass

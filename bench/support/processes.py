@@ -33,7 +33,8 @@ def stop(process: subprocess.Popen, signal: int = 15, seconds: float = 10) -> No
             process.wait(seconds)
         except subprocess.TimeoutExpired:
             process.kill()
-            process.wait()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(5)  # one that hangs in the kernel dies later
     for stream in (process.stdin, process.stdout, process.stderr):
         if stream:
             with contextlib.suppress(OSError):
@@ -47,15 +48,16 @@ def _stop_all() -> None:
         stop(process, signal=9)
 
 
-def where_it_hangs(pid: int) -> str:
-    """What the threads of a process that does not end are doing."""
+def what_its_threads_do(pid: int) -> str:
+    """State and kernel stack of each: where a process that does not go on is."""
     told = []
     for task in pathlib.Path(f"/proc/{pid}/task").glob("*"):
         with contextlib.suppress(OSError):
             stack = (task / "stack").read_text().split("\n")
             state = (task / "stat").read_text().rpartition(")")[2].split()[0]
-            told.append(f"thread {task.name} {state} in {' '.join(frame.split()[-1] for frame in stack if frame)}")
-    return "SIGTERM did not end it within 30 s: " + "; ".join(told)
+            frames = [frame.split()[-1].partition("+")[0] for frame in stack if frame]
+            told.append(f"thread {task.name} {state} in {' '.join(frames[:3])}")
+    return "; ".join(told)
 
 
 class Conversation:

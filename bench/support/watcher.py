@@ -11,6 +11,9 @@ from . import processes
 from .processes import BINARY, Conversation, Stream
 from .table import BenchError
 
+PATIENCE = 120
+"""Seconds to end in: too slow is a figure, not the end of a run."""
+
 THREAD = re.compile(rb'"thread":\{"id":(\d+)')
 
 
@@ -75,31 +78,47 @@ class Plants:
         self.__init__()
 
 
+def explain(pid: int) -> str:
+    """What blockwatch says of a process when it is asked."""
+    try:
+        done = subprocess.run([BINARY, "explain", str(pid)], capture_output=True, text=True, timeout=20, check=False)
+    except subprocess.TimeoutExpired:
+        return "nothing within 20 s"
+    return " ".join((done.stdout + done.stderr).split())[:1000]
+
+
 class Watcher:
     """`blockwatch` with these options, writing NDJSON to a pipe that is read at once.
 
-    Leaving the block ends it, and fails if it did not report the planted hang or did not end well.
+    Beginning fails if it does not report the planted hang, leaving the block ends it, and fails if it does not end well.
+    `rate` is its --max-rate, None for the default: on a host with many hangs that would hold the planted one back.
     """
 
-    def __init__(self, plants: Plants, *options: str, seconds: float = 30, debug: bool = False):
+    def __init__(
+        self, plants: Plants, *options: str, seconds: float = 30, debug: bool = False, rate: int | None = 1000000
+    ):
         plants.wait_until_old()
         self.options = options
+        self.ending_ns = 0
         self._where = ""
         self._log = tempfile.TemporaryFile()
         self.started_ns = time.monotonic_ns()
-        level = ["--log-level", "debug"] if debug else []
+        more = (["--log-level", "debug"] if debug else []) + (["--max-rate", str(rate)] if rate else [])
         self.process = processes.start(
-            [BINARY, "--format", "ndjson", *level, *options], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self._log
+            [BINARY, "--format", "ndjson", *more, *options], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self._log
         )
         self.pid = self.process.pid
         self.stream = Stream(self.process.stdout.fileno())
         wanted = plants.threads["lock" if "flock" in options else "pipe"]
         found = self.stream.wait_for(lambda line: is_action(line, "blocked") and thread_of(line) == wanted, seconds)
         if not found:
+            lines = self.stream.snapshot()
+            threads = processes.what_its_threads_do(self.pid)
             self.stop()
             raise BenchError(
                 f"blockwatch {' '.join(options)} did not report the planted hang of thread {wanted} within {seconds:g} s, "
-                f"these figures would mean nothing: {self.log()[-500:] or 'it says nothing'}"
+                f"these figures would mean nothing; it wrote {len(lines)} lines and says: {self.log()[-500:] or 'nothing'}; "
+                f"{threads}; blockwatch explain says: {explain(plants.process)}"
             )
         self.planted_ns = found[0]
 
@@ -108,13 +127,15 @@ class Watcher:
         return self._log.read().decode(errors="replace").strip()
 
     def stop(self) -> None:
-        """SIGTERM, and patience: it must end by itself within half a minute even on a busy host."""
+        """SIGTERM, and patience: how long it takes is `ending_ns`."""
         if self.process.poll() is None:
+            start = time.monotonic_ns()
             self.process.terminate()
             try:
-                self.process.wait(30)
+                self.process.wait(PATIENCE)
             except subprocess.TimeoutExpired:
-                self._where = processes.where_it_hangs(self.pid)
+                self._where = f"not within {PATIENCE} s of SIGTERM, {processes.what_its_threads_do(self.pid)}"
+            self.ending_ns = time.monotonic_ns() - start
         processes.stop(self.process, signal=9)
 
     def __enter__(self):
