@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from support.figures import interval, median, nanoseconds, span
-from support.loops import LOOPS, Bare, Loop, Readings
+from support.loops import LOOPS, Loop, Readings, nothing
 from support.table import Row, Section, at_most
 from support.watcher import Watcher
 
@@ -16,36 +16,36 @@ OPTIONS = ("--engine", "scan", "--threshold", "5s")
 def run(bench) -> Section:
     section = Section("engine_scan", TITLE)
     rounds = 8 if bench.quick else 40
-    readings, bare_host = Readings(), Bare()
+    readings = Readings()
     with Loop() as loop:
         loop.measure("pingpong", 250, 40)
         for turn in range(rounds):
             bench.progress(f"round {turn + 1} of {rounds}")
-            states = [("nothing", lambda: bare_host), ("scan", lambda: Watcher(bench.plants, *OPTIONS))]
+            states = [("nothing", nothing), ("scan", lambda: Watcher(bench.plants, *OPTIONS))]
             for name, start in states if turn % 2 else reversed(states):
                 with start():
                     readings.take(loop, name, CALLS)
-    bench.noise("bare getppid loop", readings.fastest["nothing", "getppid"])
+    bench.noise("bare getppid loop", readings.values("getppid", "nothing"))
     for name, title in LOOPS.items():
-        for kind, values in (("fastest of 40 chunks", readings.fastest), ("CPU time of all", readings.cpu)):
-            ours, bare = values["scan", name], values["nothing", name]
-            ratios = [a / b for a, b in zip(ours, bare)]
+        for text, kind in (("fastest of 40 chunks", "fastest"), ("CPU time of all", "cpu")):
+            pairs = readings.pairs(name, "scan", "nothing", kind=kind)
+            ratios = [ours / bare for ours, bare in pairs]
             low, high = interval(ratios)
             ratio = median(ratios)
             section.rows.append(
                 Row(
-                    f"{title}: {kind}",
-                    nanoseconds(median(ours)),
+                    f"{title}: {text}",
+                    nanoseconds(median([ours for ours, _ in pairs])),
                     f"{low:.3f} to {high:.3f}",
-                    f"no blockwatch {nanoseconds(median(bare))}",
+                    f"no blockwatch {nanoseconds(median([bare for _, bare in pairs]))}",
                     ratio,
-                    **(at_most(1.01, ratio) if kind.startswith("fastest") else {}),
+                    **(at_most(1.01, ratio) if kind == "fastest" else {}),
                 )
             )
     section.notes = [
         f"`--engine scan --threshold 5s`, free to run on any core; {rounds} pairs of 40 chunks of 5,000 calls (ping-pong 250), "
         "in turns the one and the other first. The ratio is the median of the pairs' own; spread: its 95 % confidence "
         "interval. What the looks themselves cost is CPU time of blockwatch, measured below.",
-        bare_host.note(),
+        readings.note(),
     ]
     return section

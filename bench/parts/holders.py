@@ -8,7 +8,7 @@ import tempfile
 import time
 
 from support import peers, processes
-from support.figures import nanoseconds, number
+from support.figures import nanoseconds
 from support.table import BenchError, Row, Section
 from support.watcher import Crowd, Watcher, is_action, thread_of
 
@@ -58,7 +58,8 @@ def run(bench) -> Section:
     )
     section.notes = [
         f"{count} threads, each in a read of a pipe of its own whose writer is another process; blockwatch named the writer of "
-        f"every one. Its figure is the dearest pass of a run, the best of {rounds} runs; lsof listed {number(lines)} lines.",
+        f"every one. Its figure is the dearest pass of a run, the best of {rounds} runs; "
+        + (f"lsof listed {lines:,} lines." if is_whole else "lsof was stopped then."),
     ]
     return section
 

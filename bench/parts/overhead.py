@@ -6,7 +6,7 @@ import time
 
 from support import peers
 from support.figures import nanoseconds, quantile, span
-from support.loops import LOOPS, Bare, Loop, Readings, empty_programs
+from support.loops import LOOPS, Loop, Readings, empty_programs, nothing
 from support.processes import all_cores_but_the_last
 from support.table import BenchError, Row, Section, at_most
 from support.watcher import Watcher, prove_tracing
@@ -14,7 +14,7 @@ from support.watcher import Watcher, prove_tracing
 TITLE = "Engine trace: time added to a system call"
 
 # calls a chunk, chunks
-FULL = {"getppid": (20000, 10), "read": (20000, 10), "pread": (20000, 10), "pingpong": (1000, 10)}
+FULL = {"getppid": (4000, 50), "read": (4000, 50), "pread": (4000, 50), "pingpong": (200, 50)}
 OPTIONS = {
     "--threshold 5s": (("--threshold", "5s"), 5.0),
     "--threshold 50ms": (("--threshold", "50ms"), 0.05),
@@ -36,11 +36,11 @@ def run(bench) -> Section:
     rounds = 4 if bench.quick else 16
     for options, threshold in OPTIONS.values():
         prove_tracing(bench.plants, *options, threshold=threshold)
-    readings, bare_host = Readings(), Bare()
+    readings = Readings()
     with Loop() as loop, all_cores_but_the_last():
         for turn in range(rounds):
             bench.progress(f"round {turn + 1} of {rounds}")
-            states = {"nothing": lambda: bare_host, "empty": empty_programs}
+            states = {"nothing": nothing, "empty": empty_programs}
             for name, (options, _) in OPTIONS.items():
                 states[name] = lambda options=options: Watcher(bench.plants, *options)
             names = list(states)
@@ -50,7 +50,7 @@ def run(bench) -> Section:
                         time.sleep(0.1)  # past its first look
                     readings.take(loop, name, FULL)
         peer_added, failures = beside_peers(bench, loop, readings)
-    bench.noise("bare getppid loop", readings.fastest["nothing", "getppid"])
+    bench.noise("bare getppid loop", readings.values("getppid", "nothing"))
     for name, title in LOOPS.items():
         floor = readings.added("empty", name)
         if floor <= 0:
@@ -76,23 +76,23 @@ def run(bench) -> Section:
         )
     for tool, message in failures.items():
         section.rows.append(Row(f"beside {tool}", "", peer=f"{tool} cannot run here: {message}"))
-    bare = ", ".join(f"{nanoseconds(min(readings.fastest['nothing', name]))} a {name}" for name in LOOPS)
+    bare = ", ".join(f"{nanoseconds(min(readings.values(name, 'nothing')))} a {name}" for name in LOOPS)
     section.notes = [
-        f"Minimum of {rounds} interleaved rounds of 10 chunks of 20,000 calls (ping-pong 1,000) on the last core, the watcher "
+        f"Minimum of {rounds} interleaved rounds of 50 chunks of 4,000 calls (ping-pong 200) on the last core, the watcher "
         f"elsewhere; the loops alone take {bare}. Spread: the middle half of the rounds' own ratios; beside a tool, the middle "
         "half of what that adds. A read of one byte is watched and does not block; with `--syscall flock` it is not watched. "
         "strace is attached to both processes (`-f -o FILE -p`), perf runs as `perf trace -a --duration 300`, bpftrace with "
         "a hash by thread, updated at entry and deleted at exit. Every watcher reported a hang planted before its "
         "measurement, and a call that returned past its threshold; every peer showed all calls, or a planted sleep.",
-        bare_host.note(),
+        readings.note(),
     ]
     return section
 
 
 def beside_peers(bench, loop: Loop, readings: Readings):
     """What the tools add, with fewer calls: they are slower."""
-    few = {"getppid": (500, 4), "pread": (500, 4), "pingpong": (250, 4)}
-    more = {"getppid": (10000, 10), "pread": (10000, 10), "pingpong": (500, 10)}
+    few = {"getppid": (100, 20), "pread": (100, 20), "pingpong": (50, 20)}
+    more = {"getppid": (2000, 50), "pread": (2000, 50), "pingpong": (100, 50)}
     calls = sum(count * chunks for count, chunks in few.values())
     tools = {
         "strace -f": (lambda: peers.strace(loop.pids, calls), few),
@@ -113,9 +113,8 @@ def beside_peers(bench, loop: Loop, readings: Readings):
     added = {}
     for tool in tools:
         for name in few:
-            values = readings.fastest.get((tool, name))
-            if values:
-                bare = min(readings.fastest["nothing", name])
+            if tool in readings.by_state:
+                values, bare = readings.values(name, tool), min(readings.values(name, "nothing"))
                 spread = span(quantile(values, 0.25) - bare, quantile(values, 0.75) - bare, nanoseconds)
                 added[tool, name] = (min(values) - bare, spread)
     return added, failures

@@ -16,7 +16,7 @@ import time
 
 from support import peers, processes
 from support.figures import interval, median, nanoseconds, number, quantile
-from support.loops import Bare
+from support.loops import nothing
 from support.table import BenchError, Row, Section
 from support.watcher import Watcher
 
@@ -147,9 +147,8 @@ class Nginx:
 def run(bench) -> Section:
     section = Section("servers", TITLE)
     rounds, seconds = (2, 1) if bench.quick else (8, 3)
-    bare_host = Bare()
     states = {
-        "nothing": lambda: bare_host,
+        "nothing": nothing,
         "`--engine trace`": lambda: Watcher(bench.plants, "--threshold", "5s"),
         "`--engine scan`": lambda: Watcher(bench.plants, "--threshold", "5s", "--engine", "scan"),
         "bpftrace": peers.bpftrace,
@@ -206,6 +205,5 @@ def run(bench) -> Section:
         "its 95 % confidence interval"
         + (" (of so few rounds, least and greatest)" if rounds < 6 else "")
         + ". bpftrace runs the script of the first table.",
-        bare_host.note(),
     ]
     return section

@@ -32,12 +32,13 @@ def run(bench) -> Section:
         for engine in ("trace", "scan"):
             bench.progress(f"engine {engine}, {warm + window} s")
             looks[engine] = watch(bench, engine, hung, warm, window)
+        said = []
         for engine, (first, later, used, written, lines, ending) in looks.items():
             name = f"`--engine {engine} --threshold 5s`"
             share = 100 * later / window / 1e9
-            least = f"{written} of {HUNG} hung calls written, {lines} lines in all"
+            said.append(f"engine {engine} wrote {written} of {HUNG} hung calls, {lines:,} lines in all")
             section.rows += [
-                Row(f"{name}: % of a core, {window} s from its start", f"{number(100 * first / window / 1e9)} %", least),
+                Row(f"{name}: % of a core, {window} s from its start", f"{number(100 * first / window / 1e9)} %"),
                 Row(
                     f"{name}: % of a core, {window} s after the first {warm} s",
                     f"{number(share)} %",
@@ -56,7 +57,8 @@ def run(bench) -> Section:
     section.notes = [
         f"{PARKED} threads wait on conditions and {HUNG} read pipes whose writers are stopped, in processes of 1,000 threads. "
         "CPU time is that of all threads of blockwatch, looks, passes over the open files and loading the programs included "
-        "(loading: the first figure only); `--max-rate 1000000`, so that all are written. lsof and strace were run once, after blockwatch, on the same threads.",
+        "(loading: the first figure only); `--max-rate 1000000`, so that all are written: "
+        f"{'; '.join(said)}. lsof and strace were run once, after blockwatch, on the same threads.",
     ]
     return section
 

@@ -43,7 +43,7 @@ def nanoseconds(value: float) -> str:
         # 10 µs and more: below that, nanoseconds compare better
         if abs(value) >= size * (1 if size > 1e3 else 10):
             return f"{number(value / size)} {unit}"
-    return f"{value:.0f} ns"
+    return f"{value:,.0f} ns"
 
 
 def mebibytes(value: float) -> str:

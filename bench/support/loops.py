@@ -39,64 +39,88 @@ def empty_programs():
         yield
 
 
-def foreign_programs() -> list[str]:
-    """Programs on tracepoints; they are not ours when we have attached nothing."""
+def attached() -> list[str]:
+    """Names of the programs that are on tracepoints of this host, whoever has attached them."""
     done = subprocess.run([TOOLS / "links"], capture_output=True, text=True, check=True)
     return done.stdout.split()
 
 
-class Bare:
-    """Nothing attached: waits a little for programs of others to go, and counts the rounds in which they did not."""
-
-    def __init__(self):
-        self.rounds = 0
-        self.names: set[str] = set()
-        self.disturbed = 0
-
-    def __enter__(self):
-        deadline = time.monotonic() + 3
-        while (found := foreign_programs()) and time.monotonic() < deadline:
-            time.sleep(0.1)
-        self.rounds += 1
-        self._before = found
-
-    def __exit__(self, *_):
-        found = self._before + foreign_programs()
-        self.disturbed += bool(found)
-        self.names |= set(found)
-
-    def note(self) -> str:
-        if not self.disturbed:
-            return "No other programs were on any tracepoint while nothing of the benchmark was."
-        return (
-            f"In {self.disturbed} of {self.rounds} rounds programs of others ({', '.join(sorted(self.names))}) were on "
-            "tracepoints while nothing of the benchmark was: the bare loops were not bare then."
-        )
+@contextlib.contextmanager
+def nothing():
+    """Nothing attached: waits a little for programs of others to go."""
+    deadline = time.monotonic() + 3
+    while attached() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    yield
 
 
 @dataclass
-class Readings:
-    """Nanoseconds a call by state and loop, one value a round."""
+class Reading:
+    programs: int
+    """On tracepoints meanwhile, those of others too."""
+    fastest: dict[str, float] = field(default_factory=dict)
+    cpu: dict[str, float] = field(default_factory=dict)
 
-    fastest: dict[tuple[str, str], list[float]] = field(default_factory=dict)
-    cpu: dict[tuple[str, str], list[float]] = field(default_factory=dict)
+
+class Readings:
+    """Nanoseconds a call by state and loop, one reading a round.
+
+    Programs of others on the tracepoints slow the loops: a reading that they disturb is taken again, and left out as
+    long as enough others remain.
+    """
+
+    TRIES = 4
+    ENOUGH = 3
+
+    def __init__(self):
+        self.by_state: dict[str, list[Reading]] = {}
 
     def take(self, loop: Loop, state: str, calls: dict[str, tuple[int, int]]) -> None:
-        for name, (count, chunks) in calls.items():
-            fastest, _, cpu = loop.measure(name, count, chunks)
-            self.fastest.setdefault((state, name), []).append(fastest)
-            self.cpu.setdefault((state, name), []).append(cpu)
+        taken = self.by_state.setdefault(state, [])
+        best: Reading | None = None
+        for _ in range(self.TRIES):
+            reading = Reading(len(attached()))
+            for name, (count, chunks) in calls.items():
+                reading.fastest[name], _, reading.cpu[name] = loop.measure(name, count, chunks)
+            reading.programs = max(reading.programs, len(attached()))
+            best = min(best or reading, reading, key=lambda one: one.programs)
+            if best.programs <= min((one.programs for one in taken), default=best.programs):
+                break
+            time.sleep(0.5)
+        taken.append(best)
+
+    def _is_clean(self, state: str, turn: int) -> bool:
+        readings = self.by_state[state]
+        return readings[turn].programs == min(one.programs for one in readings)
+
+    def pairs(self, name: str, *states: str, kind: str = "fastest") -> list[tuple[float, ...]]:
+        """The values of one loop in all of these states, of the rounds in which all were undisturbed."""
+        turns = range(min(len(self.by_state[state]) for state in states))
+        clean = [turn for turn in turns if all(self._is_clean(state, turn) for state in states)]
+        return [
+            tuple(getattr(self.by_state[state][turn], kind)[name] for state in states)
+            for turn in (clean if len(clean) >= self.ENOUGH else turns)
+        ]
+
+    def values(self, name: str, state: str) -> list[float]:
+        return [value for (value,) in self.pairs(name, state)]
 
     def added(self, state: str, name: str, base: str = "nothing") -> float:
         """Minimum of all rounds over the minimum of the bare loop."""
-        return min(self.fastest[state, name]) - min(self.fastest[base, name])
+        return min(self.values(name, state)) - min(self.values(name, base))
 
     def ratios(self, state: str, name: str, floor: str, base: str = "nothing") -> list[float]:
         """Of what is added, round by round."""
         return [
-            (value - bare) / (least - bare)
-            for value, least, bare in zip(
-                self.fastest[state, name], self.fastest[floor, name], self.fastest[base, name]
-            )
-            if least > bare
+            (value - bare) / (least - bare) for value, least, bare in self.pairs(name, state, floor, base) if least > bare
         ]
+
+    def note(self, base: str = "nothing") -> str:
+        """What others did to it."""
+        total = sum(map(len, self.by_state.values()))
+        bad = sum(not self._is_clean(state, turn) for state in self.by_state for turn in range(len(self.by_state[state])))
+        always = min(one.programs for one in self.by_state[base])
+        text = f"Programs of others came onto tracepoints during {bad} of {total} readings."
+        if always:
+            text += f" {always} programs of others were there all the time: the bare loops were not bare."
+        return text

@@ -54,7 +54,10 @@ class Load:
 
 
 def version() -> str:
-    said = subprocess.run([processes.BINARY, "--version"], capture_output=True, text=True, check=False)
+    try:
+        said = subprocess.run([processes.BINARY, "--version"], capture_output=True, text=True, timeout=10, check=False)
+    except subprocess.TimeoutExpired:
+        return "unknown version"
     return said.stdout.strip() or "unknown version"
 
 
