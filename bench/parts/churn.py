@@ -106,7 +106,8 @@ def run(bench) -> Section:
         )
     section.notes = [
         f"{done[0]:,} processes in storms of 500, {done[1]:,} threads, {done[2]:,} TCP connections and {done[3]:,} reads that "
-        f"block for 0.4 s, beside `--threshold 100ms --all`; {len(lines):,} lines, {share:.1f} % of a core. The figures are medians of "
-        f"the last quarter of {len(samples)} samples, beside the second quarter's; spread: all samples. `CHURN=3600` makes it an hour.",
+        f"block for 0.4 s, beside `--threshold 100ms --all`; {len(lines):,} lines, {share:.1f} % of a core. The figures are "
+        f"medians of the last quarter of {len(samples)} samples, beside the second quarter's; spread: all samples. "
+        "`CHURN=3600` makes it an hour.",
     ]
     return section

@@ -71,8 +71,9 @@ def run(bench) -> Section:
             )
     for (tool, name), (added, spread) in peer_added.items():
         ours = readings.added("--threshold 5s", name)
+        theirs = f"{tool} +{nanoseconds(added)}"
         section.rows.append(
-            Row(f"{LOOPS[name]}, `--threshold 5s`", f"+{nanoseconds(ours)}", spread, f"{tool} +{nanoseconds(added)}", ours / added)
+            Row(f"{LOOPS[name]}, `--threshold 5s`", f"+{nanoseconds(ours)}", spread, theirs, ours / added)
         )
     for tool, message in failures.items():
         section.rows.append(Row(f"beside {tool}", "", peer=f"{tool} cannot run here: {message}"))

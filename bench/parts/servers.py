@@ -93,7 +93,8 @@ class PostgreSQL:
         as_user = ["setpriv", "--reuid", "postgres", "--regid", "postgres", "--clear-groups"]
         output([*as_user, f"{programs}/initdb", "-D", data, "-U", "postgres", "-A", "trust", "--no-sync"])
         self.process = processes.start(
-            [*as_user, f"{programs}/postgres", "-D", data, "-p", self.port, "-k", self.folder, "-c", "listen_addresses=", "-c", "fsync=off"],
+            [*as_user, f"{programs}/postgres", "-D", data, "-p", self.port, "-k", self.folder]
+            + ["-c", "listen_addresses=", "-c", "fsync=off"],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
@@ -107,9 +108,8 @@ class PostgreSQL:
                 ["pgbench", "-n", "-S", "-c", "4", "-j", "1", "-T", str(max(1, round(seconds))), "-l"]
                 + ["--log-prefix", f"{folder}/log", *self.where, "postgres"]
             )
-            times = [
-                float(line.split()[2]) * 1e3 for path in pathlib.Path(folder).iterdir() for line in path.read_text().splitlines()
-            ]
+            logs = [path.read_text() for path in pathlib.Path(folder).iterdir()]
+            times = [float(line.split()[2]) * 1e3 for log in logs for line in log.splitlines()]
         return float(re.search(r"tps = ([\d.]+)", said)[1]), quantile(times, 0.99)
 
     def stop(self) -> None:
@@ -132,13 +132,13 @@ class Nginx:
         wait_until(lambda: answers(self.port), "nginx")
 
     def measure(self, seconds: float) -> tuple[float, float]:
-        said = output(
-            ["wrk", "-t", "1", "-c", "16", "-d", f"{max(1, round(seconds))}s", "--latency", f"http://127.0.0.1:{self.port}/index.html"]
-        )
+        page = f"http://127.0.0.1:{self.port}/index.html"
+        said = output(["wrk", "-t", "1", "-c", "16", "-d", f"{max(1, round(seconds))}s", "--latency", page])
         if "Non-2xx" in said:
             raise BenchError(f"nginx does not answer well: {said}")
         value, unit = re.search(r"99%\s+([\d.]+)(us|ms|s)", said).groups()
-        return float(re.search(r"Requests/sec:\s+([\d.]+)", said)[1]), float(value) * {"us": 1e3, "ms": 1e6, "s": 1e9}[unit]
+        rate = float(re.search(r"Requests/sec:\s+([\d.]+)", said)[1])
+        return rate, float(value) * {"us": 1e3, "ms": 1e6, "s": 1e9}[unit]
 
     def stop(self) -> None:
         processes.stop(self.process)
@@ -200,9 +200,9 @@ def run(bench) -> Section:
     for name, message in failures.items():
         section.rows.append(Row(f"beside {name}", "", peer=f"cannot run here: {message}"))
     section.notes = [
-        f"{rounds} rounds, {seconds} s of each server under each state, in an order that turns; clients, servers and watchers share "
-        f"all {os.sysconf('SC_NPROCESSORS_ONLN')} cores. The ratio, to no tool at all, is the median of the rounds' own; spread: "
-        "its 95 % confidence interval"
+        f"{rounds} rounds, {seconds} s of each server under each state, in an order that turns; clients, servers and watchers "
+        f"share all {os.sysconf('SC_NPROCESSORS_ONLN')} cores. The ratio, to no tool at all, is the median of the rounds' own; "
+        "spread: its 95 % confidence interval"
         + (" (of so few rounds, least and greatest)" if rounds < 6 else "")
         + ". bpftrace runs the script of the first table.",
     ]

@@ -64,7 +64,8 @@ def run(bench) -> Section:
 
 
 def watch(bench, engine: str, hung: set[int], warm: float, window: float):
-    """CPU ns of the first window and of the one after the warm-up, memory in the end, hung calls and lines written, ns to end in."""
+    """CPU ns of the first window and of the one after the warm-up, memory in the end, hung calls and lines written, and
+    ns from SIGTERM to its end."""
     with Watcher(bench.plants, "--engine", engine, "--threshold", "5s") as watcher:
 
         def cpu_at(seconds: float) -> int:
