@@ -52,7 +52,7 @@ def run(bench) -> Section:
                 ),
                 Row(f"{name}: from SIGTERM to its end", nanoseconds(ending), **at_most(2e9, ending, "at most 2 s")),
             ]
-        section.rows += beside_peers(bench, seats, looks["trace"])
+        section.rows += beside_peers(bench, seats, looks["trace"], window)
     bench.plants.replant()
     section.notes = [
         f"{PARKED} threads wait on conditions and {HUNG} read pipes whose writers are stopped, in processes of 1,000 threads. "
@@ -83,23 +83,23 @@ def watch(bench, engine: str, hung: set[int], warm: float, window: float):
     return first, last - after_warm, used, written, len(lines), watcher.ending_ns
 
 
-def beside_peers(bench, seats, ours) -> list[Row]:
+def beside_peers(bench, seats, ours, window) -> list[Row]:
     """One look of lsof at the host, and strace put on all of these threads."""
-    a_minute = f"a minute of blockwatch: {nanoseconds(ours[0])} of CPU time"
+    first = f"its first {window} s: {nanoseconds(ours[0])} of CPU time"
     rows = []
     bench.progress("lsof -n")
     limit = 10 if bench.quick else 30
     peers.need("lsof")
     wall, cpu, is_whole, _ = timed(["lsof", "-n"], limit)
     text = f"lsof -n, one look: {nanoseconds(cpu)} of CPU time, {nanoseconds(wall)}"
-    rows.append(Row("beside lsof", a_minute, "" if is_whole else f"ended after {limit} s, not done", text, ours[0] / cpu))
+    rows.append(Row("beside lsof", first, "" if is_whole else f"ended after {limit} s, not done", text, ours[0] / cpu))
     bench.progress("strace -f")
     leaders = sorted({process for _, process, _, _ in seats})
     words = [word for pid in leaders for word in ("-p", str(pid))]
     with tempfile.NamedTemporaryFile() as output:
         wall, cpu, _, shown = timed(["strace", "-f", "-o", output.name, *words], limit, lines=len(seats), output=output.name)
     text = f"strace -f, to show {shown} of {len(seats)} calls: {nanoseconds(cpu)} of CPU time, {nanoseconds(wall)}"
-    rows.append(Row("beside strace", a_minute, "", text, ours[0] / cpu))
+    rows.append(Row("beside strace", first, "", text, ours[0] / cpu))
     return rows
 
 
