@@ -130,16 +130,19 @@ class Stream:
         """The first line from index `since` on that is wanted; None if it did not come in time."""
         deadline = time.monotonic() + seconds
         index = since
-        with self._changed:
-            while True:
-                while index < len(self.lines):
-                    if is_wanted(self.lines[index][1]):
-                        return self.lines[index]
-                    index += 1
-                left = deadline - time.monotonic()
-                if left <= 0 or self._ended:
-                    return None
-                self._changed.wait(left)
+        while True:
+            with self._changed:
+                while index >= len(self.lines):
+                    left = deadline - time.monotonic()
+                    if left <= 0 or self._ended:
+                        return None
+                    self._changed.wait(left)
+                batch = self.lines[index:]
+            # not under the lock: the reader must keep up
+            for line in batch:
+                if is_wanted(line[1]):
+                    return line
+            index += len(batch)
 
     def snapshot(self) -> list[tuple[int, bytes]]:
         with self._changed:
