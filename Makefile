@@ -23,6 +23,9 @@ BPF_OBJECTS := bpf/blockwatch.x86_64.bpf.o bpf/blockwatch.aarch64.bpf.o
 BPF_FLAGS := -target bpf -mcpu=v3 -O2 -g -std=gnu2x -Wall -Wextra -Werror -Wno-unused-parameter \
 	-Wno-missing-field-initializers -ffile-prefix-map=$(CURDIR)=. -fdebug-compilation-dir=. -Ibpf
 
+# what the benchmarks run and are compared with
+BENCH_TOOLS := gcc libc6-dev python3 util-linux strace linux-perf bpftrace lsof
+BENCH_SERVERS := redis-server redis-tools nginx postgresql postgresql-client wrk
 BUILD_PACKAGES := libbpf-dev libelf-dev zlib1g-dev
 TEST_PACKAGES := gcc gcc-multilib libc6-dev make python3 python3-jsonschema iproute2 lsof mount strace
 # kernels in virtual machines
@@ -162,14 +165,28 @@ fuzz-corpus: ## keep what fuzzing has found: the inputs that reach new code, for
 	Tests/Fuzz/run $(FUZZER) 0 merge
 
 .PHONY: bench
-bench: need-build need-root build ## what blockwatch costs, as ratios measured in one run
-	@$(call need-packages,gcc)
-	@$(AS_ROOT) env PATH="$$PATH" bench/run
+bench: need-build need-bench need-root $(if $(BLOCKWATCH),,build) bench-programs ## what it costs beside other tools; BENCH=part,... QUICK=1
+	@$(AS_ROOT) env PATH="$$PATH" $(foreach name,BENCH QUICK CHURN STRICT BLOCKWATCH OUT,$(if $($(name)),$(name)="$($(name))")) bench/run
 
 .PHONY: bench-holders
-bench-holders: need-build need-root build programs ## finding the other ends of 10,000 calls, beside lsof
-	@$(call need-packages,lsof python3)
-	@$(AS_ROOT) env PATH="$$PATH" bench/holders
+bench-holders: ## finding the other ends of 10,000 calls, beside lsof
+	@$(MAKE) bench BENCH=holders
+
+# ---- the programs of bench/ ----
+
+BENCH_PLAIN := $(addprefix .build/bench/,loop crowd churn)
+BENCH_LIBBPF := $(addprefix .build/bench/,attach iterate links maps)
+
+.PHONY: bench-programs
+bench-programs: $(BENCH_PLAIN) $(BENCH_LIBBPF) .build/bench/empty.bpf.o
+
+$(BENCH_PLAIN) $(BENCH_LIBBPF): .build/bench/%: bench/programs/%.c bench/programs/common.h
+	@mkdir -p $(@D)
+	gcc -O2 -Wall -Wextra -Werror -pthread -o $@ $< $(if $(filter $@,$(BENCH_LIBBPF)),-l:libbpf.a -l:libelf.a -l:libz.a)
+
+.build/bench/empty.bpf.o: bench/programs/empty.bpf.c
+	@mkdir -p $(@D)
+	$(CLANG) -target bpf -mcpu=v3 -O2 -g -c $< -o $@
 
 .PHONY: install
 install: ## put the binary below PREFIX (and DESTDIR)
@@ -198,10 +215,18 @@ need-build:
 .PHONY: need-test
 need-test:
 	@$(call need-packages,$(TEST_PACKAGES))
-	@policy=/usr/sbin/policy-rc.d; \
+	@$(call need-servers,$(TEST_SOFTWARE))
+
+.PHONY: need-bench
+need-bench:
+	@$(call need-packages,$(BENCH_TOOLS))
+	@$(call need-servers,$(BENCH_SERVERS))
+
+# $(call need-servers,names): the same for packages that would start services: these are not started
+need-servers = policy=/usr/sbin/policy-rc.d; \
 	if [ "$$(id -u)" = 0 ] && [ ! -e $$policy ]; then \
-		trap 'rm -f $$policy' EXIT; printf '#!/bin/sh\nexit 101\n' > $$policy; chmod 755 $$policy; fi; \
-	$(call need-packages,$(TEST_SOFTWARE))
+		trap 'rm -f $$policy' EXIT; printf '\#!/bin/sh\nexit 101\n' > $$policy; chmod 755 $$policy; fi; \
+	$(call need-packages,$(1))
 
 .PHONY: need-kernels
 need-kernels:
