@@ -124,7 +124,7 @@ HANG_SOURCES := $(wildcard Tests/EndToEnd/Programs/hang*.c Tests/EndToEnd/Progra
 .build/programs/tracer: Tests/EndToEnd/Programs/tracer.c
 	@mkdir -p $(@D)
 	gcc -O1 -Wall -Wextra -Werror -o $@ $< -l:libbpf.a -l:libelf.a -l:libz.a
-.build/programs/empty.bpf.o: bench/empty.bpf.c
+.build/programs/empty.bpf.o: bench/programs/empty.bpf.c
 	@mkdir -p $(@D)
 	$(CLANG) -target bpf -mcpu=v3 -O2 -g -c $< -o $@
 

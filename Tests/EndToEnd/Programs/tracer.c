@@ -46,9 +46,23 @@ static int attach(const char *path) {
 static int call(pid_t pid, int count, char **arguments) {
 	struct user_regs_struct saved, changed;
 	int status;
-	if (ptrace(PTRACE_SEIZE, pid, NULL, PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEEXIT) || ptrace(PTRACE_INTERRUPT, pid, NULL, NULL) ||
-	    waitpid(pid, &status, __WALL) < 0 || ptrace(PTRACE_GETREGS, pid, NULL, &saved))
-		return fail("ptrace");
+	if (ptrace(PTRACE_SEIZE, pid, NULL, PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEEXIT))
+		return fail("PTRACE_SEIZE");
+	// it may be anywhere in its program: only behind a `syscall` there is one to be used again
+	for (int tries = 0;; tries++) {
+		if (ptrace(PTRACE_INTERRUPT, pid, NULL, NULL) || waitpid(pid, &status, __WALL) < 0 ||
+		    ptrace(PTRACE_GETREGS, pid, NULL, &saved))
+			return fail("PTRACE_INTERRUPT");
+		if ((long long)saved.orig_rax >= 0)
+			break;
+		if (tries == 10000) {
+			errno = EAGAIN;
+			return fail("it is in no system call");
+		}
+		if (ptrace(PTRACE_CONT, pid, NULL, 0L))
+			return fail("PTRACE_CONT");
+		usleep(1000);
+	}
 	changed = saved;
 	unsigned long long *places[] = {&changed.rdi, &changed.rsi, &changed.rdx, &changed.r10, &changed.r8, &changed.r9};
 	for (int i = 1; i < count && i <= 6; i++)
