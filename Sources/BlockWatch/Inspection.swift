@@ -19,16 +19,10 @@ struct Inspection: ~Copyable {
         host = Host(procFS: ProcFS(root: "/proc"))
         host.requireScope(scope)
         host.requireCapabilities()
-        func mayAdmit(_ call: SyscallInfo) -> Bool { filter.mayAdmit(call) }
-        let native = SyscallTable.table(for: Host.nativeABI)
-        let compat = SyscallTable.table(for: .i386)
         do throws(CaptureError) {
             capture = try Capture(
                 CaptureSettings(
-                    thresholdNanoseconds: thresholdNanoseconds, trace: false,
-                    watchedNative: native.kernelBytes(watching: mayAdmit),
-                    watchedCompat: compat.kernelBytes(watching: mayAdmit),
-                    isNarrow: native.isNarrow(watching: mayAdmit)))
+                    thresholdNanoseconds: thresholdNanoseconds, trace: false, filter: filter, verdicts: verdicts))
         } catch {
             fail(error.exitCode, error.description)
         }

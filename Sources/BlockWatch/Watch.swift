@@ -48,18 +48,11 @@ struct Watch: ~Copyable {
         host.warnOfMissingCapabilities(log)
         // signals first: a thread started later inherits the mask
         signals = Signals()
-        let native = SyscallTable.table(for: Host.nativeABI)
-        let compat = SyscallTable.table(for: .i386)
-        let filter = settings.filter
-        let verdicts = settings.verdicts
-        func mayAdmit(_ call: SyscallInfo) -> Bool { filter.mayAdmit(call, verdicts: verdicts) }
         do throws(CaptureError) {
             capture = try Capture(
                 CaptureSettings(
                     thresholdNanoseconds: settings.thresholdNanoseconds, trace: settings.engine == .trace,
-                    watchedNative: native.kernelBytes(watching: mayAdmit),
-                    watchedCompat: compat.kernelBytes(watching: mayAdmit),
-                    isNarrow: native.isNarrow(watching: mayAdmit)))
+                    filter: settings.filter, verdicts: settings.verdicts))
         } catch {
             fail(error.exitCode, error.description)
         }
@@ -237,7 +230,7 @@ struct Watch: ~Copyable {
     /// Looks at those threads whose calls have just crossed the threshold. What finds no room is seen by the next scan.
     private mutating func scan(threads: [UInt32]) {
         guard !threads.isEmpty else { return }
-        do throws(CaptureError) { _ = try capture.scan(threads: threads) } catch {
+        do throws(CaptureError) { try capture.scan(threads: threads) } catch {
             log.warning(error.description)
         }
         drain()

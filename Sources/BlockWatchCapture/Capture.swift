@@ -46,9 +46,8 @@ public struct CaptureCounters: Sendable, Equatable {
     public var scanReported: UInt64 = 0
     /// Candidates of the last scan that found the ring full: scan again after draining it.
     public var scanDropped: UInt64 = 0
-    /// Calls that cross the threshold before the horizon of the last scan, and CLOCK_MONOTONIC, nanoseconds, at which
-    /// the first of them does; 0 for none.
-    public var crossings: UInt64 = 0
+    /// CLOCK_MONOTONIC, nanoseconds, at which the first call crosses the threshold before the horizon of the last scan;
+    /// 0 for none.
     public var nextCrossingNanoseconds: UInt64 = 0
 
     public init() {}
@@ -158,23 +157,18 @@ public struct CaptureCounters: Sendable, Equatable {
         try run(scanLink)
     }
 
-    /// Looks at some threads only.
-    ///
-    /// - Returns: how many records the ring had no room for.
+    /// Looks at some threads only. What finds no room in the ring is seen by the next scan of all.
     ///
     /// C function: `bpf_link_create`
-    public func scan(threads: [UInt32]) throws(CaptureError) -> UInt64 {
+    public func scan(threads: [UInt32]) throws(CaptureError) {
         unsafe controlMemory.pointer.pointee.horizon_ns = 0
         unsafe controlMemory.pointer.pointee.look_closely = 0
-        var dropped: UInt64 = 0
         for thread in threads {
             guard let link = IteratorLink(program: scanProgram, thread: thread) else {
                 throw .answered(Glibc.errno, step: "look at thread \(thread)", next: "the next scan sees it")
             }
             try run(link.descriptor)
-            dropped += unsafe counterMemory.pointer.pointee.scan_dropped
         }
-        return dropped
     }
 
     /// The calls that will cross the threshold before the next scan, as the last one saw them.
@@ -251,7 +245,6 @@ public struct CaptureCounters: Sendable, Equatable {
         counters.scanThreads = raw.scan_threads
         counters.scanReported = raw.scan_reported
         counters.scanDropped = raw.scan_dropped
-        counters.crossings = raw.scan_crossings
         counters.nextCrossingNanoseconds = raw.scan_next_ns
         return counters
     }

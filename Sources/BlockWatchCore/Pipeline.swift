@@ -455,6 +455,7 @@ public struct Pipeline {
         _ calls: [(record: CallRecord, call: BlockedCall)], _ clock: ClockReading, _ risky: inout some RiskyReading
     ) {
         var written: [(record: CallRecord, call: BlockedCall)] = []
+        var told: [Story] = []
         for (record, call) in calls {
             let duration = record.nowNanoseconds - min(call.startNanoseconds, record.nowNanoseconds)
             var stories = judged(record, call)
@@ -462,14 +463,13 @@ public struct Pipeline {
                 totals.hidden[reason, default: 0] += 1
             } else if isAdmitted(clock) {
                 written.append((record, call))
+                told.append(stories.story(of: record.tid) ?? Story())
             }
         }
         let complete = identifier.complete(written, clock: clock, risky: &risky)
-        for ((record, _), call) in zip(written, complete) {
-            var stories = judged(record, call)
+        for (((record, _), call), story) in zip(zip(written, complete), told) {
             let duration = record.nowNanoseconds - min(call.startNanoseconds, record.nowNanoseconds)
             totals.slow += 1
-            let story = stories.story(of: record.tid) ?? Story()
             say(.slow, call, story, duration: duration, result: record.result, clock)
         }
     }

@@ -65,7 +65,6 @@ public struct Identifier {
     var bootID: String { settings.bootID }
     var nativeABI: ABI { settings.nativeABI }
 
-    private static let commandLineLimit = 4096
     private static let pathLimit = 4096
 
     /// - Parameter isBrief: without what only the lines about a waiter say: its names, its program, its command line,
@@ -95,7 +94,7 @@ public struct Identifier {
         var programs: [ProgramKey: Program] = [:]
         var questions: [RiskyQuestion] = []
         for (record, _) in calls where programs[ProgramKey(record)] == nil {
-            let question = commandLineQuestion(record).first
+            let question = commandLineQuestion(record)
             programs[ProgramKey(record)] = Program(question: question)
             if let question { questions.append(question) }
         }
@@ -194,9 +193,9 @@ public struct Identifier {
         record.kind == .systemCall ? (record.isCompat ? compat : native)[record.number] : nil
     }
 
-    private func commandLineQuestion(_ record: CallRecord) -> [RiskyQuestion] {
+    private func commandLineQuestion(_ record: CallRecord) -> RiskyQuestion? {
         settings.commandLine == .none || record.kind == .exiting
-            ? [] : [.commandLine(pid: Int32(clamping: record.procPID), tid: Int32(clamping: record.procTID))]
+            ? nil : .commandLine(pid: Int32(clamping: record.procPID), tid: Int32(clamping: record.procTID))
     }
 
     private enum Purpose { case timeout, path, lock, descriptor }

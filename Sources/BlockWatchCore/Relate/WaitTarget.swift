@@ -52,7 +52,7 @@ enum WaitTarget: Equatable {
         "sendfile64", "vmsplice", "tee",
     ]
 
-    static func sends(_ call: SystemCall) -> Bool { sending.contains(call.name) }
+    static func sends(_ call: SystemCall) -> Bool { sends(named: call.name) }
     static func sends(named name: String) -> Bool { sending.contains(name) }
 
     init(_ record: CallRecord, _ call: BlockedCall) {
