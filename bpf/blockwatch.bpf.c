@@ -584,9 +584,10 @@ static __always_inline void consider_inlined(struct task_struct *task, struct th
 	read_stack(&room->call, task);
 	if (report(room, task)) {
 		count(scan_dropped, 1);
-		/* as if it had not been seen; if the call returned meanwhile, its closing has been said */
-		if (what->type == BW_RECORD_CALL)
-			__sync_val_compare_and_swap(word, stamp | STAMP_REPORTED, stamp);
+		/* as if it had not been seen; if the call returned meanwhile, its closing has been said, of nothing */
+		if (what->type == BW_RECORD_CALL &&
+		    __sync_val_compare_and_swap(word, stamp | STAMP_REPORTED, stamp) != (stamp | STAMP_REPORTED))
+			count(lost_records, 1);
 		return;
 	}
 	count(scan_reported, 1);

@@ -17,6 +17,7 @@ struct Settings: Sendable {
     var durationNanoseconds: UInt64?
     var commandLine: CommandLinePolicy
     var metricsPath: String?
+    var ringBytes: UInt32
     var logLevel: Log.Level
     var filter: Filter
     var ignoreRules: [IgnoreRule]
@@ -55,6 +56,7 @@ struct Settings: Sendable {
         durationNanoseconds = options.duration
         commandLine = options.commandLine
         metricsPath = options.metrics
+        ringBytes = options.ringSize
         logLevel =
             switch options.logLevel {
             case .error: .error

@@ -52,7 +52,7 @@ struct Watch: ~Copyable {
             capture = try Capture(
                 CaptureSettings(
                     thresholdNanoseconds: settings.thresholdNanoseconds, trace: settings.engine == .trace,
-                    filter: settings.filter, verdicts: settings.verdicts))
+                    filter: settings.filter, verdicts: settings.verdicts, ringBytes: settings.ringBytes))
         } catch {
             fail(error.exitCode, error.description)
         }

@@ -1,5 +1,7 @@
 import ArgumentParser
+import BlockWatchCapture
 import BlockWatchCore
+import Glibc
 
 enum Engine: String, ExpressibleByArgument, CaseIterable, Sendable { case trace, scan }
 enum OutputFormat: String, ExpressibleByArgument, CaseIterable, Sendable { case auto, ndjson, text }
@@ -68,6 +70,12 @@ struct WatchOptions: ParsableArguments {
     @Option(help: "Write a Prometheus text file for node_exporter's textfile collector.")
     var metrics: String?
 
+    @Option(
+        name: .customLong("ring-size"),
+        help: "Room for what the kernel side has to say: 2M, 64K, 4096; a power of two, a page at the least.",
+        transform: Self.ringSize)
+    var ringSize = CaptureSettings.defaultRingBytes
+
     @Option(name: .customLong("log-level"), help: "Diagnostics on stderr: error, warning, info, debug.")
     var logLevel: LevelName = .info
 
@@ -115,6 +123,21 @@ struct WatchOptions: ParsableArguments {
     private static func rate(_ text: String) throws -> UInt64 {
         guard let rate = UInt64(text), rate >= 1 else { throw ValidationError("a number of records, 1 at the least") }
         return rate
+    }
+
+    private static func ringSize(_ text: String) throws -> UInt32 {
+        let page = sysconf(Int32(_SC_PAGESIZE))
+        let unit: UInt32? =
+            switch text.last {
+            case "K": 1 << 10
+            case "M": 1 << 20
+            default: nil
+            }
+        guard let number = UInt32(unit == nil ? text[...] : text.dropLast()),
+            case let (bytes, isTooMuch) = number.multipliedReportingOverflow(by: unit ?? 1), !isTooMuch,
+            bytes.nonzeroBitCount == 1, bytes >= page, bytes <= 256 << 20
+        else { throw ValidationError("a power of two in bytes, K or M, from \(page) to 256M") }
+        return bytes
     }
 
     func validate() throws {

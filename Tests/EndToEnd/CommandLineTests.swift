@@ -19,6 +19,7 @@ import Testing
         (["--no-such-option"], 64, "no-such-option"), (["--format", "xml"], 64, "ndjson"),
         (["frobnicate"], 64, "frobnicate"),
         (["--repeat", "often"], 64, "not a duration"), (["--max-rate", "0"], 64, "1 at the least"),
+        (["--ring-size", "3000"], 64, "a power of two"), (["--ring-size", "512M"], 64, "to 256M"),
         (["--output", "/nonexistent/folder/log"], 74, "/nonexistent/folder/log"), (["--output", "/"], 74, "directory"),
         (["--config", "/nonexistent.conf"], 78, "/nonexistent.conf"),
     ])
@@ -174,13 +175,11 @@ import Testing
     }
 
     @Test func `without privileges it ends with 77 and names them`() async throws {
-        let copy = FileManager.default.temporaryDirectory.appendingPathComponent("blockwatch-\(UUID().uuidString)").path
-        try FileManager.default.copyItem(atPath: Built.blockwatch, toPath: copy)
-        defer { try? FileManager.default.removeItem(atPath: copy) }
-        chmod(copy, 0o755)
+        let copy = try await Watcher.Copy()
+        defer { copy.remove() }
         for arguments in [["--threshold", "1s"], ["doctor"]] {
             let (code, lines, error) = try await run(
-                ["--reuid", "65534", "--regid", "65534", "--clear-groups", copy] + arguments, "/usr/bin/setpriv")
+                ["--reuid", "65534", "--regid", "65534", "--clear-groups", copy.path] + arguments, "/usr/bin/setpriv")
             #expect(code == 77, "\(error)")
             if arguments != ["doctor"] {
                 #expect(lines.isEmpty)

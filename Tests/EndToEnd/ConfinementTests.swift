@@ -52,7 +52,7 @@ import Testing
     }
 
     @Test func `nobody with five capabilities sees everything`() async throws {
-        let five = try Watcher.Copy()
+        let five = try await Watcher.Copy()
         defer { five.remove() }
         try await Hanging.run("flock") { hanging in
             try await Hanging.run("userfaultfd-read") { other in
@@ -76,7 +76,7 @@ import Testing
     @Test(arguments: ["bpf", "perfmon"]) func `without one of two it ends with 77 and names it`(missing: String)
         async throws
     {
-        let copy = try Watcher.Copy()
+        let copy = try await Watcher.Copy()
         defer { copy.remove() }
         let child = try Child(
             "/usr/bin/setpriv", nobody(Self.names.filter { $0 != missing }) + [copy.path, "--threshold", "1s"])
@@ -88,7 +88,7 @@ import Testing
 
     @Test(arguments: ["sys_ptrace", "dac_read_search", "ipc_lock"])
     func `without one of three it says so in one line and tells less`(missing: String) async throws {
-        let copy = try Watcher.Copy()
+        let copy = try await Watcher.Copy()
         defer { copy.remove() }
         try await Hanging.run("flock") { hanging in
             try await Watcher.run(

@@ -9,7 +9,7 @@ import Testing
     private static let sick: String = {
         let path = Built.programs + "/sick"
         try? FileManager.default.removeItem(atPath: path)
-        try? FileManager.default.copyItem(atPath: Built.hang, toPath: path)
+        try? FileManager.default.linkItem(atPath: Built.hang, toPath: path)
         return path
     }()
 
@@ -468,7 +468,7 @@ import Testing
     // MARK: - the host
 
     @Test(arguments: [true, false]) func `proc mounted with hidepid=2`(mayTrace: Bool) async throws {
-        let copy = try Watcher.Copy()
+        let copy = try await Watcher.Copy()
         defer { copy.remove() }
         try await hang("flock") { hanging in
             let list = "-all,+bpf,+perfmon,+dac_read_search,+ipc_lock" + (mayTrace ? ",+sys_ptrace" : "")

@@ -143,6 +143,11 @@ final class Child: @unchecked Sendable {
     }
     var errorText: String { lock.withLock { String(decoding: errors, as: UTF8.self) } }
 
+    /// It has ended, and nothing more can come of it.
+    var isOver: Bool { !process.isRunning && lock.withLock { isOutputOver && isErrorOver } }
+    /// The exit code of one that has ended; a signal's number with a minus.
+    var code: Int32 { process.terminationReason == .exit ? process.terminationStatus : -process.terminationStatus }
+
     func signal(_ number: Int32) { kill(pid, number) }
 
     /// - Returns: the exit code; a signal's number with a minus.
@@ -157,7 +162,7 @@ final class Child: @unchecked Sendable {
         _ = try? await eventually(within: outputSeconds, "the end of its output") {
             lock.withLock { isOutputOver && isErrorOver } ? true : nil
         }
-        return process.terminationReason == .exit ? process.terminationStatus : -process.terminationStatus
+        return code
     }
 
     func end() async {
@@ -247,10 +252,12 @@ final class Watcher: Sendable {
 
     func record(_ what: String, within seconds: Double = 30, where fits: (Fields) -> Bool) async throws -> Fields {
         try await eventually(within: seconds, "\(what); stderr: \(child.errorText)") {
-            if !child.process.isRunning && child.lines.isEmpty {
-                throw Failure(description: "blockwatch ended: \(child.errorText)")
+            let isOver = child.isOver
+            if let found = records.first(where: fits) { return found }
+            if isOver {
+                throw Failure(description: "blockwatch ended with \(child.code) before \(what): \(child.errorText)")
             }
-            return records.first(where: fits)
+            return nil
         }
     }
 
@@ -298,9 +305,12 @@ extension Watcher {
     /// The binary where everybody may execute it.
     struct Copy {
         let path = "/tmp/blockwatch-\(UUID().uuidString)"
-        init() throws {
-            try FileManager.default.copyItem(atPath: Built.blockwatch, toPath: path)
-            chmod(path, 0o755)
+        /// Copied by another process: whoever this one forks meanwhile would hold the copy open for writing, and
+        /// nobody could execute it (ETXTBSY).
+        init() async throws {
+            let copying = try Child("/usr/bin/install", ["-m", "0755", Built.blockwatch, path])
+            let code = try await copying.exitCode()
+            guard code == 0 else { throw Failure(description: "install ended with \(code): \(copying.errorText)") }
         }
         func remove() { try? FileManager.default.removeItem(atPath: path) }
     }

@@ -84,9 +84,13 @@ static int call(pid_t pid, int count, char **arguments) {
 	if (ptrace(PTRACE_GETREGS, pid, NULL, &changed))
 		return fail("PTRACE_GETREGS");
 	printf("%lld\n", (long long)changed.rax);
-	// the call that was interrupted is made again
-	saved.rax = saved.orig_rax;
-	saved.rip -= 2;
+	// ERESTARTSYS, ERESTARTNOINTR, ERESTARTNOHAND, ERESTART_RESTARTBLOCK: a call that was interrupted is made again. One that
+	// was over must not be: a second clone with the same stack, say, ends the program
+	long long answer = (long long)saved.rax;
+	if (answer == -512 || answer == -513 || answer == -514 || answer == -516) {
+		saved.rax = saved.orig_rax;
+		saved.rip -= 2;
+	}
 	saved.orig_rax = -1;
 	if (ptrace(PTRACE_SETREGS, pid, NULL, &saved) || ptrace(PTRACE_DETACH, pid, NULL, NULL))
 		return fail("PTRACE_DETACH");
