@@ -540,8 +540,6 @@ static __always_inline bool is_quiet(struct task_struct *task, struct thread_sta
 
 static __always_inline bool wants_refresh(u64 id)
 {
-	if (control.refresh_all)
-		return true;
 	return control.refresh_some && bpf_map_lookup_elem(&refresh, &id);
 }
 
@@ -590,6 +588,9 @@ static __always_inline void consider_inlined(struct task_struct *task, struct th
 			count(lost_records, 1);
 		return;
 	}
+	/* the next round over the threads asks for what this one had no room for */
+	if (what->type == BW_RECORD_REFRESH)
+		bpf_map_delete_elem(&refresh, &id);
 	count(scan_reported, 1);
 }
 

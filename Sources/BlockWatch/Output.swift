@@ -58,32 +58,81 @@ final class Output: Sendable {
     let endings = Bell()
     private let path: String?
     private let log: Log
-    /// What was opened at the start; `nil` for a FIFO, which the writer's thread opens: that waits for a reader.
-    private let first: Int32?
+    private let first: First
 
-    /// Opens the file; nothing is written before ``start()``.
+    /// What the writer's thread begins with.
+    private enum First: Sendable {
+        case descriptor(Int32)
+        /// Opened by that thread: it waits for a reader.
+        case fifo
+        /// A file system that has not answered yet.
+        case awaited(Opening)
+    }
+    private static let millisecondsToOpen: Int32 = 2000
+
+    /// Opens the file; nothing is written before ``start()``. To be called before privileges are dropped.
     ///
     /// - Parameter path: a file to append to; `nil` for standard output.
     init(path: String?, log: Log) throws(SafePath.PathError) {
         self.path = path
         self.log = log
         guard let path else {
-            first = STDOUT_FILENO
+            first = .descriptor(STDOUT_FILENO)
             return
         }
-        let place = try SafePath(path)
-        first = place.kind == S_IFIFO && !place.isInProc ? nil : try place.open(O_APPEND)
+        let opening = Opening(path)
+        if let answer = opening.take(withinMilliseconds: Self.millisecondsToOpen) {
+            first = try answer.get()
+        } else {
+            log.warning("the file system of the output \(path) does not answer; lines wait until it does")
+            first = .awaited(opening)
+        }
+    }
+
+    /// The first opening, by a thread of its own: a file system that is frozen or dead swallows whoever opens.
+    private final class Opening: Sendable {
+        private let answer = Mutex<Result<First, SafePath.PathError>?>(nil)
+        private let isDone = Bell()
+
+        init(_ path: String) {
+            let hasStarted = startDetachedThread { [self] in
+                let found = Result { () throws(SafePath.PathError) in
+                    let place = try SafePath(path)
+                    return place.kind == S_IFIFO && !place.isInProc
+                        ? First.fifo : First.descriptor(try place.open(O_APPEND))
+                }
+                answer.withLock { $0 = found }
+                isDone.ring()
+            }
+            if !hasStarted { Output.failWithoutThread() }
+        }
+
+        /// - Returns: `nil` if it has not come in time.
+        func take(withinMilliseconds timeout: Int32) -> Result<First, SafePath.PathError>? {
+            _ = isDone.take(withinMilliseconds: timeout)
+            return answer.withLock { $0 }
+        }
+
+        func take() -> Result<First, SafePath.PathError> {
+            while true {
+                if let found = answer.withLock({ $0 }) { return found }
+                isDone.take()
+            }
+        }
+    }
+
+    private static func failWithoutThread() -> Never {
+        fail(.defect, "cannot start a thread: \(describe(errno: EAGAIN)); raise the limit of processes (ulimit -u)")
     }
 
     /// Starts the writer's thread.
     func start() {
-        if !startDetachedThread({ [self] in serve() }) {
-            fail(.defect, "cannot start a thread: \(describe(errno: EAGAIN)); raise the limit of processes (ulimit -u)")
-        }
+        if !startDetachedThread({ [self] in serve() }) { Self.failWithoutThread() }
     }
 
     /// Why the file could not be opened anew after it has been moved away, with the privileges left; `nil` if it can.
     var reopeningProblem: String? {
+        if case .awaited = first { return nil }
         guard let path, let place = try? SafePath(path), !place.isInProc, !place.isWritable else { return nil }
         return "cannot open the output \(path) anew once it is moved away: its folder belongs to somebody else, and "
             + "blockwatch gives up CAP_DAC_OVERRIDE; give the folder to this user, or have the file copied and truncated"
@@ -160,12 +209,10 @@ final class Output: Sendable {
     }
 
     private func serve() {
-        var writing = Writing(descriptor: first ?? -1)
-        if first == nil {
-            do throws(SafePath.PathError) { writing.descriptor = try SafePath(path ?? "").open(O_APPEND) } catch {
-                log.error("cannot open the output \(path ?? ""): \(error.description)")
-                return end(.failed(error.errno))
-            }
+        var writing: Writing
+        do throws(SafePath.PathError) { writing = Writing(descriptor: try openFirst()) } catch {
+            log.error("cannot open the output \(path ?? ""): \(error.description)")
+            return end(.failed(error.errno))
         }
         while true {
             let (batch, isClosing) = state.withLock { state -> (Deque<Line>, Bool) in
@@ -196,6 +243,16 @@ final class Output: Sendable {
                 work.take()
             }
         }
+    }
+
+    private func openFirst() throws(SafePath.PathError) -> Int32 {
+        var found = first
+        if case .awaited(let opening) = found {
+            found = try opening.take().get()
+            log.info("the file system of the output \(path ?? "") has answered")
+        }
+        if case .descriptor(let descriptor) = found { return descriptor }
+        return try SafePath(path ?? "").open(O_APPEND)
     }
 
     private func isMovedAway(_ descriptor: Int32) -> Bool {

@@ -26,6 +26,11 @@ struct Watch: ~Copyable {
     /// When calls that were said already may be looked at again: a scan has its budget, this has another.
     private var nextRelook: UInt64 = 0
     private static let relookShare: UInt64 = 400
+    /// When written calls may be said again: they have a budget too.
+    private var nextRepeats: UInt64 = 0
+    /// SIGUSR1: every one of them, after the next scan.
+    private var saysAll = false
+    private static let repeatShare: UInt64 = 20
     /// Calls that are over wait so long for others, that one pass over the open files serves them all.
     private var nextRelate: UInt64 = 0
     private static let shortestPause: UInt64 = 50_000_000
@@ -131,8 +136,8 @@ struct Watch: ~Copyable {
             drain()
             if let reason = handleSignals() { return stop(reason) }
             let now = Clock.now()
-            if schedule.isDue(at: now.monotonic) {
-                scan(now, refreshAll: false)
+            if schedule.isDue(at: now.monotonic) || saysAll {
+                scan(now)
             } else {
                 scan(threads: schedule.dueThreads(at: now.monotonic))
             }
@@ -167,7 +172,7 @@ struct Watch: ~Copyable {
         if !records.isEmpty { pipeline.ingest(records, clock: Clock.now(), risky: &risky) }
     }
 
-    private mutating func scan(_ now: ClockReading, refreshAll: Bool) {
+    private mutating func scan(_ now: ClockReading) {
         let lateness = schedule.lateness(at: now.monotonic)
         if lateness > max(settings.thresholdNanoseconds, 1_000_000_000) {
             pipeline.lost(
@@ -178,8 +183,6 @@ struct Watch: ~Copyable {
             schedule.postpone(from: now.monotonic)
             return
         }
-        let repeats = refreshAll ? pipeline.writtenCalls : pipeline.dueRepeats(at: now.monotonic)
-        if !repeats.isEmpty { capture.requestRefresh(of: repeats) }
         var start = Clock.now().monotonic
         var finish = start
         var cost: UInt64 = 0
@@ -187,24 +190,13 @@ struct Watch: ~Copyable {
         for _ in 0..<64 {
             start = Clock.now().monotonic
             let before = Clock.threadCPU()
-            do throws(CaptureError) {
-                try capture.scan(
-                    horizon: schedule.horizon(at: start), isClose: schedule.isClose || !repeats.isEmpty)
-            } catch {
-                pipeline.lost(Loss(what: "scans", count: 1, reason: error.description), clock: Clock.now())
-                break
-            }
+            guard look(isClose: schedule.isClose, from: start) else { break }
             finish = Clock.now().monotonic
             cost += Clock.threadCPU() - before
             let isWhole = capture.counters.scanDropped == 0
-            drain()
-            // a ringful at a time, so that memory stays small whatever the number of threads
-            relate(isLast: isWhole)
-            // nor do the lines of tens of thousands of threads wait for each other
-            flush()
+            takeIn(isWhole: isWhole)
             if isWhole { break }
         }
-        if !repeats.isEmpty { capture.endRefresh(of: repeats) }
         let counters = capture.counters
         schedule.finished(
             start: start, end: finish, cost: cost, crossing: counters.nextCrossingNanoseconds,
@@ -224,7 +216,54 @@ struct Watch: ~Copyable {
                     clock: Clock.now())
             }
         }
+        if saysAll {
+            saysAll = false
+            sayAgain(pipeline.writtenCalls)
+        } else if finish >= nextRepeats {
+            let before = Clock.processCPU()
+            sayAgain(pipeline.dueRepeats(at: now.monotonic, most: capture.mostRefreshes))
+            nextRepeats = finish + (Clock.processCPU() - before) * Self.repeatShare
+        }
         metrics?.write(pipeline: pipeline, counters: counters, schedule: schedule, usage: host.usage())
+    }
+
+    /// Has the programs look at all threads once.
+    ///
+    /// - Returns: false if they could not; that is told.
+    private mutating func look(isClose: Bool, from start: UInt64) -> Bool {
+        do throws(CaptureError) {
+            try capture.scan(horizon: schedule.horizon(at: start), isClose: isClose)
+            return true
+        } catch {
+            pipeline.lost(Loss(what: "scans", count: 1, reason: error.description), clock: Clock.now())
+            return false
+        }
+    }
+
+    /// A ringful at a time, so that memory stays small whatever the number of threads, nor do the lines of tens of
+    /// thousands of them wait for each other.
+    private mutating func takeIn(isWhole: Bool) {
+        drain()
+        relate(isLast: isWhole)
+        flush()
+    }
+
+    /// Writes these calls again, as they are now. Not of the scan's own account: however many there are, new ones are
+    /// found as soon as ever.
+    private mutating func sayAgain(_ calls: [UInt64]) {
+        var rest = calls[...]
+        while !rest.isEmpty {
+            let some = rest.prefix(capture.mostRefreshes)
+            rest = rest.dropFirst(some.count)
+            capture.requestRefresh(of: some)
+            for _ in 0..<64 {
+                guard look(isClose: true, from: Clock.now().monotonic) else { break }
+                let isWhole = capture.counters.scanDropped == 0
+                takeIn(isWhole: false)
+                if isWhole { break }
+            }
+            capture.endRefresh(of: some)
+        }
     }
 
     /// Looks at those threads whose calls have just crossed the threshold. What finds no room is seen by the next scan.
@@ -288,7 +327,7 @@ struct Watch: ~Copyable {
             case SIGINT: return "SIGINT"
             case SIGTERM: return "SIGTERM"
             case SIGHUP: output.reopen()
-            case SIGUSR1: scan(Clock.now(), refreshAll: true)
+            case SIGUSR1: saysAll = true
             default: break
             }
         }

@@ -131,6 +131,8 @@ public struct CaptureCounters: Sendable, Equatable {
         self.crossingMemory = crossingMemory
         self.scanProgram = scanProgram
         self.visitsSingly = visitsSingly
+        // a call takes 2 KB at the most, and the scan leaves the last quarter to exits
+        mostRefreshes = min(max(Int(settings.ringBytes) / 4096, 1), Int(BW_REFRESH_MAX))
         self.refreshMap = refreshMap
         scanLink = iterators[2]
         self.ring = ring
@@ -211,23 +213,22 @@ public struct CaptureCounters: Sendable, Equatable {
         } while !ring.inbox.isEmpty
     }
 
-    /// Asks the next scan to say these calls again.
+    /// As many calls as one scan can say again with room left for others.
+    public let mostRefreshes: Int
+
+    /// Asks the next scan to say these calls again; what the ring has no room for then, the one after it says.
     ///
-    /// - Parameter calls: ids of reported calls.
-    public func requestRefresh(of calls: [UInt64]) {
-        // more than the map takes: all of them
-        let isAll = calls.count > Int(BW_REFRESH_MAX)
-        unsafe controlMemory.pointer.pointee.refresh_all = isAll ? 1 : 0
-        unsafe controlMemory.pointer.pointee.refresh_some = isAll ? 0 : 1
-        for var id in isAll ? [] : calls {
+    /// - Parameter calls: ids of reported calls, ``mostRefreshes`` at most.
+    public func requestRefresh(of calls: some Sequence<UInt64>) {
+        unsafe controlMemory.pointer.pointee.refresh_some = 1
+        for var id in calls {
             var wanted: UInt32 = 1
             _ = unsafe bpf_map_update_elem(refreshMap, &id, &wanted, UInt64(BPF_ANY))
         }
     }
 
-    /// Withdraws what ``requestRefresh(of:)`` asked for.
-    public func endRefresh(of calls: [UInt64]) {
-        unsafe controlMemory.pointer.pointee.refresh_all = 0
+    /// Withdraws what ``requestRefresh(of:)`` asked for: these calls are over.
+    public func endRefresh(of calls: some Sequence<UInt64>) {
         unsafe controlMemory.pointer.pointee.refresh_some = 0
         for var id in calls { _ = unsafe bpf_map_delete_elem(refreshMap, &id) }
     }

@@ -526,24 +526,30 @@ public struct Pipeline {
 
     // MARK: - by time
 
-    /// Calls to ask the kernel side about again now.
-    public mutating func dueRepeats(at now: UInt64) -> [UInt64] {
+    /// Calls to ask the kernel side about again now, those first that have waited longest.
+    ///
+    /// - Parameter most: how many; the others stay due.
+    public mutating func dueRepeats(at now: UInt64, most: Int = .max) -> [UInt64] {
         guard now >= earliestRepeat else { return [] }
         earliestRepeat = .max
-        var due: [UInt64] = []
+        var due: [(since: UInt64, id: UInt64)] = []
         for (id, call) in open {
             guard let next = call.nextRepeat else { continue }
-            guard next <= now else {
-                earliestRepeat = min(earliestRepeat, next)
-                continue
-            }
-            due.append(id)
+            if next <= now { due.append((next, id)) } else { earliestRepeat = min(earliestRepeat, next) }
+        }
+        if due.count > most {
+            due.sort { $0 < $1 }
+            earliestRepeat = due[most].since
+            due.removeSubrange(most...)
+        }
+        for (_, id) in due {
+            guard let call = open[id] else { continue }
             let interval = min(call.repeatInterval.saturatingAdd(call.repeatInterval), Self.longestRepeat)
             open[id]?.repeatInterval = interval
             open[id]?.nextRepeat = now.saturatingAdd(interval)
             earliestRepeat = min(earliestRepeat, now.saturatingAdd(interval))
         }
-        return due
+        return due.map(\.id)
     }
 
     /// Calls whose `blocked` was written.

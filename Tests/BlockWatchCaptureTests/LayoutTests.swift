@@ -49,7 +49,6 @@ import Testing
         try expect(
             S.self, named: "bw_control",
             [
-                ("refresh_all", MemoryLayout<S>.offset(of: \.refresh_all)),
                 ("refresh_some", MemoryLayout<S>.offset(of: \.refresh_some)),
                 ("wanted", MemoryLayout<S>.offset(of: \.wanted)),
                 ("wanted_parents", MemoryLayout<S>.offset(of: \.wanted_parents)),

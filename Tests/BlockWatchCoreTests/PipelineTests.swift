@@ -36,6 +36,16 @@ import Testing
         if case .call(let report) = record.body { report.durationNanoseconds } else { nil }
     }
 
+    @Test func `of many that are to be said again those come first that have waited longest`() throws {
+        var pipeline = pipeline()
+        for id in [7, 3, 5] as [UInt64] {
+            _ = try feed(&pipeline, Bytes.call { $0.id = id }, at: 15 + id)
+        }
+        #expect(pipeline.dueRepeats(at: 40_000_000_000, most: 2) == [3, 5])
+        #expect(pipeline.dueRepeats(at: 40_000_000_000, most: 2) == [7])
+        #expect(pipeline.dueRepeats(at: 40_000_000_000, most: 2) == [])
+    }
+
     @Test func `a call is opened, said again, and closed once`() throws {
         var pipeline = pipeline()
         let opened = try feed(&pipeline, Bytes.call(), at: 15)

@@ -261,6 +261,33 @@ import Testing
         }
     }
 
+    @Test func `its output on a file system that is frozen already`() async throws {
+        let folder = try Folder()
+        defer { folder.remove() }
+        try await mounted(folder) { mount in
+            let log = mount + "/log"
+            try await must("fsfreeze -f \(mount)")
+            try await watching(["--output", log, "--metrics", folder.path + "/metrics", "--summary", "200ms", "--all"])
+            { child in
+                _ = try await eventually("a word about it") {
+                    child.errorText.contains("the file system of the output \(log) does not answer") ? true : nil
+                }
+                try await hang("pipe-read") { hanging in
+                    let open = openCalls(folder)
+                    _ = try await eventually("the call is counted") { openCalls(folder) > open ? true : nil }
+                    try await must("fsfreeze -u \(mount)")
+                    _ = try await eventually("the call is told") {
+                        parse((try? String(contentsOfFile: log, encoding: .utf8)) ?? "").first {
+                            $0.action == "blocked" && $0.tid == hanging.tid
+                        }
+                    }
+                }
+                child.signal(SIGTERM)
+                #expect(try await child.exitCode() == 0, "\(child.errorText)")
+            }
+        }
+    }
+
     private func openCalls(_ folder: Folder) -> Int {
         let line = folder.text("metrics").split(separator: "\n").first { $0.hasPrefix("blockwatch_open_calls ") }
         return line.flatMap { Int($0.dropFirst("blockwatch_open_calls ".count)) } ?? 0
@@ -381,12 +408,12 @@ import Testing
                 _ = try await eventually(within: 120, "12,000 calls are counted") {
                     openCalls(folder) >= 12000 ? true : nil
                 }
-                // repeated lines fill it up and make room again
-                try await Task.sleep(for: .seconds(6))
+                // for a minute: repeated lines fill it up and make room again
+                try await Task.sleep(for: .seconds(60))
                 #expect(openCalls(folder) >= 12000)
             }
         }
-        _ = try await eventually(within: 60, "the end of them all is seen") { openCalls(folder) < 100 ? true : nil }
+        _ = try await eventually(within: 60, "the end of them all is seen") { openCalls(folder) < 6000 ? true : nil }
         let size = resident(process.processIdentifier)
         #expect(size < 300_000_000, "\(size) bytes")
         print("nobody read: \(size >> 20) MB resident")
@@ -496,7 +523,7 @@ import Testing
                 try await hang("pipe-read") { hanging in
                     let first = try await watcher.blocked(tid: hanging.tid)
                     watcher.child.signal(SIGSTOP)
-                    try await Task.sleep(for: .seconds(5))
+                    try await Task.sleep(for: .seconds(60))
                     watcher.child.signal(SIGCONT)
                     _ = try await watcher.record("the loss") { $0.text("loss.reason")?.contains("held up") == true }
                     try await hang("flock") { _ = try await watcher.blocked(tid: $0.tid) }
@@ -512,7 +539,7 @@ import Testing
 
     private func checkPause(_ records: [Fields], of id: String?, innocent: Int) {
         let losses = records.compactMap { $0.text("loss.reason") }.filter {
-            $0.contains("held up for 4") || $0.contains("held up for 5")
+            $0.contains("held up for 59") || $0.contains("held up for 1m")
         }
         #expect(losses.count == 1, "\(losses)")
         #expect(records.count { $0.action == "blocked" && $0.id == id } == 1)
@@ -529,9 +556,8 @@ import Testing
         try await hang("many-threads", [5000]) { hanging in
             let script = "echo $$ > \(group.path)/cgroup.procs && exec \"$0\" \"$@\""
             try await watch(
-                ["--threshold", "500ms"], through: ["/bin/sh", "-c", script], losses: ["ring buffer was full"]
-            ) {
-                watcher in
+                ["--threshold", "500ms"], through: ["/bin/sh", "-c", script]
+            ) { watcher in
                 _ = try await eventually(within: 60, "5,000 records") {
                     watcher.records.count { $0.action == "blocked" && $0.integer("process.pid") == hanging.pid } > 5000
                         ? true : nil
@@ -559,12 +585,20 @@ import Testing
             try await shell(script).lines.first.flatMap { Int($0) } ?? 0
         }
         try await hang("many-threads", [30000]) { _ in
-            try await watching(["--output", log, "--all"]) { child in
+            try await watching(["--output", log, "--all", "--repeat", "2s"]) { child in
                 _ = try await eventually(within: 120, "30,000 records") {
                     try await count("\(said) | sort -u | wc -l") >= 30001 ? true : nil
                 }
                 print("30,000 threads: \(resident(child.pid) >> 20) MB resident")
                 #expect(try await count("\(said) | sort | uniq -d | wc -l") == 0, "once each")
+                // and while these are said again and again, a new one as soon as ever
+                try await hang("flock") { hanging in
+                    let began = ContinuousClock.now
+                    _ = try await eventually("the new one") {
+                        try await count("\(said) | grep -c ':\(hanging.tid)$'") == 1 ? true : nil
+                    }
+                    print("30,000 threads: a new one was told after \(ContinuousClock.now - began)")
+                }
             }
         }
     }
@@ -576,12 +610,18 @@ import Testing
         let script = """
             "$0" --scope namespace --threshold 200ms --all --format ndjson --output \(folder.path)/log &
             watcher=$!
+            turn=0
             for i in 1 2 3 4 5 6; do
               for mode in pipe-read flock; do
                 echo 499 > /proc/sys/kernel/ns_last_pid
                 HANG_UNLEASHED=1 \(Self.sick) $mode \(folder.path)/ > /dev/null &
                 [ $! = 500 ] || { echo "PID $! and not 500" >&2; exit 1; }
-                sleep 0.6; kill -9 $!; wait $! 2>/dev/null
+                turn=$((turn + 1))
+                for wait in $(seq 300); do
+                  [ "$(grep '"action":"blocked"' \(folder.path)/log | grep -c '"namespace":{"pid":500,')" = $turn ] && break
+                  sleep 0.1
+                done
+                kill -9 $!; wait $! 2>/dev/null
               done
             done
             kill $watcher; wait $watcher
@@ -589,13 +629,12 @@ import Testing
         let child = try Child(
             "/usr/bin/unshare",
             ["--pid", "--fork", "--mount-proc", "--kill-child", "/bin/bash", "-c", script, Built.blockwatch])
-        #expect(try await child.exitCode(within: 60) == 0, "\(child.errorText)")
+        #expect(try await child.exitCode(within: 300) == 0, "\(child.errorText)")
         check(folder.text("log"))
         let turns = parse(folder.text("log")).filter {
             $0.action == "blocked" && $0.integer("process.namespace.pid") == 500
         }
-        // a host that is very busy may give one of them too little time to grow old
-        #expect((10...12).contains(turns.count), "\(turns.map { $0.text("message") ?? "" })")
+        #expect(turns.count == 12, "\(turns.map { $0.text("message") ?? "" })")
         #expect(
             Set(turns.compactMap { $0.text("process.entity_id") }).count == turns.count, "each is somebody of its own")
         for turn in turns {

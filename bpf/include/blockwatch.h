@@ -35,7 +35,7 @@ typedef int64_t bw_s64;
 #define BW_CGROUP_LEN 1024    /* cgroup path, leaf first, components ended by NUL */
 #define BW_CGROUP_LEVELS 12
 #define BW_CGROUP_NAME 256    /* NAME_MAX and its NUL */
-#define BW_REFRESH_MAX 16384  /* calls that user space can ask about in one scan */
+#define BW_REFRESH_MAX 1024   /* calls that user space can ask about in one scan */
 #define BW_QUESTIONS_MAX 16384/* keys that one pass over the open files can look for */
 #define BW_CROSSINGS_MAX 256  /* calls with a timer of their own */
 
@@ -109,7 +109,6 @@ struct bw_crossing {
 /* Written by user space between scans. */
 struct bw_control {
 	bw_u64 horizon_ns;    /* CLOCK_MONOTONIC of the next scan */
-	bw_u32 refresh_all;   /* say every reported call again */
 	bw_u32 refresh_some;  /* look into the map `refresh` */
 	bw_u32 wanted;	      /* kinds of keys in the map `questions`: 1 << enum bw_key_kind */
 	bw_u32 wanted_parents, wanted_inner; /* kinds of keys in the map `viewed` */

@@ -1,0 +1,162 @@
+import Foundation
+import Testing
+
+/// The account that must balance: a second count (Programs/tally.bpf.c), which shares nothing with blockwatch's programs,
+/// against the stream.
+@Suite(.serialized) struct `Nothing is lost unseen` {
+    /// A call as the second count saw it.
+    private struct Counted {
+        var tid, number, entered, left, result: Int
+        var hasDied: Bool
+        var length: Int { left - entered }
+        /// Killed in it: the kernel's own codes for "begin again".
+        var wasCutOff: Bool { hasDied || (-516 ... -512).contains(result) }
+
+        init?(_ line: String) {
+            let words = line.split(separator: " ")
+            let numbers = words.dropFirst().compactMap { Int($0) }
+            guard words.first == "past", numbers.count == 6 else { return nil }
+            (tid, number, entered, left, result) = (numbers[0], numbers[1], numbers[2], numbers[3], numbers[4])
+            hasDied = numbers[5] == 1
+        }
+    }
+
+    /// A call as the stream tells it.
+    private struct Told {
+        var start, duration, number: Int
+        var last: Fields
+        var isClaimed = false
+    }
+
+    private struct Account {
+        var pid = 0, calls = 0, others = 0
+        /// CLOCK_MONOTONIC when the second count began, and the wall clock's lead on it.
+        var began = 0, lead = 0
+        var counted: [Counted] = []
+
+        init(_ lines: [String]) throws {
+            counted = lines.compactMap(Counted.init)
+            let ready = lines.first?.split(separator: " ").compactMap { Int($0) } ?? []
+            let total = lines.last?.split(separator: " ").compactMap { Int($0) } ?? []
+            guard ready.count == 2, total.count == 7, total[4] == counted.count else {
+                throw Failure(description: "tally: \(lines.first ?? ""); \(lines.last ?? "")")
+            }
+            (pid, began) = (ready[0], ready[1])
+            (calls, others, lead) = (total[0], total[5], total[6])
+        }
+    }
+
+    /// 2026-11-25T10:00:00.123456Z in nanoseconds.
+    private static func nanoseconds(_ stamp: String) throws -> Int {
+        let parts = stamp.split(separator: ".")
+        guard parts.count == 2, let whole = ISO8601DateFormatter().date(from: parts[0] + "Z"),
+            let microseconds = Int(parts[1].dropLast()), parts[1].utf8.count == 7
+        else { throw Failure(description: "no time: \(stamp)") }
+        return Int(whole.timeIntervalSince1970) * 1_000_000_000 + microseconds * 1000
+    }
+
+    /// A tick of the slowest clock that kernels have (HZ=100).
+    private static let tick = 10_000_000
+
+    /// Ten million calls, of which some hang, and every one of these is told, or counted as lost.
+    ///
+    /// - Parameter threads: that hang; three times as many wait for their turn to wake them.
+    private func balance(
+        threshold: Int, calls: Int, threads: Int, _ options: [String] = [], losses: [String] = []
+    ) async throws -> (told: Int, lost: Int) {
+        let seed = UInt64.random(in: 1...1_000_000)
+        let arguments = [
+            Built.programs + "/tally.bpf.o", "\(threshold * 4 / 5)", "\(calls)", "\(threads)", "40", "\(seed)",
+        ]
+        let tally = try Child(Built.programs + "/tally", arguments)
+        do {
+            _ = try await eventually("the second count; it says: \(tally.errorText)") { tally.lines.first }
+            let records = try await Watcher.run(
+                ["--threshold", "\(threshold / 1_000_000)ms", "--summary", "never"] + options, losses: losses
+            ) { watcher in
+                tally.signal(SIGUSR1)
+                let code = try await tally.exitCode(within: 300)
+                #expect(code == 0, "\(tally.errorText)")
+                return watcher
+            }.records
+            let account = try Account(tally.lines)
+            #expect(account.calls > calls)
+            return try compare(account, records, threshold: threshold, seed: seed)
+        } catch {
+            await tally.end()
+            throw error
+        }
+    }
+
+    private func compare(
+        _ account: Account, _ records: [Fields], threshold: Int, seed: UInt64
+    ) throws -> (told: Int, lost: Int) {
+        var told: [Int: [Told]] = [:]
+        var last: [String: Fields] = [:]
+        for record in records where record.integer("process.pid") == account.pid {
+            if let id = record.id { last[id] = record }
+        }
+        for record in last.values {
+            guard let tid = record.tid, let stamp = record.text("event.start"),
+                let duration = record.integer("event.duration"), let number = record.integer("syscall.number")
+            else { continue }
+            let start = try Self.nanoseconds(stamp) - account.lead
+            told[tid, default: []].append(Told(start: start, duration: duration, number: number, last: record))
+        }
+        var claimed = 0
+        var missing: [Counted] = []
+        var either = 0
+        for call in account.counted {
+            let found = told[call.tid]?.firstIndex {
+                !$0.isClaimed && $0.number == call.number && abs($0.start - call.entered) <= Self.tick
+            }
+            guard let found else {
+                // within one tick of the threshold it may fall either way; one that died was only then surely told, if a
+                // scan had come by
+                let sure = threshold + (call.wasCutOff ? 1_000_000_000 : Self.tick)
+                if call.length >= sure { missing.append(call) } else if call.length >= threshold { either += 1 }
+                continue
+            }
+            claimed += 1
+            told[call.tid]![found].isClaimed = true
+            let record = told[call.tid]![found].last
+            #expect(call.length >= threshold, "seed \(seed): too short: \(call), and yet: \(record)")
+            guard let result = record.integer("syscall.result") else { continue }
+            #expect(result == call.result, "seed \(seed): \(call): \(record)")
+            #expect(
+                abs(record.integer("event.duration")! - call.length) <= Self.tick, "seed \(seed): \(call): \(record)")
+        }
+        for call in told.values.joined() where !call.isClaimed && call.start > account.began {
+            Issue.record("seed \(seed): nobody has made this call: \(call.last)")
+        }
+        let lost =
+            records.filter { $0.action == "loss" && $0.text("loss.what") == "records" }
+            .compactMap { $0.integer("loss.count") }.reduce(0, +)
+        // of what other processes did meanwhile the second count tells no more than how many there were
+        #expect(
+            missing.count <= lost && lost <= missing.count + either + account.others,
+            "seed \(seed): \(missing.count) are missing, \(either) may be, \(account.others) of others; lost: \(lost); \(missing.prefix(3))"
+        )
+        return (claimed, lost)
+    }
+
+    @Test func `ten million calls balance`() async throws {
+        let (told, lost) = try await balance(threshold: 100_000_000, calls: 10_000_000, threads: 48)
+        #expect(told > 500)
+        #expect(lost == 0)
+    }
+
+    @Test func `below 100 ms they balance too, where entry reads the clock`() async throws {
+        let (told, lost) = try await balance(threshold: 50_000_000, calls: 3_000_000, threads: 48)
+        #expect(told > 500)
+        #expect(lost == 0)
+    }
+
+    @Test func `a ring of one page loses calls, and says how many`() async throws {
+        let (told, lost) = try await balance(
+            threshold: 100_000_000, calls: 3_000_000, threads: 100, ["--ring-size", "4096"],
+            losses: ["the ring buffer was full"])
+        #expect(told > 100)
+        #expect(lost > 100)
+    }
+}
