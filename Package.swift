@@ -81,6 +81,6 @@ if Context.environment["BLOCKWATCH_FUZZ"] != nil {
             name: "BlockWatchFuzz",
             dependencies: ["BlockWatchCore", "BlockWatchBPF"],
             path: "Tests/Fuzz",
-            exclude: ["corpus"],
+            exclude: ["corpus", "replay.dict", "run", "seeds"],
             swiftSettings: [.swiftLanguageMode(.v6), .unsafeFlags(["-parse-as-library"])]))
 }

@@ -416,6 +416,39 @@ static __noinline int ask_special(struct pass_room *room, struct bpf_iter__task_
 	return 0;
 }
 
+/* Descriptors of chosen processes, and connected sockets of chosen processes. */
+static __always_inline struct bw_question *asked_of_process(struct pass_room *room, struct bpf_iter__task_file *ctx,
+							    u32 mode)
+{
+	struct bw_question *wanted;
+	struct socket *socket;
+	struct sock *sk;
+	u32 family;
+
+	clear(&room->key, BW_KEY_FD);
+	room->key.device = room->file.tgid;
+	room->key.number = ctx->fd;
+	wanted = bpf_map_lookup_elem(&questions, &room->key);
+	if (wanted || !(control.wanted & 1u << BW_KEY_SOCKETS) || (mode & S_IFMT) != S_IFSOCK)
+		return wanted;
+	clear(&room->key, BW_KEY_SOCKETS);
+	room->key.device = room->file.tgid;
+	wanted = bpf_map_lookup_elem(&questions, &room->key);
+	if (!wanted)
+		return NULL;
+	socket = (struct socket *)room->private;
+	sk = BPF_CORE_READ(socket, sk);
+	family = BPF_CORE_READ(sk, __sk_common.skc_family);
+	if ((family != AF_INET && family != AF_INET6) || !BPF_CORE_READ(sk, __sk_common.skc_dport))
+		return NULL;
+	/* how many there were in this pass */
+	if (wanted->session != ctx->meta->session_id) {
+		wanted->session = ctx->meta->session_id;
+		wanted->locks_at = 0;
+	}
+	return wanted->locks_at++ < BW_SOCKETS_MAX ? wanted : NULL;
+}
+
 SEC("iter/task_file")
 int holders(struct bpf_iter__task_file *ctx)
 {
@@ -453,13 +486,9 @@ int holders(struct bpf_iter__task_file *ctx)
 	room->file.mode = BPF_CORE_READ(file, f_mode) & 3;
 	room->file.file = (u64)file;
 	room->file.files = table;
-	if (control.wanted & 1u << BW_KEY_FD) {
-		struct bw_question *wanted;
+	if (control.wanted & (1u << BW_KEY_FD | 1u << BW_KEY_SOCKETS)) {
+		struct bw_question *wanted = asked_of_process(room, ctx, mode);
 
-		clear(&room->key, BW_KEY_FD);
-		room->key.device = task->tgid;
-		room->key.number = ctx->fd;
-		wanted = bpf_map_lookup_elem(&questions, &room->key);
 		if (wanted && wanted->flags & BW_ASK_ITEMS) {
 			const char *text = (const char *)BPF_CORE_READ(file, f_path.dentry, d_name.name);
 			char name[12];

@@ -14,6 +14,7 @@ struct Settings: Sendable {
     var summaryNanoseconds: UInt64?
     var scope: Scope
     var newOnly: Bool
+    var heldSockets: Bool
     var durationNanoseconds: UInt64?
     var commandLine: CommandLinePolicy
     var metricsPath: String?
@@ -53,6 +54,7 @@ struct Settings: Sendable {
         summaryNanoseconds = options.summary.nanoseconds
         scope = options.scope
         newOnly = options.newOnly
+        heldSockets = options.heldSockets
         durationNanoseconds = options.duration
         commandLine = options.commandLine
         metricsPath = options.metrics
@@ -93,7 +95,7 @@ struct Settings: Sendable {
         }
     }
 
-    private static let flags = ["all", "new-only"]
+    private static let flags = ["all", "new-only", "held-sockets"]
 
     /// The file as arguments, each line such as the command line would understand. Of a flag the last line counts.
     private static func words(of config: ConfigFile, in path: String) -> [String] {

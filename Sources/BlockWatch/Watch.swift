@@ -91,7 +91,8 @@ struct Watch: ~Copyable {
             Pipeline.Settings(
                 thresholdNanoseconds: settings.thresholdNanoseconds, newOnly: settings.newOnly,
                 repeatNanoseconds: settings.repeatNanoseconds, maxRate: settings.maxRate, filter: settings.filter,
-                ignoreRules: settings.ignoreRules, verdicts: settings.verdicts),
+                ignoreRules: settings.ignoreRules, verdicts: settings.verdicts,
+                tellsHeldSockets: settings.heldSockets),
             identifier: Identifier(
                 procFS: host.procFS, users: host.users,
                 settings: Identifier.Settings(

@@ -56,6 +56,11 @@ struct WatchOptions: ParsableArguments {
     @Option(help: "host: refuse to run where the host's processes cannot be seen. namespace: watch this PID namespace.")
     var scope: Scope = .host
 
+    @Flag(
+        name: .customLong("held-sockets"),
+        help: "Add the connections that a blocked process holds besides (held_sockets), so that hosts can be joined.")
+    var heldSockets = false
+
     @Flag(name: .customLong("new-only"), help: "Leave out calls that were blocked already when blockwatch started.")
     var newOnly = false
 

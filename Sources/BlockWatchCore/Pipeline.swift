@@ -13,12 +13,16 @@ public struct Pipeline {
         public var ignoreRules: [IgnoreRule]
         /// Those that are written.
         public var verdicts: Set<Verdict>
+        /// Says which connections the process of a written call holds besides.
+        public var tellsHeldSockets: Bool
 
         public init(
             thresholdNanoseconds: UInt64, newOnly: Bool, repeatNanoseconds: UInt64?, maxRate: UInt64,
-            filter: Filter, ignoreRules: [IgnoreRule], verdicts: Set<Verdict> = Set(Verdict.allCases)
+            filter: Filter, ignoreRules: [IgnoreRule], verdicts: Set<Verdict> = Set(Verdict.allCases),
+            tellsHeldSockets: Bool = false
         ) {
             self.verdicts = verdicts
+            self.tellsHeldSockets = tellsHeldSockets
             self.thresholdNanoseconds = thresholdNanoseconds
             self.newOnly = newOnly
             self.repeatNanoseconds = repeatNanoseconds
@@ -258,7 +262,7 @@ public struct Pipeline {
                 if let story = whole.story(of: told[index].record.tid) { told[index].story.take(membersOf: story) }
             }
         }
-        say(told, clock, &risky)
+        say(told, clock, &source, &risky)
         for deadlock in confirmed where toldDeadlocks.insert(deadlock.id).inserted {
             if toldDeadlocks.count > 4096 { toldDeadlocks = [deadlock.id] }
             say(deadlock, stories, clock)
@@ -337,7 +341,9 @@ public struct Pipeline {
     }
 
     /// Openings, repetitions, changes, ends that came meanwhile.
-    private mutating func say(_ told: [Told], _ clock: ClockReading, _ risky: inout some RiskyReading) {
+    private mutating func say(
+        _ told: [Told], _ clock: ClockReading, _ source: inout some HolderSource, _ risky: inout some RiskyReading
+    ) {
         // who waits is asked of those only that are written
         var new: [(told: Told, duration: UInt64)] = []
         for one in told {
@@ -374,8 +380,10 @@ public struct Pipeline {
             new.append((one, whole))
         }
         let calls = identifier.complete(new.map { ($0.told.record, $0.told.call) }, clock: clock, risky: &risky)
-        for (one, call) in zip(new, calls) {
+        let held = settings.tellsHeldSockets ? heldSockets(of: calls, &source) : [:]
+        for (one, var call) in zip(new, calls) {
             guard var known = open[call.id] else { continue }
+            call.heldSockets = held[call.process.pid]?.filter { $0 != call.resource.network?.communityID } ?? []
             if let closing = known.closing {
                 open[call.id] = nil
                 totals.slow += 1
@@ -390,6 +398,18 @@ public struct Pipeline {
                 if known.nextRepeat == nil { repeatLater(call.id, clock) }
             }
         }
+    }
+
+    /// Community IDs of the connections that the processes of these calls hold.
+    private func heldSockets(of calls: [BlockedCall], _ source: inout some HolderSource) -> [Int: [String]] {
+        let pids = Set(calls.map(\.process.pid)).sorted()
+        guard !pids.isEmpty, let answers = source.files(pids.map(FileQuestion.sockets)) else { return [:] }
+        var held: [Int: Set<String>] = [:]
+        for member in answers.members where pids.indices.contains(member.question) {
+            guard let id = SocketKind.resource(member.object).network?.communityID else { continue }
+            held[pids[member.question], default: []].insert(id)
+        }
+        return held.mapValues { $0.sorted() }
     }
 
     private mutating func isAdmitted(_ clock: ClockReading) -> Bool {

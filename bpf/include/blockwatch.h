@@ -125,6 +125,7 @@ enum bw_key_kind {
 	BW_KEY_PORT = 6,    /* protocol in `device`, local port of a socket without a peer */
 	BW_KEY_UNIX = 7,    /* address of the name of a listener */
 	BW_KEY_FD = 8,	    /* process in `device`, descriptor in `number`: told as struct bw_member */
+	BW_KEY_SOCKETS = 9, /* process in `device`: its connected IP sockets, BW_SOCKETS_MAX of them, as struct bw_member */
 };
 
 struct bw_key {
@@ -147,6 +148,7 @@ struct bw_question {
 	bw_u64 locks_at, session; /* the kernel side's own */
 };
 
+#define BW_SOCKETS_MAX 64 /* of one process */
 #define BW_VIEW_THREADS 1024 /* of a process with more, only the main thread is shown */
 
 enum bw_view_kind {

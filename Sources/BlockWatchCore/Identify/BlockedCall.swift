@@ -21,6 +21,8 @@ public struct BlockedCall: Sendable {
     public var unresolved: [String]
     /// Held in front of the call by a seccomp supervisor: it does not wait for what the call is on.
     public var isSupervised = false
+    /// Community IDs of the other sockets that the process holds; empty unless asked for.
+    public var heldSockets: [String] = []
 
     /// As at first, but for what it waits for.
     func now(_ fresh: BlockedCall) -> BlockedCall {

@@ -43,6 +43,14 @@ public struct FileQuestion: Hashable, Sendable {
         return FileQuestion(raw, process: pid)
     }
 
+    /// The connected IP sockets of a process. Not in one pass with ``descriptor(pid:_:)``, which goes before.
+    static func sockets(of pid: Int) -> FileQuestion {
+        var raw = bw_key()
+        raw.kind = BW_KEY_SOCKETS.rawValue
+        raw.device = UInt32(truncatingIfNeeded: pid)
+        return FileQuestion(raw, process: pid)
+    }
+
     /// What an epoll of a process waits for.
     static func items(pid: Int, epoll: Int) -> FileQuestion {
         var question = descriptor(pid: pid, epoll)

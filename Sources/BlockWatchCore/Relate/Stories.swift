@@ -312,7 +312,7 @@ struct Stories {
             }
             switch relation.end {
             case .remote(let address):
-                steps.append(address)
+                steps.append(TerminalText.escaped(address))
                 finish(Root(kind: .remote, address: address), ["remote", address])
             case .device(let name):
                 steps.append("device \(TerminalText.escaped(Array(name.utf8)))")

@@ -139,7 +139,8 @@ public struct Explanation: Sendable {
         switch root.kind {
         case .deadlock: return "a deadlock; none of its threads can ever go on by itself."
         case .nobody: return "nobody: \(root.doing ?? "")."
-        case .remote: return "\(root.address ?? "?"), another host or one behind address translation."
+        case .remote:
+            return "\(TerminalText.escaped(root.address ?? "?")), another host or one behind address translation."
         case .device: return "device \(TerminalText.escaped(root.name ?? []))."
         case .process, .thread:
             return "\(TerminalText.escaped(root.name ?? []))[\(root.pid ?? 0)], \(root.doing ?? "")."

@@ -21,11 +21,14 @@ public struct NDJSON: Sendable {
         var holders = 4
         var members = 8
         var chain = 512
+        var heldSockets = 32
         /// In the order of the contract.
         static let steps: [@Sendable (inout Budget) -> Void] = [
             { $0.stackFrames = 0 },
             { $0.members = 1 },
             { $0.holders = 1 },
+            { $0.heldSockets = 8 },
+            { $0.heldSockets = 0 },
             { $0.chain = 192 },
             { $0.commandLine = 128 },
             { $0.commandLine = 0 },
@@ -162,6 +165,12 @@ public struct NDJSON: Sendable {
         }
         encode(call.resource, budget, &truncated)
         if let story = report.story { encode(story, report.victims, budget, &truncated) }
+        if !call.heldSockets.isEmpty {
+            if budget.heldSockets > 0 {
+                json.strings("held_sockets", Array(call.heldSockets.prefix(budget.heldSockets)))
+            }
+            if call.heldSockets.count > budget.heldSockets { truncated.append("held_sockets") }
+        }
         if !call.stack.isEmpty {
             if budget.stackFrames > 0 {
                 json.strings("stack", Array(call.stack.prefix(budget.stackFrames)))

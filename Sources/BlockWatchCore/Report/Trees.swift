@@ -95,7 +95,7 @@ public struct Trees: Sendable {
         case .deadlock:
             return "DEADLOCK" + (deadlock.map { " of \($0.threads) thread\($0.threads == 1 ? "" : "s")" } ?? "")
         case .nobody: return "nobody: \(root.doing ?? "")"
-        case .remote: return "\(root.address ?? "?") (another host)"
+        case .remote: return "\(TerminalText.escaped(root.address ?? "?")) (another host)"
         case .device: return "device \(TerminalText.escaped(root.name ?? []))"
         case .process, .thread:
             return "\(TerminalText.escaped(root.name ?? []))[\(root.pid ?? 0)] \(root.doing ?? "")"
