@@ -160,7 +160,7 @@ class Loop:
         """Seconds in all in which this process did not get on: nor did others, so that limits must be longer."""
         self.moments: list = []
         self.serial = 0
-        self.turned = time.monotonic()
+        self.marked = time.monotonic()
 
     def at(self, when: float, action, *arguments) -> None:
         self.serial += 1
@@ -190,21 +190,22 @@ class Loop:
         """Whatever is due, and what comes before the next moment."""
         next_moment = min([until] + ([self.moments[0][0]] if self.moments else []))
         ready = self.selector.select(max(0, next_moment - time.monotonic()))
-        woken = time.monotonic()
-        self._was_late(woken - max(next_moment, self.turned))
+        self._mark(max(next_moment, self.marked))
         for key, _ in ready:
             # one that an earlier line has ended
             if not key.fileobj.closed:
                 self._read(key)
+        self._mark(self.marked)
         while self.moments and self.moments[0][0] <= time.monotonic():
             _, _, action, arguments = heapq.heappop(self.moments)
             action(*arguments)
-        self.turned = time.monotonic()
-        self._was_late(self.turned - woken)
+            self._mark(self.marked)
 
-    def _was_late(self, seconds: float) -> None:
-        if seconds > self.HELD_UP:
-            self.held_up += seconds
+    def _mark(self, since: float) -> None:
+        """Nothing else was done since then, and nothing may take so long."""
+        self.marked = time.monotonic()
+        if self.marked - since > self.HELD_UP:
+            self.held_up += self.marked - since
 
     def _read(self, key) -> None:
         take, over, rest = key.data

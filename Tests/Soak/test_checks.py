@@ -229,6 +229,26 @@ class Planted(unittest.TestCase):
         self.assertIn("no deadlock record", self.found[1])
 
 
+class Time(unittest.TestCase):
+    def test_a_limit_is_longer_by_what_this_host_is_held_up(self):
+        loop, fired = processes.Loop(), []
+        start = time.monotonic()
+        loop.after(0.1, lambda: fired.append(time.monotonic() - start))
+        loop.at(start, time.sleep, 0.4)
+        while not fired:
+            loop.turn(time.monotonic() + 0.05)
+        self.assertGreater(fired[0], 0.5)
+        self.assertGreater(loop.held_up, 0.3)
+
+    def test_and_by_nothing_else(self):
+        loop, fired = processes.Loop(), []
+        start = time.monotonic()
+        loop.after(0.1, lambda: fired.append(time.monotonic() - start))
+        while not fired:
+            loop.turn(time.monotonic() + 0.05)
+        self.assertLess(fired[0], 0.1 + loop.held_up + loop.HELD_UP)
+
+
 class Growing(unittest.TestCase):
     def grown(self, seconds: int = 120, **figures) -> list[str]:
         """Each figure as a function of the second, beside a watcher that is flat but for noise."""
