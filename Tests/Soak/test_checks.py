@@ -289,8 +289,8 @@ class Growing(unittest.TestCase):
     def test_each_figure_that_grows(self):
         for name, figure in {
             "descriptors": lambda second: 60 + second % 3 + second // 30,
-            "threads": lambda second: 8 + second // 50,
-            "bpf": lambda second: 33 + second // 60,
+            "threads": lambda second: 8 + second // 20,
+            "bpf": lambda second: 33 + second // 60 + (second % 7 == 0),
             "map_bytes": lambda second: 3348888 + second,
             "questions": lambda second: second // 20,
         }.items():
