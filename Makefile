@@ -196,6 +196,15 @@ fuzz-corpus: ## keep what fuzzing has found: the inputs that reach new code, for
 	Tests/Fuzz/seeds
 	Tests/Fuzz/run $(FUZZER) 0 merge
 
+# A run of some length on a host where everything comes and goes; its checks are checked first.
+SOAK_SECONDS ?= 3600
+
+.PHONY: soak
+soak: need-test need-root $(if $(BLOCKWATCH),,build) programs bench-programs ## watch a host in churn for an hour: nothing lost, leaked, missed or accused; SOAK_SECONDS=120 in CI
+	@/usr/bin/python3 -B Tests/Soak/test_checks.py 2>&1 | tail -n 30
+	@$(AS_ROOT) env PATH="$$PATH" SOAK_SECONDS="$(SOAK_SECONDS)" $(foreach name,SOAK_SEED SOAK_RECORDS BLOCKWATCH FAULTS,$(if $($(name)),$(name)="$($(name))")) \
+		Tests/Soak/soak
+
 .PHONY: bench
 bench: need-build need-bench need-root $(if $(BLOCKWATCH),,build) bench-programs ## what it costs beside other tools; BENCH=part,... QUICK=1
 	@$(AS_ROOT) env PATH="$$PATH" $(foreach name,BENCH QUICK CHURN STRICT BLOCKWATCH OUT,$(if $($(name)),$(name)="$($(name))")) bench/run

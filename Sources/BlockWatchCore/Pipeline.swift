@@ -226,6 +226,7 @@ public struct Pipeline {
         _ risky: inout some RiskyReading, _ clock: ClockReading
     ) {
         guard !seeds.isEmpty else { return }
+        let seeds = withoutStaleTimeouts(seeds, &source)
         var stories = investigate(seeds, &source, &risky, clock)
         let confirmed = confirm(stories.deadlocks, &stories, &source, &risky, clock)
         if confirmed.count != stories.deadlocks.count { stories.keep(confirmed) }
@@ -267,6 +268,26 @@ public struct Pipeline {
             if toldDeadlocks.count > 4096 { toldDeadlocks = [deadlock.id] }
             say(deadlock, stories, clock)
         }
+    }
+
+    /// A program that goes on uses that memory again, and pselect6 leaves there what is left of the time: what makes a call
+    /// overdue is believed only if the call is still the same after it was read.
+    private func withoutStaleTimeouts(
+        _ seeds: [(CallRecord, BlockedCall)], _ source: inout some HolderSource
+    ) -> [(CallRecord, BlockedCall)] {
+        let doubtful = seeds.indices.filter { index in
+            let (record, call) = seeds[index]
+            guard let asked = call.call, let timeout = asked.timeoutNanoseconds else { return false }
+            let duration = record.nowNanoseconds - min(record.startNanoseconds, record.nowNanoseconds)
+            return Judge.isPast(timeout, after: duration) && identifier.hasTimeoutInMemory(record, asked)
+        }
+        guard !doubtful.isEmpty else { return seeds }
+        let same = Set(source.threads(doubtful.map { .thread(seeds[$0].0.tid) }).map(\.id))
+        var believed = seeds
+        for index in doubtful where !same.contains(seeds[index].0.id) {
+            believed[index].1.call?.timeoutNanoseconds = nil
+        }
+        return believed
     }
 
     /// No call of that verdict is written.

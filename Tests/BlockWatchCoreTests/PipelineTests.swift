@@ -72,6 +72,33 @@ import Testing
         #expect(opened[0].sequence == 1 && again[0].sequence == 2 && closed[0].sequence == 3)
     }
 
+    /// clock_nanosleep of 5 s, read as none at all: the memory behind its argument is used again once it is over.
+    @Test(arguments: [true, false])
+    func `a time-out in memory is believed only of a call that is still the same`(isSame: Bool) throws {
+        var pipeline = pipeline()
+        let bytes = Bytes.call {
+            $0.number = 230
+            $0.args.2 = 4096
+        }
+        var risky = ListedAnswers()
+        risky.answers[.memory(pid: 7, address: 4096, length: 16)] = .bytes([UInt8](repeating: 0, count: 16))
+        pipeline.ingest([try Bytes.record(bytes)], clock: at(15), risky: &risky)
+        var source = ListedHolders()
+        let now = Bytes.call {
+            $0.type = BW_RECORD_VIEW.rawValue
+            $0.number = 230
+            $0.id = isSame ? 99 : 100
+        }
+        source.views[.thread(8)] = [try Bytes.callRecord(now)]
+        pipeline.relate(source: &source, risky: &risky, relooks: false, clock: at(15))
+        let reports = pipeline.takeRecords().compactMap {
+            if case .call(let report) = $0.body { report } else { nil }
+        }
+        #expect(reports.map { $0.call.call?.timeoutNanoseconds } == [isSame ? 0 : nil])
+        #expect(pipeline.count(of: .stuck) == (isSame ? 1 : 0))
+        #expect(pipeline.count(of: .idle) == (isSame ? 0 : 1))
+    }
+
     @Test func `event.start is as at first, whatever happens to the wall clock`() throws {
         var pipeline = pipeline()
         let opened = try feed(&pipeline, Bytes.call(), at: 15)

@@ -223,6 +223,11 @@ public struct Identifier {
         return questions
     }
 
+    /// Whether its time-out was read from the memory of its program.
+    func hasTimeoutInMemory(_ record: CallRecord, _ call: SystemCall) -> Bool {
+        info(record)?.timeout.map { UserMemory.timeoutStructure($0, call) != nil } ?? false
+    }
+
     /// The kernel keeps the server of a network file system, or the source of a FUSE mount, with the mount.
     private func mountQuestion(_ record: CallRecord) -> RiskyQuestion? {
         guard let object = record.object, object.family == .file else { return nil }

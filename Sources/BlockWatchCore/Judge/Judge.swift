@@ -208,8 +208,13 @@ struct Judge {
         guard let timeout = node.call.call?.timeoutNanoseconds, node.record.kind == .systemCall,
             node.record.renewals == 0
         else { return nil }
+        return Self.isPast(timeout, after: node.duration) ? .overdue : nil
+    }
+
+    /// By a tenth and a second.
+    static func isPast(_ timeout: UInt64, after duration: UInt64) -> Bool {
         let limit = timeout.addingReportingOverflow(timeout / 10 + 1_000_000_000)
-        return !limit.overflow && node.duration > limit.partialValue ? .overdue : nil
+        return !limit.overflow && duration > limit.partialValue
     }
 
     private mutating func input(_ node: Node, _ relation: Relation) -> Reason? {
