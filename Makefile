@@ -51,7 +51,7 @@ test: need-build need-test need-root programs ## install what the tests need, bu
 	$(SWIFT) build $(BUILD_FLAGS)
 	$(SWIFT) build --build-tests $(if $(JOBS),-j $(JOBS))
 	@if answer=$$($(AS_ROOT) $(BINARY) doctor); then \
-		$(if $(TEST_ARGS),$(call run-tests,$(TEST_ARGS)),$(call run-tests,--skip $(ELSEWHERE)) && $(call run-tests,--filter $(ALONE))); \
+		$(if $(TEST_ARGS),$(call run-tests,$(TEST_ARGS)),$(call run-tests,--skip $(ELSEWHERE)) && $(call run-tests,--no-parallel --filter $(ALONE))); \
 	else \
 		echo "$$answer" | grep '^MISS' >&2 || true; \
 		echo "blockwatch cannot run on this kernel: the end-to-end tests run on Linux 6.12 in a virtual machine," \

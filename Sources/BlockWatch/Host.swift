@@ -195,6 +195,9 @@ final class Signals: Sendable {
         if !started { fail(.defect, "cannot start a thread: \(describe(errno: EAGAIN))") }
     }
 
+    /// INT or TERM waits to be taken: whatever takes long is broken off.
+    var wantEnd: Bool { arrived.withLock { $0.contains(SIGINT) || $0.contains(SIGTERM) } }
+
     func take() -> [Int32] {
         _ = bell.take(withinMilliseconds: 0)
         return arrived.withLock { arrived in

@@ -196,7 +196,7 @@ struct Watch: ~Copyable {
             cost += Clock.threadCPU() - before
             let isWhole = capture.counters.scanDropped == 0
             takeIn(isWhole: isWhole)
-            if isWhole { break }
+            if isWhole || signals.wantEnd { break }
         }
         let counters = capture.counters
         schedule.finished(
@@ -253,7 +253,7 @@ struct Watch: ~Copyable {
     /// found as soon as ever.
     private mutating func sayAgain(_ calls: [UInt64]) {
         var rest = calls[...]
-        while !rest.isEmpty {
+        while !rest.isEmpty, !signals.wantEnd {
             let some = rest.prefix(capture.mostRefreshes)
             rest = rest.dropFirst(some.count)
             capture.requestRefresh(of: some)
@@ -261,7 +261,7 @@ struct Watch: ~Copyable {
                 guard look(isClose: true, from: Clock.now().monotonic) else { break }
                 let isWhole = capture.counters.scanDropped == 0
                 takeIn(isWhole: false)
-                if isWhole { break }
+                if isWhole || signals.wantEnd { break }
             }
             capture.endRefresh(of: some)
         }
