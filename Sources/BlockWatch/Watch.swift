@@ -303,6 +303,7 @@ struct Watch: ~Copyable {
         let rows: [(String, UInt64, UInt64, String)] = [
             ("records", counters.lostRecords, known.lostRecords, "the ring buffer was full"),
             ("closings", counters.lostClosings, known.lostClosings, "the ring buffer was full"),
+            ("calls", counters.lostCalls, known.lostCalls, "a thread died in a call that no scan had come to"),
             ("stamps", counters.nullStorage, known.nullStorage, "the kernel gave no storage for a thread"),
             ("program_runs", counters.skippedRuns, known.skippedRuns, "the kernel skipped a run of a program"),
             ("exits", counters.missedExits, known.missedExits, "a call's return was not seen"),
@@ -344,6 +345,8 @@ struct Watch: ~Copyable {
     private mutating func stop(_ reason: String) -> ExitCode {
         drain()
         if pipeline.hasPending { relate(isLast: false) }
+        // since the last scan
+        tellLosses(capture.counters)
         flush(isLast: true)
         pipeline.stopped(reason: reason, usage: host.usage(), clock: Clock.now())
         flush()

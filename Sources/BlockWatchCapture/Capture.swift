@@ -37,6 +37,7 @@ public struct CaptureSettings: Sendable {
 public struct CaptureCounters: Sendable, Equatable {
     public var lostRecords: UInt64 = 0
     public var lostClosings: UInt64 = 0
+    public var lostCalls: UInt64 = 0
     public var nullStorage: UInt64 = 0
     public var missedExits: UInt64 = 0
     public var slowCalls: UInt64 = 0
@@ -239,6 +240,7 @@ public struct CaptureCounters: Sendable, Equatable {
         var counters = CaptureCounters()
         counters.lostRecords = raw.lost_records
         counters.lostClosings = raw.lost_closings
+        counters.lostCalls = raw.lost_calls
         counters.nullStorage = raw.null_storage
         counters.missedExits = raw.missed_exits
         counters.slowCalls = raw.slow_calls
@@ -288,6 +290,8 @@ public struct CaptureCounters: Sendable, Equatable {
             values.sure_age = settings.thresholdNanoseconds / tick + (settings.thresholdNanoseconds % tick > 0 ? 2 : 1)
             values.near_age = values.sure_age - min(values.sure_age / 4, 8)
         }
+        let grace = max(settings.thresholdNanoseconds / 10, 250_000_000) / (precise ? 1 : tick)
+        values.late_age = values.sure_age.addingReportingOverflow(grace).overflow ? .max : values.sure_age + grace
         unsafe withUnsafeMutableBytes(of: &values.watched) { table in
             let half = table.count / 2
             for (offset, bytes) in [(0, settings.watchedNative), (half, settings.watchedCompat)] {

@@ -27,6 +27,7 @@ import Testing
                 ("tick_ns", MemoryLayout<S>.offset(of: \.tick_ns)),
                 ("near_age", MemoryLayout<S>.offset(of: \.near_age)),
                 ("sure_age", MemoryLayout<S>.offset(of: \.sure_age)),
+                ("late_age", MemoryLayout<S>.offset(of: \.late_age)),
                 ("narrow", MemoryLayout<S>.offset(of: \.narrow)), ("pad", MemoryLayout<S>.offset(of: \.pad)),
                 ("precise", MemoryLayout<S>.offset(of: \.precise)), ("trace", MemoryLayout<S>.offset(of: \.trace)),
                 ("watched", MemoryLayout<S>.offset(of: \.watched)),
@@ -163,6 +164,7 @@ import Testing
             #expect((raw.sure_age - 1) * raw.tick_ns >= threshold)
             #expect((raw.sure_age - 3) * raw.tick_ns < threshold)
             #expect(raw.near_age < raw.sure_age)
+            #expect((raw.late_age - raw.sure_age) * raw.tick_ns >= 240_000_000)
         }
         Capture.fill(
             &raw,
@@ -171,6 +173,7 @@ import Testing
         #expect(raw.precise == 1)
         #expect(raw.narrow == 1)
         #expect(raw.sure_age == 1_000_000)
+        #expect(raw.late_age == 251_000_000)
         #expect(raw.near_age < raw.sure_age)
         #expect(raw.watched.0.0 == 7)
         #expect(raw.watched.1.0 == 9)

@@ -270,6 +270,18 @@ import Testing
         #expect(text(try open("f", directory: 3).resource.file?.path) == "/srv/data/x/f")
     }
 
+    @Test func `where the kernel hides its symbols no address takes their place`() throws {
+        try tree.file("kallsyms", "0000000000000000 t wait_for_partner\n0000000000000000 T other\n")
+        let call = try identify(
+            Bytes.call {
+                $0.state = 2
+                $0.stack_depth = 1
+                $0.stack.0 = 0xffff_ffff_8100_0010
+            })
+        #expect(call.stack.isEmpty)
+        #expect(call.unresolved.contains("stack=not_permitted"))
+    }
+
     @Test func `command lines follow the policy, and silence is a reason`() throws {
         let question = RiskyQuestion.commandLine(pid: 7, tid: 8)
         let answer = [question: RiskyAnswer.bytes(Array("cat\0--password=x\0".utf8))]
@@ -390,7 +402,7 @@ import Testing
         #expect(symbols.name(of: 0xffff_ffff_8100_0100) == "first")
         #expect(symbols.name(of: 0xffff_ffff_8100_01ff) == "first")
         #expect(symbols.name(of: 0xffff_ffff_9000_0000) == "second")
-        #expect(symbols.name(of: 0x10) == "0x10")
+        #expect(symbols.name(of: 0x10) == nil)
         #expect(KernelSymbols(kallsyms: Array("0000000000000000 T hidden\n".utf8)).isEmpty)
     }
 }

@@ -6,7 +6,7 @@ import Testing
 @Suite(.serialized) struct `Nothing is lost unseen` {
     /// A call as the second count saw it.
     private struct Counted {
-        var tid, number, entered, left, result: Int
+        var tid, number, entered, left, ticks, result: Int
         var hasDied: Bool
         var length: Int { left - entered }
         /// Killed in it: the kernel's own codes for "begin again".
@@ -15,9 +15,10 @@ import Testing
         init?(_ line: String) {
             let words = line.split(separator: " ")
             let numbers = words.dropFirst().compactMap { Int($0) }
-            guard words.first == "past", numbers.count == 6 else { return nil }
-            (tid, number, entered, left, result) = (numbers[0], numbers[1], numbers[2], numbers[3], numbers[4])
-            hasDied = numbers[5] == 1
+            guard words.first == "past", numbers.count == 7 else { return nil }
+            (tid, number, entered, left, ticks) = (numbers[0], numbers[1], numbers[2], numbers[3], numbers[4])
+            result = numbers[5]
+            hasDied = numbers[6] == 1
         }
     }
 
@@ -55,8 +56,28 @@ import Testing
         return Int(whole.timeIntervalSince1970) * 1_000_000_000 + microseconds * 1000
     }
 
-    /// A tick of the slowest clock that kernels have (HZ=100).
-    private static let tick = 10_000_000
+    /// How the calls are measured against the threshold.
+    private struct Clock {
+        /// Of the kernel's coarse clock, nanoseconds.
+        let tick: Int
+        /// blockwatch reads the fine clock at entry.
+        let isFine: Bool
+
+        init(_ calls: [Counted], isFine: Bool) throws {
+            self.isFine = isFine
+            let measured = calls.map(\.length).reduce(0, +) / max(calls.map(\.ticks).reduce(0, +), 1)
+            let sizes = [1_000_000, 3_333_333, 4_000_000, 10_000_000]
+            guard let size = sizes.min(by: { abs($0 - measured) < abs($1 - measured) }), abs(size - measured) < size / 4
+            else { throw Failure(description: "a tick of \(measured) ns") }
+            tick = size
+        }
+
+        /// A tick at each end and one for rounding; where the clock is fine, a turn of another thread on the same core
+        /// between the two counts.
+        var margin: Int { isFine ? 25_000_000 : 3 * tick }
+        /// On a busy host the coarse clock lags behind the fine one and catches up.
+        func length(of call: Counted) -> Int { isFine ? call.length : call.ticks * tick }
+    }
 
     /// Ten million calls, of which some hang, and every one of these is told, or counted as lost.
     ///
@@ -103,28 +124,30 @@ import Testing
             let start = try Self.nanoseconds(stamp) - account.lead
             told[tid, default: []].append(Told(start: start, duration: duration, number: number, last: record))
         }
+        let clock = try Clock(account.counted, isFine: threshold < 100_000_000)
         var claimed = 0
         var missing: [Counted] = []
         var either = 0
         for call in account.counted {
             let found = told[call.tid]?.firstIndex {
-                !$0.isClaimed && $0.number == call.number && abs($0.start - call.entered) <= Self.tick
+                // no two calls of a thread that are told can begin so close to each other
+                !$0.isClaimed && $0.number == call.number && abs($0.start - call.entered) <= threshold / 2
             }
+            let length = clock.length(of: call)
             guard let found else {
-                // within one tick of the threshold it may fall either way; one that died was only then surely told, if a
-                // scan had come by
-                let sure = threshold + (call.wasCutOff ? 1_000_000_000 : Self.tick)
-                if call.length >= sure { missing.append(call) } else if call.length >= threshold { either += 1 }
+                // near the threshold it may fall either way; one that died was only then surely told, if a scan had come by
+                let sure = threshold + (call.wasCutOff ? 1_000_000_000 : clock.margin)
+                if length >= sure { missing.append(call) } else if length >= threshold - clock.margin { either += 1 }
                 continue
             }
             claimed += 1
             told[call.tid]![found].isClaimed = true
             let record = told[call.tid]![found].last
-            #expect(call.length >= threshold, "seed \(seed): too short: \(call), and yet: \(record)")
+            #expect(length >= threshold - clock.margin, "seed \(seed): too short: \(call), and yet: \(record)")
             guard let result = record.integer("syscall.result") else { continue }
             #expect(result == call.result, "seed \(seed): \(call): \(record)")
-            #expect(
-                abs(record.integer("event.duration")! - call.length) <= Self.tick, "seed \(seed): \(call): \(record)")
+            let difference = abs(record.integer("event.duration")! - call.length)
+            #expect(difference <= threshold / 2, "seed \(seed): \(call): \(record)")
         }
         for call in told.values.joined() where !call.isClaimed && call.start > account.began {
             Issue.record("seed \(seed): nobody has made this call: \(call.last)")
@@ -133,7 +156,7 @@ import Testing
             records.filter { $0.action == "loss" && $0.text("loss.what") == what }
                 .compactMap { $0.integer("loss.count") }.reduce(0, +)
         }
-        let lost = count("records")
+        let lost = count("records") + count("calls")
         // of what other processes did meanwhile the second count tells no more than how many there were; a stamp that the
         // kernel had no room for may have been of a call that returned at once
         #expect(
@@ -158,7 +181,7 @@ import Testing
     @Test func `a ring of one page loses calls, and says how many`() async throws {
         let (told, lost) = try await balance(
             threshold: 100_000_000, calls: 3_000_000, threads: 100, ["--ring-size", "4096"],
-            losses: ["the ring buffer was full"])
+            losses: ["the ring buffer was full", "that no scan had come to"])
         #expect(told > 100)
         #expect(lost > 100)
     }

@@ -291,9 +291,13 @@ final class Watcher: Sendable {
             #expect(count == 1, "\(id) closed \(count) times")
             #expect(openings[id] == 1, "\(id) closed and never opened")
         }
-        // on a machine that does other things too a scan may come late or cost more than its share, and where another
-        // tracer is at a task's storage in the same moment the kernel refuses it; told, none of these is a fault
-        let machines = ["scanning less often", "held up", "the kernel gave no storage for a thread"] + losses
+        // on a machine that does other things too a scan may come late (too late for a thread that dies meanwhile) or cost
+        // more than its share, and where another tracer is at a task's storage in the same moment the kernel refuses it;
+        // told, none of these is a fault
+        let machines =
+            [
+                "scanning less often", "held up", "the kernel gave no storage for a thread", "that no scan had come to",
+            ] + losses
         for record in records where record.action == "loss" {
             let reason = record.text("loss.reason") ?? ""
             if !machines.contains(where: reason.contains) { Issue.record("a loss: \(record)") }

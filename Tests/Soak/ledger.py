@@ -11,7 +11,12 @@ from hangs import get
 LONGEST_LINE = 4080
 """Bytes, with the newline."""
 
-OF_THE_MACHINE = ("scanning less often", "held up", "the kernel gave no storage for a thread")
+OF_THE_MACHINE = (
+    "scanning less often",
+    "held up",
+    "the kernel gave no storage for a thread",
+    "that no scan had come to",
+)
 """Losses that say that this host was busy."""
 
 CALLS = ("blocked", "still_blocked", "returned", "ended", "slow")

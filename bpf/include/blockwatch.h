@@ -73,6 +73,7 @@ struct bw_settings {
 	bw_u64 tick_ns;	     /* length of a jiffy: clock_getres(CLOCK_MONOTONIC_COARSE) */
 	bw_u64 near_age;     /* in stamp units: below this age no scan can have reported a call */
 	bw_u64 sure_age;     /* in stamp units: from this age on a call is surely past the threshold */
+	bw_u64 late_age;     /* in stamp units: at this age a scan should have reported it long since */
 	bw_u32 precise;	     /* stamps are CLOCK_MONOTONIC nanoseconds instead of jiffies */
 	bw_u32 trace;	     /* engine trace; 0: engine scan, no program on any system call */
 	bw_u32 narrow;	     /* some calls that can block are not watched: sleeping in one is nobody's business */
@@ -84,6 +85,7 @@ struct bw_settings {
 struct bw_counters {
 	bw_u64 lost_records;   /* ring buffer full: a record was dropped (a scan tries again) */
 	bw_u64 lost_closings;  /* the same for a closing of a reported call */
+	bw_u64 lost_calls;     /* past the threshold for long, and never said when the thread died in it */
 	bw_u64 null_storage;   /* no task storage for a thread: its call was not stamped */
 	bw_u64 missed_exits;   /* an exit was never seen; found by entry or scan */
 	bw_u64 slow_calls;     /* returned past the threshold before a scan saw them */

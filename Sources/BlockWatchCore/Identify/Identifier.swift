@@ -274,12 +274,18 @@ public struct Identifier {
         }
         let resource = self.resource(
             record, call, memory: memory, marks: marks, answers: answers, unresolved: &unresolved)
+        var stack = isStuck(record, resource) ? record.stack.map { frame(at: $0).name } : []
+        // kptr_restrict hides them from everybody
+        if !stack.isEmpty, symbols?.isEmpty == true {
+            stack = []
+            unresolved.append("stack=not_permitted")
+        }
         var blocked = BlockedCall(
             id: record.id, eventID: "", kind: record.kind, startNanoseconds: record.startNanoseconds,
             startWallNanoseconds: clock.wall(ofMonotonic: record.startNanoseconds),
             startSource: record.renewals > 0 ? .renewed : record.isOlder ? .lastRan : .entry,
             process: ProcessIdentity(record), call: call, resource: resource,
-            stack: isStuck(record, resource) ? record.stack.map { frame(at: $0).name } : [], unresolved: unresolved,
+            stack: stack, unresolved: unresolved,
             isSupervised: marks.contains(.seccomp))
         blocked.stop = StopFields(record)
         return blocked
@@ -333,7 +339,7 @@ public struct Identifier {
         if let known = frames[address] { return known }
         let symbols = self.symbols ?? symbolSource()
         self.symbols = symbols
-        let name = symbols.isEmpty ? CallKind.hex(address) : symbols.name(of: address)
+        let name = symbols.name(of: address) ?? "[unknown]"
         let frame = Frame(name: name, marks: Marks(name))
         if frames.count >= Self.mostFrames { frames.removeAll(keepingCapacity: true) }
         frames[address] = frame

@@ -99,15 +99,16 @@ public struct KernelSymbols: Sendable {
 
     public var isEmpty: Bool { addresses.isEmpty }
 
-    /// The function that an address lies in; a hexadecimal number if there is none before it.
-    public func name(of address: UInt64) -> String {
+    /// The function that an address lies in; `nil` if there is none before it. Where the kernel lies in memory is a secret
+    /// of the host: the address itself is never said.
+    public func name(of address: UInt64) -> String? {
         var low = 0
         var high = addresses.count
         while low < high {
             let middle = (low + high) / 2
             if addresses[middle] <= address { low = middle + 1 } else { high = middle }
         }
-        guard low > 0 else { return "0x" + String(address, radix: 16) }
+        guard low > 0 else { return nil }
         return String(decoding: names[Int(offsets[low - 1])..<Int(offsets[low])], as: UTF8.self)
     }
 }

@@ -55,7 +55,7 @@ public struct DeadlockReport: Sendable {
 
 /// Something may have been missed.
 public struct Loss: Sendable, Equatable {
-    /// What was lost: `records`, `closings`, `stamps`, `program_runs`, `exits`, `lines`, `scans`.
+    /// What was lost: `records`, `closings`, `calls`, `stamps`, `program_runs`, `exits`, `lines`, `scans`.
     public var what: String
     public var count: UInt64
     public var reason: String

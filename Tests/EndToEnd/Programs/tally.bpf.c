@@ -10,7 +10,7 @@
 #endif
 
 struct entry {
-	__u64 at_ns;
+	__u64 at_ns, at_ticks;
 	__u64 number;
 };
 
@@ -65,6 +65,7 @@ static void leave(__u64 thread, __s64 result, __u32 has_died)
 				*room = (struct tallied){
 					.entered_ns = entry->at_ns,
 					.left_ns = now_ns,
+					.ticks = bpf_jiffies64() - entry->at_ticks,
 					.result = result,
 					.tid = thread,
 					.number = entry->number,
@@ -79,7 +80,11 @@ SEC("tp_btf/sys_enter") int tally_enter(__u64 *context)
 {
 	__u32 zero = 0;
 	__u64 thread = bpf_get_current_pid_tgid();
-	struct entry entry = { .at_ns = bpf_ktime_get_ns(), .number = context[1] };
+	struct entry entry = {
+		.at_ns = bpf_ktime_get_ns(),
+		.at_ticks = bpf_jiffies64(),
+		.number = context[1],
+	};
 	struct tally *state = bpf_map_lookup_elem(&state_of, &zero);
 
 	if (state && thread >> 32 == state->target)

@@ -3,7 +3,7 @@
 // tally OBJECT LEAST_NS CALLS THREADS ROUNDS SEED   makes CALLS calls that do not wait while THREADS threads wait in ROUNDS
 // calls of random kind and length each, and counts them all by the programs of OBJECT (tally.bpf.c). Says "ready PID NS" when
 // these are attached (CLOCK_MONOTONIC); begins at SIGUSR1; then a line for every call that lasted LEAST_NS or longer, and one of totals:
-//   past TID NUMBER ENTERED_NS LEFT_NS RESULT DIED
+//   past TID NUMBER ENTERED_NS LEFT_NS TICKS RESULT DIED      TICKS: of the kernel's coarse clock
 //   total ENTERED LEFT DIED UNKNOWN PAST OTHERS WALL_NS      OTHERS: calls of other processes that lasted as long;
 //                                                            WALL_NS: the wall clock's lead on CLOCK_MONOTONIC
 #include <bpf/bpf.h>
@@ -236,8 +236,8 @@ int main(int count, char **arguments) {
 		struct tallied call;
 		if (bpf_map_lookup_elem(past, &i, &call))
 			return fail("past");
-		printf("past %u %u %llu %llu %lld %u\n", call.tid, call.number, call.entered_ns, call.left_ns, call.result,
-			   call.died);
+		printf("past %u %u %llu %llu %llu %lld %u\n", call.tid, call.number, call.entered_ns, call.left_ns, call.ticks,
+			   call.result, call.died);
 	}
 	printf("total %llu %llu %llu %llu %llu %llu %" PRIu64 "\n", tally.entered, tally.left, tally.died, tally.unknown,
 		   tally.past, tally.others, now_ns(CLOCK_REALTIME) - now_ns(CLOCK_MONOTONIC));

@@ -4,6 +4,7 @@
 /* A call that lasted at least `least_ns`, as the second count saw it. */
 struct tallied {
 	unsigned long long entered_ns, left_ns; /* CLOCK_MONOTONIC */
+	unsigned long long ticks;		/* the same by the kernel's coarse clock, which a busy host's may lag behind */
 	long long result;
 	unsigned int tid, number, died; /* died: its thread ended in it */
 	unsigned int pad;
