@@ -72,6 +72,13 @@ void say_done(void);
 		came_back(#name, result_);                              \
 	} while (0)
 
+// newer architectures have only the successor
+#ifdef SYS_epoll_wait
+#define hang_in_epoll_wait(fd, events, count) hang_in(epoll_wait, fd, events, count, -1L)
+#else
+#define hang_in_epoll_wait(fd, events, count) hang_in(epoll_pwait, fd, events, count, -1L, NULL, 8L)
+#endif
+
 _Noreturn void came_back(const char *call, long result);
 _Noreturn void hang_in_read(int fd);
 _Noreturn void hang_in_pause(void);

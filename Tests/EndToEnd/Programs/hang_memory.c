@@ -60,7 +60,7 @@ static void userfaultfd_epoll(void) {
 	char *page = unserved_page();
 	say_fd(fd, "page");
 	say_address("address", page);
-	hang_in(epoll_wait, fd, page, 1L, -1L);
+	hang_in_epoll_wait(fd, page, 1L);
 }
 
 // MARK: The FUSE server: the process that was started; its client is a child

@@ -25,14 +25,12 @@
 
 #ifdef SYS_poll
 #define hang_in_poll(set, count, milliseconds) hang_in(poll, set, count, milliseconds)
-#define hang_in_epoll_wait(fd, events, count) hang_in(epoll_wait, fd, events, count, -1L)
 #else
 #define hang_in_poll(set, count, milliseconds)                                                  \
 	do {                                                                                     \
 		struct timespec time_ = {(milliseconds) / 1000, (milliseconds) % 1000 * 1000000}; \
 		hang_in(ppoll, set, count, (milliseconds) < 0 ? NULL : &time_, NULL, 8L);         \
 	} while (0)
-#define hang_in_epoll_wait(fd, events, count) hang_in(epoll_pwait, fd, events, count, -1L, NULL, 8L)
 #endif
 
 // MARK: A set of three

@@ -17,6 +17,7 @@ UNTOLD = {
     ("openat", "fifo"): {"inode"},  # the file lies on the kernel stack, which is not searched on aarch64
     ("closed", None): {"inode"},  # the same: closed under a call that blocks on it
     ("reused", None): {"inode"},
+    ("none", "page"): {"fd", "inode"},  # a page fault is in no call; the file is found in the maps, by the Swift side
     ("ptrace", None): {"number", "fd", "inode"},  # a tracer's stop at entry leaves no mark in the registers
 }
 
