@@ -51,7 +51,7 @@ test: need-build need-test need-root programs ## install what the tests need, bu
 	$(SWIFT) build $(BUILD_FLAGS)
 	$(SWIFT) build --build-tests $(if $(JOBS),-j $(JOBS))
 	@if answer=$$($(AS_ROOT) $(BINARY) doctor); then \
-		$(if $(TEST_ARGS),$(call run-tests,$(TEST_ARGS)),$(call run-tests,--skip $(ELSEWHERE)) && $(call run-tests,--no-parallel --filter $(ALONE))); \
+		$(if $(TEST_ARGS),$(call run-tests,$(TEST_ARGS)),$(call run-tests,--skip '$(ALONE)|$(ELSEWHERE)') && $(call run-tests,--no-parallel --filter '$(ALONE)')); \
 	else \
 		echo "$$answer" | grep '^MISS' >&2 || true; \
 		echo "blockwatch cannot run on this kernel: the end-to-end tests run on Linux 6.12 in a virtual machine," \
@@ -60,9 +60,9 @@ test: need-build need-test need-root programs ## install what the tests need, bu
 	fi
 
 # the faults of a sick host are made one after the other, and while nobody else needs a healthy one
-ALONE := 'FaultTests|AccountTests'
+ALONE := FaultTests|AccountTests
 # and what would disturb everybody else only on machines of its own: make test-kernels
-ELSEWHERE := 'FaultTests|AccountTests|MachineTests'
+ELSEWHERE := MachineTests
 run-tests = $(AS_ROOT) env PATH="$$PATH" BLOCKWATCH_BINARY="$(CURDIR)/$(BINARY)" BLOCKWATCH_PROGRAMS="$(CURDIR)/.build/programs" \
 	$(SWIFT) test --skip-build $(1)
 
@@ -117,20 +117,21 @@ schema-docs: ## write the table of fields in SCHEMA.md anew from the schema
 .PHONY: programs
 programs: $(addprefix .build/programs/,hang hang32 tracer empty.bpf.o tally tally.bpf.o) ## the programs that the end-to-end tests hang
 
-HANG_SOURCES := $(wildcard Tests/EndToEnd/Programs/hang*.c Tests/EndToEnd/Programs/*.h)
+HANG_SOURCES := $(wildcard Tests/EndToEnd/Programs/hang*.c Tests/EndToEnd/Programs/hang*.h)
 .build/programs/hang: $(HANG_SOURCES)
 	@mkdir -p $(@D)
 	gcc -O1 -Wall -Wextra -Werror -pthread -o $@ $(filter %.c,$^)
 .build/programs/hang32: $(HANG_SOURCES)
 	@mkdir -p $(@D)
 	gcc -m32 -O1 -Wall -Wextra -Werror -pthread -o $@ $(filter %.c,$^)
-.build/programs/tracer .build/programs/tally: .build/programs/%: Tests/EndToEnd/Programs/%.c Tests/EndToEnd/Programs/tally.h
+.build/programs/tally: Tests/EndToEnd/Programs/tally.h
+.build/programs/tracer .build/programs/tally: .build/programs/%: Tests/EndToEnd/Programs/%.c
 	@mkdir -p $(@D)
 	gcc -O1 -Wall -Wextra -Werror -pthread -o $@ $< -l:libbpf.a -l:libelf.a -l:libz.a
 .build/programs/tally.bpf.o: Tests/EndToEnd/Programs/tally.bpf.c Tests/EndToEnd/Programs/tally.h
 	@mkdir -p $(@D)
 	$(CLANG) -target bpf -mcpu=v3 -O2 -g -Wall -Werror -I/usr/include/$$(gcc -print-multiarch) -c $< -o $@
-.build/programs/empty.bpf.o: bench/programs/empty.bpf.c
+.build/programs/empty.bpf.o .build/bench/empty.bpf.o: bench/programs/empty.bpf.c
 	@mkdir -p $(@D)
 	$(CLANG) -target bpf -mcpu=v3 -O2 -g -c $< -o $@
 
@@ -224,10 +225,6 @@ bench-programs: $(BENCH_PLAIN) $(BENCH_LIBBPF) .build/bench/empty.bpf.o
 $(BENCH_PLAIN) $(BENCH_LIBBPF): .build/bench/%: bench/programs/%.c bench/programs/common.h
 	@mkdir -p $(@D)
 	gcc -O2 -Wall -Wextra -Werror -pthread -o $@ $< $(if $(filter $@,$(BENCH_LIBBPF)),-l:libbpf.a -l:libelf.a -l:libz.a)
-
-.build/bench/empty.bpf.o: bench/programs/empty.bpf.c
-	@mkdir -p $(@D)
-	$(CLANG) -target bpf -mcpu=v3 -O2 -g -c $< -o $@
 
 .PHONY: install
 install: ## put the binary below PREFIX (and DESTDIR)

@@ -183,7 +183,7 @@ final class Signals: Sendable {
 
     func start() {
         let set = Self.set
-        let started = startDetachedThread { [self, set] in
+        startNeededThread { [self, set] in
             var set = set
             while true {
                 var number: Int32 = 0
@@ -192,7 +192,6 @@ final class Signals: Sendable {
                 bell.ring()
             }
         }
-        if !started { fail(.defect, "cannot start a thread: \(describe(errno: EAGAIN))") }
     }
 
     /// INT or TERM waits to be taken: whatever takes long is broken off.

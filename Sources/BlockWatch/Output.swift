@@ -95,7 +95,7 @@ final class Output: Sendable {
         private let isDone = Bell()
 
         init(_ path: String) {
-            let hasStarted = startDetachedThread { [self] in
+            startNeededThread { [self] in
                 let found = Result { () throws(SafePath.PathError) in
                     let place = try SafePath(path)
                     return place.kind == S_IFIFO && !place.isInProc
@@ -104,7 +104,6 @@ final class Output: Sendable {
                 answer.withLock { $0 = found }
                 isDone.ring()
             }
-            if !hasStarted { Output.failWithoutThread() }
         }
 
         /// - Returns: `nil` if it has not come in time.
@@ -121,14 +120,8 @@ final class Output: Sendable {
         }
     }
 
-    private static func failWithoutThread() -> Never {
-        fail(.defect, "cannot start a thread: \(describe(errno: EAGAIN)); raise the limit of processes (ulimit -u)")
-    }
-
     /// Starts the writer's thread.
-    func start() {
-        if !startDetachedThread({ [self] in serve() }) { Self.failWithoutThread() }
-    }
+    func start() { startNeededThread { [self] in serve() } }
 
     /// Why the file could not be opened anew after it has been moved away, with the privileges left; `nil` if it can.
     var reopeningProblem: String? {

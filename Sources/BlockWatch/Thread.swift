@@ -25,6 +25,12 @@ func startDetachedThread(_ body: @escaping @Sendable () -> Void) -> Bool {
     return failure == 0
 }
 
+/// Starts a thread that blockwatch cannot do without, or ends.
+func startNeededThread(_ body: @escaping @Sendable () -> Void) {
+    if startDetachedThread(body) { return }
+    fail(.defect, "cannot start a thread: \(describe(errno: EAGAIN)); raise the limit of processes (ulimit -u)")
+}
+
 /// A bell that threads ring and others wait for.
 ///
 /// C function: `pipe`, never full: a bell that rings already need not ring louder

@@ -28,9 +28,9 @@ struct Watch: ~Copyable {
     private static let relookShare: UInt64 = 400
     /// When written calls may be said again: they have a budget too.
     private var nextRepeats: UInt64 = 0
+    private static let repeatShare: UInt64 = 20
     /// SIGUSR1: every one of them, after the next scan.
     private var saysAll = false
-    private static let repeatShare: UInt64 = 20
     /// Calls that are over wait so long for others, that one pass over the open files serves them all.
     private var nextRelate: UInt64 = 0
     private static let shortestPause: UInt64 = 50_000_000
@@ -184,20 +184,7 @@ struct Watch: ~Copyable {
             schedule.postpone(from: now.monotonic)
             return
         }
-        var start = Clock.now().monotonic
-        var finish = start
-        var cost: UInt64 = 0
-        // the ring may have had no room for all: drain it and look again, but not for ever
-        for _ in 0..<64 {
-            start = Clock.now().monotonic
-            let before = Clock.threadCPU()
-            guard look(isClose: schedule.isClose, from: start) else { break }
-            finish = Clock.now().monotonic
-            cost += Clock.threadCPU() - before
-            let isWhole = capture.counters.scanDropped == 0
-            takeIn(isWhole: isWhole)
-            if isWhole || signals.wantEnd { break }
-        }
+        let (start, finish, cost) = look(isClose: schedule.isClose, mayRelook: true)
         let counters = capture.counters
         schedule.finished(
             start: start, end: finish, cost: cost, crossing: counters.nextCrossingNanoseconds,
@@ -228,25 +215,34 @@ struct Watch: ~Copyable {
         metrics?.write(pipeline: pipeline, counters: counters, schedule: schedule, usage: host.usage())
     }
 
-    /// Has the programs look at all threads once.
+    /// Has the programs look at all threads, and says what they bring up. A ringful at a time, so that memory stays small
+    /// whatever the number of threads, nor do the lines of tens of thousands of them wait for each other.
     ///
-    /// - Returns: false if they could not; that is told.
-    private mutating func look(isClose: Bool, from start: UInt64) -> Bool {
-        do throws(CaptureError) {
-            try capture.scan(horizon: schedule.horizon(at: start), isClose: isClose)
-            return true
-        } catch {
-            pipeline.lost(Loss(what: "scans", count: 1, reason: error.description), clock: Clock.now())
-            return false
+    /// - Parameter mayRelook: after the last round at calls that were said already, too.
+    /// - Returns: when the last round began and ended, and the CPU time of all in the kernel.
+    private mutating func look(isClose: Bool, mayRelook: Bool) -> (start: UInt64, finish: UInt64, cost: UInt64) {
+        var start = Clock.now().monotonic
+        var finish = start
+        var cost: UInt64 = 0
+        // the ring may have had no room for all: drain it and look again, but not for ever
+        for _ in 0..<64 {
+            start = Clock.now().monotonic
+            let before = Clock.threadCPU()
+            do throws(CaptureError) {
+                try capture.scan(horizon: schedule.horizon(at: start), isClose: isClose)
+            } catch {
+                pipeline.lost(Loss(what: "scans", count: 1, reason: error.description), clock: Clock.now())
+                break
+            }
+            finish = Clock.now().monotonic
+            cost += Clock.threadCPU() - before
+            let isWhole = capture.counters.scanDropped == 0
+            drain()
+            relate(isLast: isWhole && mayRelook)
+            flush()
+            if isWhole || signals.wantEnd { break }
         }
-    }
-
-    /// A ringful at a time, so that memory stays small whatever the number of threads, nor do the lines of tens of
-    /// thousands of them wait for each other.
-    private mutating func takeIn(isWhole: Bool) {
-        drain()
-        relate(isLast: isWhole)
-        flush()
+        return (start, finish, cost)
     }
 
     /// Writes these calls again, as they are now. Not of the scan's own account: however many there are, new ones are
@@ -257,12 +253,7 @@ struct Watch: ~Copyable {
             let some = rest.prefix(capture.mostRefreshes)
             rest = rest.dropFirst(some.count)
             capture.requestRefresh(of: some)
-            for _ in 0..<64 {
-                guard look(isClose: true, from: Clock.now().monotonic) else { break }
-                let isWhole = capture.counters.scanDropped == 0
-                takeIn(isWhole: false)
-                if isWhole || signals.wantEnd { break }
-            }
+            _ = look(isClose: true, mayRelook: false)
             capture.endRefresh(of: some)
         }
     }

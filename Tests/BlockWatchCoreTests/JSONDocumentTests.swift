@@ -88,6 +88,17 @@ import Testing
         #expect(next.root["b"]?.integer == 2)
     }
 
+    @Test func `a byte order mark in a string is a character like others`() throws {
+        for text in ["\u{feff}b", "a\"\u{feff}b"] {
+            var json = JSONWriter()
+            json.beginObject()
+            json.string("k", text)
+            json.endObject()
+            let read = try #require(try JSONDocument(json.bytes).root["k"]?.string)
+            #expect(Array(read.unicodeScalars) == Array(text.unicodeScalars))
+        }
+    }
+
     @Test func `the same as Foundation says of what blockwatch writes`() throws {
         var generator = SystemRandomNumberGenerator()
         for _ in 0..<200 {
@@ -96,6 +107,8 @@ import Testing
             }
             var json = JSONWriter()
             json.beginObject()
+            // Foundation drops a U+FEFF that begins a string, or follows an escape in one
+            if String(decoding: bytes, as: UTF8.self).unicodeScalars.contains("\u{feff}") { continue }
             json.string("k", bytes)
             json.integer("n", Int64.random(in: .min ... .max, using: &generator))
             json.endObject()

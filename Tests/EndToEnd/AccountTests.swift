@@ -24,7 +24,7 @@ import Testing
 
     /// A call as the stream tells it.
     private struct Told {
-        var start, duration, number: Int
+        var start, number: Int
         var last: Fields
         var isClaimed = false
     }
@@ -81,7 +81,7 @@ import Testing
 
     /// Ten million calls, of which some hang, and every one of these is told, or counted as lost.
     ///
-    /// - Parameter threads: that hang; three times as many wait for their turn to wake them.
+    /// - Parameter threads: that hang; twice as many wait for their turn to wake them.
     private func balance(
         threshold: Int, calls: Int, threads: Int, _ options: [String] = [], losses: [String] = []
     ) async throws -> (told: Int, lost: Int) {
@@ -119,10 +119,10 @@ import Testing
         }
         for record in last.values {
             guard let tid = record.tid, let stamp = record.text("event.start"),
-                let duration = record.integer("event.duration"), let number = record.integer("syscall.number")
+                let number = record.integer("syscall.number")
             else { continue }
             let start = try Self.nanoseconds(stamp) - account.lead
-            told[tid, default: []].append(Told(start: start, duration: duration, number: number, last: record))
+            told[tid, default: []].append(Told(start: start, number: number, last: record))
         }
         let clock = try Clock(account.counted, isFine: threshold < 100_000_000)
         var claimed = 0

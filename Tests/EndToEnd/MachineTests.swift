@@ -11,6 +11,9 @@ import Testing
     }
 
     @Test func `the wall clock is set back and forth a day, and no wait grows or shrinks`() async throws {
+        guard ProcessInfo.processInfo.environment["BLOCKWATCH_MACHINE"] != nil else {
+            throw Failure(description: "it sets the clock, and this machine is not its own: make test-kernels")
+        }
         let began = ContinuousClock.now
         try await Watcher.run(["--threshold", "500ms", "--repeat", "1s", "--summary", "1s"]) { watcher in
             try await Hanging.run("pipe-read") { first in

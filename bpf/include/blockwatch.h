@@ -147,7 +147,8 @@ struct bw_key {
 struct bw_question {
 	bw_u32 id;
 	bw_u32 flags;
-	bw_u64 locks_at, session; /* the kernel side's own */
+	bw_u64 locks_at; /* the kernel side's own: where in a pass the locks were told; or how many sockets were */
+	bw_u64 session;	 /* and in which pass */
 };
 
 #define BW_SOCKETS_MAX 64 /* of one process */
