@@ -94,10 +94,10 @@ public struct Pipeline {
     /// A call that was written, with what was last said of it.
     fileprivate final class Said: Sendable {
         let call: BlockedCall
-        let story: Story?
-        init(_ call: BlockedCall, _ story: Story?) {
+        let finding: Finding?
+        init(_ call: BlockedCall, _ finding: Finding?) {
             self.call = call
-            self.story = story
+            self.finding = finding
         }
     }
 
@@ -227,17 +227,17 @@ public struct Pipeline {
     ) {
         guard !seeds.isEmpty else { return }
         let seeds = withoutStaleTimeouts(seeds, &source)
-        var stories = investigate(seeds, &source, &risky, clock)
-        let confirmed = confirm(stories.deadlocks, &stories, &source, &risky, clock)
-        if confirmed.count != stories.deadlocks.count { stories.keep(confirmed) }
+        var findings = investigate(seeds, &source, &risky, clock)
+        let confirmed = confirm(findings.deadlocks, &findings, &source, &risky, clock)
+        if confirmed.count != findings.deadlocks.count { findings.keep(confirmed) }
         var told: [Told] = []
         for (record, call) in seeds {
             guard var known = open[call.id] else { continue }
-            let reason = stories.reason(of: record.tid)
+            let reason = findings.judgement(of: record.tid).reason
             let old = known.reason
             known.reason = reason
             known.lookedAt = clock.monotonic
-            known.isSettled = reason.verdict == .idle && stories.isSettled(record.tid)
+            known.isSettled = reason.verdict == .idle && findings.isSettled(record.tid)
             count(known.chainID, -1)
             known.chainID = nil
             // of most calls nothing is said but how many there are
@@ -247,26 +247,28 @@ public struct Pipeline {
                 open[call.id] = known
                 continue
             }
-            let story = stories.story(of: record.tid) ?? Story()
-            known.chainID = story.chainID
+            let finding = findings.finding(of: record.tid) ?? Finding()
+            known.chainID = finding.chainID
             count(known.chainID, 1)
             var call = call
-            if let lock = stories.lock(of: record.tid) { call.resource.lock = lock }
+            if let lock = findings.lock(of: record.tid) { call.resource.lock = lock }
             open[call.id] = known
-            told.append(Told(record: record, call: call, story: story, old: old, isNew: isNew.contains(call.id)))
+            told.append(Told(record: record, call: call, finding: finding, old: old, isNew: isNew.contains(call.id)))
         }
-        let cursory = told.indices.filter { stories.isCursory(told[$0].record.tid) }
+        let cursory = told.indices.filter { findings.hasUnaskedMembers(told[$0].record.tid) }
         if !cursory.isEmpty {
             var whole = investigate(
                 cursory.map { (told[$0].record, told[$0].call) }, &source, &risky, clock, isThorough: true)
             for index in cursory {
-                if let story = whole.story(of: told[index].record.tid) { told[index].story.take(membersOf: story) }
+                if let finding = whole.finding(of: told[index].record.tid) {
+                    told[index].finding.take(membersOf: finding)
+                }
             }
         }
         say(told, clock, &source, &risky)
         for deadlock in confirmed where toldDeadlocks.insert(deadlock.id).inserted {
             if toldDeadlocks.count > 4096 { toldDeadlocks = [deadlock.id] }
-            say(deadlock, stories, clock)
+            say(deadlock, findings, clock)
         }
     }
 
@@ -296,24 +298,24 @@ public struct Pipeline {
     fileprivate mutating func investigate(
         _ seeds: [(CallRecord, BlockedCall)], _ source: inout some HolderSource, _ risky: inout some RiskyReading,
         _ clock: ClockReading, isThorough: Bool = false
-    ) -> Stories {
+    ) -> Findings {
         var investigation = Investigation(isThorough: isThorough || settings.verdicts.contains(.idle))
         investigation.run(
             seeds.map { (record: $0.0, call: $0.1) }, source: &source, risky: &risky, identifier: &identifier,
             clock: clock)
         for (record, _) in seeds where habits.knows(record, record.nowNanoseconds - record.startNanoseconds) {
-            investigation.nodes[record.tid]?.isPeriodic = true
+            investigation.waits[record.tid]?.isPeriodic = true
         }
-        return Stories(
+        return Findings(
             investigation, thresholdNanoseconds: settings.thresholdNanoseconds, bootID: identifier.bootID,
             nativeABI: identifier.nativeABI)
     }
 
     /// Evidence taken a second time: the same threads in the same circle, and none of them has moved.
     fileprivate mutating func confirm(
-        _ deadlocks: [Stories.Deadlock], _ stories: inout Stories, _ source: inout some HolderSource,
+        _ deadlocks: [Deadlock], _ findings: inout Findings, _ source: inout some HolderSource,
         _ risky: inout some RiskyReading, _ clock: ClockReading
-    ) -> [Stories.Deadlock] {
+    ) -> [Deadlock] {
         guard !deadlocks.isEmpty else { return [] }
         let tids = Set(deadlocks.flatMap(\.tids))
         let records = source.threads(tids.sorted().map { .thread($0) })
@@ -321,7 +323,7 @@ public struct Pipeline {
         let again = investigate(Array(zip(records, calls)), &source, &risky, clock)
         return deadlocks.filter { deadlock in
             again.deadlocks.contains { $0.id == deadlock.id }
-                && deadlock.tids.allSatisfy { stories.evidence(of: $0) == again.evidence(of: $0) }
+                && deadlock.tids.allSatisfy { findings.proof(of: $0) == again.proof(of: $0) }
         }
     }
 
@@ -356,7 +358,7 @@ public struct Pipeline {
     private struct Told {
         var record: CallRecord
         var call: BlockedCall
-        var story: Story
+        var finding: Finding
         var old: Reason?
         var isNew: Bool
     }
@@ -371,18 +373,18 @@ public struct Pipeline {
             guard var known = open[one.call.id] else { continue }
             let duration = one.record.nowNanoseconds - min(known.start, one.record.nowNanoseconds)
             if let said = known.said {
-                guard one.isNew || one.old != one.story.reason else { continue }
+                guard one.isNew || one.old != one.finding.reason else { continue }
                 let call = said.call.now(one.call)
-                known.said = Said(call, one.story)
+                known.said = Said(call, one.finding)
                 open[one.call.id] = known
                 guard isAdmitted(clock) else { continue }
                 totals.stillBlocked += 1
-                say(.stillBlocked, call, one.story, duration: duration, result: nil, clock)
+                say(.stillBlocked, call, one.finding, duration: duration, result: nil, clock)
                 continue
             }
-            guard one.isNew || one.old != one.story.reason || known.closing != nil else { continue }
+            guard one.isNew || one.old != one.finding.reason || known.closing != nil else { continue }
             let whole = known.closing.map { $0.nowNanoseconds - min(known.start, $0.nowNanoseconds) } ?? duration
-            if let reason = hidden(one.record, one.call, whole, one.story.reason) {
+            if let reason = hidden(one.record, one.call, whole, one.finding.reason) {
                 if one.old == nil || known.closing != nil { totals.hidden[reason, default: 0] += 1 }
                 if reason == "verdict" { known.nextRepeat = nil }
                 open[one.call.id] = known.closing == nil ? known : nil
@@ -409,13 +411,13 @@ public struct Pipeline {
                 open[call.id] = nil
                 totals.slow += 1
                 let result = closing.reason == .returned ? closing.result : nil
-                say(.slow, call, one.told.story, duration: one.duration, result: result, clock)
+                say(.slow, call, one.told.finding, duration: one.duration, result: result, clock)
                 count(known.chainID, -1)
             } else {
-                known.said = Said(call, one.told.story)
+                known.said = Said(call, one.told.finding)
                 open[call.id] = known
                 totals.blocked += 1
-                say(.blocked, call, one.told.story, duration: one.duration, result: nil, clock)
+                say(.blocked, call, one.told.finding, duration: one.duration, result: nil, clock)
                 if known.nextRepeat == nil { repeatLater(call.id, clock) }
             }
         }
@@ -446,12 +448,12 @@ public struct Pipeline {
         earliestRepeat = min(earliestRepeat, clock.monotonic.saturatingAdd(interval))
     }
 
-    private mutating func say(_ deadlock: Stories.Deadlock, _ stories: Stories, _ clock: ClockReading) {
-        let members = deadlock.tids.compactMap { stories.member($0, of: deadlock) }
+    private mutating func say(_ deadlock: Deadlock, _ findings: Findings, _ clock: ClockReading) {
+        let members = deadlock.tids.compactMap { findings.member($0, of: deadlock) }
         let parts = stride(from: 0, to: members.count, by: 8).map { Array(members[$0..<min($0 + 8, members.count)]) }
-        let chain = deadlock.tids.first.flatMap { tid -> Story? in
-            var stories = stories
-            return stories.story(of: tid)
+        let chain = deadlock.tids.first.flatMap { tid -> Finding? in
+            var findings = findings
+            return findings.finding(of: tid)
         }
         totals.deadlocks += 1
         for (index, part) in parts.enumerated() {
@@ -496,22 +498,22 @@ public struct Pipeline {
         _ calls: [(record: CallRecord, call: BlockedCall)], _ clock: ClockReading, _ risky: inout some RiskyReading
     ) {
         var written: [(record: CallRecord, call: BlockedCall)] = []
-        var told: [Story] = []
+        var told: [Finding] = []
         for (record, call) in calls {
             let duration = record.nowNanoseconds - min(call.startNanoseconds, record.nowNanoseconds)
-            var stories = judged(record, call)
-            if let reason = hidden(record, call, duration, stories.reason(of: record.tid)) {
+            var findings = judged(record, call)
+            if let reason = hidden(record, call, duration, findings.judgement(of: record.tid).reason) {
                 totals.hidden[reason, default: 0] += 1
             } else if isAdmitted(clock) {
                 written.append((record, call))
-                told.append(stories.story(of: record.tid) ?? Story())
+                told.append(findings.finding(of: record.tid) ?? Finding())
             }
         }
         let complete = identifier.complete(written, clock: clock, risky: &risky)
-        for (((record, _), call), story) in zip(zip(written, complete), told) {
+        for (((record, _), call), finding) in zip(zip(written, complete), told) {
             let duration = record.nowNanoseconds - min(call.startNanoseconds, record.nowNanoseconds)
             totals.slow += 1
-            say(.slow, call, story, duration: duration, result: record.result, clock)
+            say(.slow, call, finding, duration: duration, result: record.result, clock)
         }
     }
 
@@ -519,10 +521,10 @@ public struct Pipeline {
     private static let mostOver = 4
 
     /// The verdict of a call that is over: by what its exit itself captured.
-    private func judged(_ record: CallRecord, _ call: BlockedCall) -> Stories {
+    private func judged(_ record: CallRecord, _ call: BlockedCall) -> Findings {
         var investigation = Investigation()
         investigation.add(record, call)
-        return Stories(
+        return Findings(
             investigation, thresholdNanoseconds: settings.thresholdNanoseconds, bootID: identifier.bootID,
             nativeABI: identifier.nativeABI)
     }
@@ -544,11 +546,11 @@ public struct Pipeline {
         guard let said = known.said else { return }
         if closing.reason == .ended {
             totals.ended += 1
-            say(.ended, said.call, said.story, duration: duration, result: nil, clock)
+            say(.ended, said.call, said.finding, duration: duration, result: nil, clock)
         } else {
             totals.returned += 1
             let result = closing.reason == .returned ? closing.result : nil
-            say(.returned, said.call, said.story, duration: duration, result: result, clock)
+            say(.returned, said.call, said.finding, duration: duration, result: result, clock)
         }
     }
 
@@ -663,13 +665,13 @@ public struct Pipeline {
     }
 
     private mutating func say(
-        _ action: Record.Action, _ call: BlockedCall, _ story: Story?, duration: UInt64, result: Int64?,
+        _ action: Record.Action, _ call: BlockedCall, _ finding: Finding?, duration: UInt64, result: Int64?,
         _ clock: ClockReading
     ) {
         let report = CallReport(
             call: call, startWallNanoseconds: call.startWallNanoseconds,
-            durationNanoseconds: duration, result: result, story: story,
-            victims: story?.chainID.map { victims(of: $0) } ?? 0)
+            durationNanoseconds: duration, result: result, finding: finding,
+            victims: finding?.chainID.map { victims(of: $0) } ?? 0)
         say(action, .call(report), clock)
     }
 
@@ -715,8 +717,8 @@ extension Pipeline {
             let start = said.call.startNanoseconds
             return CallReport(
                 call: said.call, startWallNanoseconds: said.call.startWallNanoseconds,
-                durationNanoseconds: clock.monotonic - min(start, clock.monotonic), result: nil, story: said.story,
-                victims: said.story?.chainID.map { victims(of: $0) } ?? 0)
+                durationNanoseconds: clock.monotonic - min(start, clock.monotonic), result: nil, finding: said.finding,
+                victims: said.finding?.chainID.map { victims(of: $0) } ?? 0)
         }
     }
 
@@ -732,15 +734,15 @@ extension Pipeline {
         let records = source.threads([.process(pid)])
         guard !records.isEmpty else { return nil }
         let calls = identify(records, clock: clock, risky: &risky)
-        var stories = investigate(Array(zip(records, calls)), &source, &risky, clock, isThorough: true)
-        let confirmed = confirm(stories.deadlocks, &stories, &source, &risky, clock)
-        if confirmed.count != stories.deadlocks.count { stories.keep(confirmed) }
+        var findings = investigate(Array(zip(records, calls)), &source, &risky, clock, isThorough: true)
+        let confirmed = confirm(findings.deadlocks, &findings, &source, &risky, clock)
+        if confirmed.count != findings.deadlocks.count { findings.keep(confirmed) }
         let threads = zip(records, calls).map { record, call -> Explanation.Thread in
             var call = call
-            if let lock = stories.lock(of: record.tid) { call.resource.lock = lock }
+            if let lock = findings.lock(of: record.tid) { call.resource.lock = lock }
             return Explanation.Thread(
                 call: call, durationNanoseconds: record.nowNanoseconds - record.startNanoseconds,
-                story: stories.story(of: record.tid) ?? Story(), isRunning: record.kind == .running,
+                finding: findings.finding(of: record.tid) ?? Finding(), isRunning: record.kind == .running,
                 tracerPID: record.tracerPID)
         }
         return Explanation(threads: threads.sorted { $0.call.process.tid < $1.call.process.tid }, deadlocks: [])

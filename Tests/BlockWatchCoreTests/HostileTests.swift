@@ -42,8 +42,8 @@ import Testing
             raw.last_ran_ns = .max
             pipe(&raw, 5, writers: 1)
         }
-        var stories = stories([record], ListedHolders())
-        #expect(stories.story(of: 7)?.reason == .kernelStuck)
+        var findings = findings([record], ListedHolders())
+        #expect(findings.finding(of: 7)?.reason == .kernelStuck)
     }
 
     @Test func `a habit of 584 years`() throws {
@@ -63,8 +63,8 @@ import Testing
             lock(owner: 0x10, address: 1, blocker: 2, waiter: 7), lock(owner: 0x20, address: 2, blocker: 3, waiter: 8),
             lock(owner: 0x30, address: 3, blocker: 2, waiter: 9), lock(owner: 0x40, address: 4),
         ]
-        var stories = stories([waiter], source)
-        #expect(stories.story(of: 7)?.holders.contains { $0.pid == 8 } == true)
+        var findings = findings([waiter], source)
+        #expect(findings.finding(of: 7)?.holders.contains { $0.pid == 8 } == true)
     }
 
     @Test func `a thousand locks whose owners nobody has open are said once`() throws {
@@ -73,8 +73,8 @@ import Testing
         source.locked[.inode(device: 8, inode: 5, wantsLocks: true)] = (1...1000).map {
             lock(owner: UInt64($0) << 32, address: UInt64($0))
         }
-        var stories = stories([waiter], source)
-        #expect(stories.story(of: 7)?.unresolved == ["holders=in_flight"])
+        var findings = findings([waiter], source)
+        #expect(findings.finding(of: 7)?.unresolved == ["holders=in_flight"])
     }
 
     @Test func `a container named to write to the operator's terminal`() throws {
@@ -105,7 +105,7 @@ import Testing
             DeadlockMember(
                 pid: number, tid: number, name: [UInt8](repeating: 1, count: 15), call: "semtimedop_time64",
                 wants: evil,
-                holds: [evil, evil + "1", evil + "2"], duration: .max, switches: 0, start: 0)
+                holds: [evil, evil + "1", evil + "2"], duration: .max)
         }
         let report = DeadlockReport(
             id: "0123456789abcdef", threads: 100, members: members, part: 1, parts: 13, chain: evil,

@@ -14,8 +14,8 @@ import Testing
     private func reason(
         _ seed: CallRecord, _ source: ListedHolders = .init(), _ memory: ListedAnswers = .init()
     ) -> Reason? {
-        var stories = stories([seed], source, memory: memory)
-        return stories.story(of: seed.tid)?.reason
+        var findings = findings([seed], source, memory: memory)
+        return findings.finding(of: seed.tid)?.reason
     }
 
     /// A reader of a pipe whose only writer is as said.
@@ -60,12 +60,12 @@ import Testing
         var source = ListedHolders()
         source.open = [Self.pipeOne: [open(8, write: true)]]
         source.views = [.process(8): [writer]]
-        var both = stories([reader, writer], source)
+        var both = findings([reader, writer], source)
         #expect(told(&both, 8) == .stopped)
         #expect(told(&both, 7) == .peerStuck)
     }
 
-    private func told(_ stories: inout Stories, _ tid: Int) -> Reason? { stories.story(of: tid)?.reason }
+    private func told(_ findings: inout Findings, _ tid: Int) -> Reason? { findings.finding(of: tid)?.reason }
 
     // MARK: - 3 children
 
@@ -381,11 +381,11 @@ import Testing
             var investigation = Investigation(isThorough: isThorough)
             investigation.run(
                 [(seed, calls[0])], source: &own, risky: &risky, identifier: &identifier, clock: clock)
-            var stories = Stories(
+            var findings = Findings(
                 investigation, thresholdNanoseconds: 5_000_000_000, bootID: "boot", nativeABI: .x86_64)
-            #expect(stories.reason(of: 7) == .connectUnanswered)
+            #expect(findings.judgement(of: 7).reason == .connectUnanswered)
             #expect(own.asked.contains(.inode(device: 0, inode: 77)) == isAsked)
-            #expect(stories.isCursory(7) != isThorough)
+            #expect(findings.hasUnaskedMembers(7) != isThorough)
         }
     }
 
@@ -394,9 +394,9 @@ import Testing
     @Test func `what nothing is known about is unknown, and every rule has its place`() throws {
         #expect(reason(try thread(7) { self.tcp(&$0, state: 1) }) == .unknown)
         #expect(
-            Judge.rules.map(\.name) == [
-                "cycle", "stopped", "child", "kernel", "overdue", "input", "lock", "connect, send", "other end",
-                "server side", "set", "futex", "unknown",
+            Rule.allCases.map(\.rawValue) == [
+                "cycle", "stopped", "child", "kernel", "overdue", "input", "lock", "connect", "send", "other_end",
+                "server_side", "set", "futex", "unknown",
             ])
     }
 

@@ -12,7 +12,7 @@ import Testing
     private static let lockA = FileQuestion.inode(device: 8, inode: 10, wantsLocks: true)
     private static let lockB = FileQuestion.inode(device: 8, inode: 11, wantsLocks: true)
 
-    private func told(_ stories: inout Stories, _ tid: Int) -> Story? { stories.story(of: tid) }
+    private func told(_ findings: inout Findings, _ tid: Int) -> Finding? { findings.finding(of: tid) }
 
     @Test func `a chain leads from the waiter to the sleeper`() throws {
         let waiter = try thread(7) { self.pipe(&$0, 1, writers: 1) }
@@ -30,22 +30,22 @@ import Testing
             Self.lockA: [lock(owner: 0x90, address: 1), lock(owner: 0x80, address: 2, blocker: 1, waiter: 8)]
         ]
         source.views = [.process(8): [middle], .process(9): [root], .thread(8): [middle]]
-        var stories = stories([waiter], source)
-        let found = stories.story(of: 7)
-        let story = try #require(found)
-        #expect(story.chain == "cat[7] read pipe <- cat[8] flock <- cat[9] sleeping")
-        #expect(story.holders.map(\.pid) == [8])
-        #expect(story.holders[0].relation == .writer)
-        #expect(story.holders[0].descriptor == 4)
-        #expect(story.root == Root(kind: .process, pid: 9, name: Array("cat".utf8), doing: "sleeping"))
-        #expect(story.reason == .peerStuck)
-        #expect(told(&stories, 8)?.reason == .lockHeld)
-        #expect(told(&stories, 8)?.chainID == story.chainID, "the same root")
-        #expect(stories.deadlocks.isEmpty)
+        var findings = findings([waiter], source)
+        let found = findings.finding(of: 7)
+        let finding = try #require(found)
+        #expect(finding.chain == "cat[7] read pipe <- cat[8] flock <- cat[9] sleeping")
+        #expect(finding.holders.map(\.pid) == [8])
+        #expect(finding.holders[0].role == .writer)
+        #expect(finding.holders[0].descriptor == 4)
+        #expect(finding.root.value == Root(kind: .process, pid: 9, name: Array("cat".utf8), doing: "sleeping"))
+        #expect(finding.reason == .peerStuck)
+        #expect(told(&findings, 8)?.reason == .lockHeld)
+        #expect(told(&findings, 8)?.chainID == finding.chainID, "the same root")
+        #expect(findings.deadlocks.isEmpty)
     }
 
     @Test func `two locks in opposite order are a deadlock, and an alarm makes it none`() throws {
-        func look(alarm: Bool) throws -> Stories {
+        func look(alarm: Bool) throws -> Findings {
             let one = try thread(7) { self.flock(&$0, 11, file: 0x71) }
             let other = try thread(8) {
                 self.flock(&$0, 10, file: 0x81)
@@ -61,12 +61,12 @@ import Testing
                 Self.lockB: [lock(owner: 0x80, address: 3), lock(owner: 0x71, address: 4, blocker: 3, waiter: 7)],
             ]
             source.views = [.process(7): [one], .process(8): [other]]
-            return stories([one], source)
+            return findings([one], source)
         }
         var dead = try look(alarm: false)
         #expect(dead.deadlocks.map(\.tids) == [[7, 8]])
         #expect(told(&dead, 7)?.reason == .cycle)
-        #expect(told(&dead, 7)?.root?.kind == .deadlock)
+        #expect(told(&dead, 7)?.root.value?.kind == .deadlock)
         #expect(told(&dead, 7)?.chain.hasSuffix("back to cat[7]") == true)
         var alive = try look(alarm: true)
         #expect(alive.deadlocks.isEmpty)
@@ -78,11 +78,11 @@ import Testing
         for (writers, reason, unresolved) in [
             (UInt32(0), Reason.peerGone, [String]()), (1, .unknown, ["holders=in_flight"]),
         ] {
-            var stories = stories([try thread(7) { self.pipe(&$0, 1, writers: writers) }], ListedHolders())
-            let found = stories.story(of: 7)
-            let story = try #require(found)
-            #expect(story.reason == reason)
-            #expect(story.unresolved == unresolved)
+            var findings = findings([try thread(7) { self.pipe(&$0, 1, writers: writers) }], ListedHolders())
+            let found = findings.finding(of: 7)
+            let finding = try #require(found)
+            #expect(finding.reason == reason)
+            #expect(finding.unresolved == unresolved)
         }
     }
 
@@ -91,9 +91,9 @@ import Testing
         source.open = [Self.pipeOne: [open(7, read: true, write: true)]]
         let alone = try thread(7) { self.pipe(&$0, 1, writers: 1) }
         source.views = [.process(7): [alone]]
-        var one = stories([alone], source)
+        var one = findings([alone], source)
         #expect(told(&one, 7)?.reason == .peerGone)
-        #expect(told(&one, 7)?.root?.kind == .nobody)
+        #expect(told(&one, 7)?.root.value?.kind == .nobody)
         let many = try thread(7) {
             self.pipe(&$0, 1, writers: 1)
             $0.flags = 0
@@ -106,18 +106,18 @@ import Testing
                 },
             ]
         ]
-        var two = stories([many], source)
+        var two = findings([many], source)
         #expect(told(&two, 7)?.verdict != .stuck)
     }
 
     @Test func `a pass that does not end in time is said`() throws {
         var source = ListedHolders()
         source.answersInTime = false
-        var stories = stories([try thread(7) { self.pipe(&$0, 1, writers: 1) }], source)
-        let found = stories.story(of: 7)
-        let story = try #require(found)
-        #expect(story.unresolved == ["holders=timed_out"])
-        #expect(story.holders.isEmpty)
+        var findings = findings([try thread(7) { self.pipe(&$0, 1, writers: 1) }], source)
+        let found = findings.finding(of: 7)
+        let finding = try #require(found)
+        #expect(finding.unresolved == ["holders=timed_out"])
+        #expect(finding.holders.isEmpty)
     }
 
     @Test func `a mutex names its owner from the waiter's memory`() throws {
@@ -140,12 +140,12 @@ import Testing
         var answers = ListedAnswers()
         // __lock, __count, __owner, __nusers, __kind
         answers.answers[question] = .bytes(word([2, 0, 71, 1, 0, 0, 0, 0]))
-        var held = stories([waiter], source, memory: answers)
+        var held = findings([waiter], source, memory: answers)
         #expect(told(&held, 7)?.holders.map(\.tid) == [71])
         #expect(told(&held, 7)?.reason == .lockHeld)
         // a condition variable: nothing is guessed
         answers.answers[question] = .bytes(word([0, 0, 71, 1, 0, 0, 0, 0]))
-        var parked = stories([waiter], source, memory: answers)
+        var parked = findings([waiter], source, memory: answers)
         #expect(told(&parked, 7)?.holders.isEmpty == true)
         #expect(told(&parked, 7)?.reason == .parked)
     }

@@ -48,17 +48,18 @@ private struct Stream {
             resource: Resource(.file, name: Array("/l\(id)".utf8), descriptor: 3), stack: [], unresolved: [])
         var report = CallReport(
             call: call, startWallNanoseconds: 0, durationNanoseconds: 10_000_000_000, result: result)
-        var story = Story()
-        story.reason = reason
-        story.verdict = reason.verdict
+        var finding = Finding()
+        finding.reason = reason
+        finding.verdict = reason.verdict
         if let holder {
-            story.holders = [Holder(pid: holder, name: Array("p\(holder)".utf8), relation: .lockHolder)]
-            story.holderCount = 1
+            finding.holders = [Holder(pid: holder, name: Array("p\(holder)".utf8), role: .lockHolder)]
+            finding.holderCount = 1
         }
-        story.root = root ?? holder.map { Root(kind: .process, pid: $0, name: Array("p\($0)".utf8), doing: "sleeping") }
-        story.chainID = chain ?? holder.map { hex($0 + 0xabc000) }
-        story.chain = holder.map { "p\(id)[\(id)] flock <- p\($0)[\($0)] sleeping" } ?? ""
-        report.story = story
+        let sleeper = holder.map { Root(kind: .process, pid: $0, name: Array("p\($0)".utf8), doing: "sleeping") }
+        finding.root = (root ?? sleeper).map { .known($0) } ?? .absent
+        finding.chainID = chain ?? holder.map { hex($0 + 0xabc000) }
+        finding.chain = holder.map { "p\(id)[\(id)] flock <- p\($0)[\($0)] sleeping" } ?? ""
+        report.finding = finding
         change(&report)
         say(action, .call(report))
     }
@@ -278,14 +279,14 @@ private func text(_ recording: Recording, all: Bool = false, filter: Filter = Fi
         var stream = Stream()
         stream.start()
         stream.call(.blocked, 1, behind: 2) { report in
-            report.story?.holders = (2...9).map { Holder(pid: $0, name: [], relation: .reader) }
-            report.story?.holderCount = 30
-            report.story?.chain = String(repeating: "x", count: 600)
+            report.finding?.holders = (2...9).map { Holder(pid: $0, name: [], role: .reader) }
+            report.finding?.holderCount = 30
+            report.finding?.chain = String(repeating: "x", count: 600)
         }
-        stream.call(.blocked, 9, behind: 2) { $0.story?.unresolved = ["holders=timed_out"] }
+        stream.call(.blocked, 9, behind: 2) { $0.finding?.unresolved = ["holders=timed_out"] }
         let members = (1...8).map {
             DeadlockMember(
-                pid: $0, tid: $0, name: [], call: "futex", wants: "", holds: [], duration: 0, switches: 0, start: 0)
+                pid: $0, tid: $0, name: [], call: "futex", wants: "", holds: [], duration: 0)
         }
         stream.say(
             .deadlock,
@@ -340,13 +341,13 @@ private func text(_ recording: Recording, all: Bool = false, filter: Filter = Fi
         web.lines.removeLast(2)
         web.call(.blocked, 1, .replyPending, root: Root(kind: .remote, address: "[fd00::5]:3306"), chain: hex(1)) {
             $0.call.resource = Resource(.poll, name: Array("poll".utf8))
-            $0.story?.members = [
+            $0.finding?.members = [
                 SetMember(
                     resource: Resource(
                         .tcp, name: Array("tcp [fd00::1]:4040->[fd00::5]:3306 ESTABLISHED".utf8), descriptor: 3),
                     reason: .replyPending)
             ]
-            $0.story?.memberCount = 1
+            $0.finding?.memberCount = 1
         }
         database.lines.removeLast()
         database.call(.blocked, 9, .awaitingRequest) { connection(&$0, ("fd00::5", 3306), ("fd00::1", 4040)) }
@@ -381,7 +382,7 @@ private func text(_ recording: Recording, all: Bool = false, filter: Filter = Fi
             $0.call.call?.name = evil
             $0.call.process.name = Array(evil.utf8)
             $0.call.resource.name = Array(evil.utf8)
-            $0.story?.holders[0].doing = evil
+            $0.finding?.holders[0].doing = evil
         }
         stream.say(.loss, .loss(Loss(what: evil, count: .max, reason: evil)))
         stream.say(.loss, .loss(Loss(what: evil, count: .max, reason: evil)))

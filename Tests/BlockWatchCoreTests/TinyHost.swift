@@ -69,7 +69,7 @@ extension TinyHost {
         return FileLock(raw: raw)
     }
 
-    func stories(_ seeds: [CallRecord], _ source: ListedHolders, memory: ListedAnswers = .init()) -> Stories {
+    func findings(_ seeds: [CallRecord], _ source: ListedHolders, memory: ListedAnswers = .init()) -> Findings {
         var source = source
         var risky = memory
         var identifier = tree.identifier(.none)
@@ -77,6 +77,6 @@ extension TinyHost {
         var investigation = Investigation()
         investigation.run(
             zip(seeds, calls).map { ($0, $1) }, source: &source, risky: &risky, identifier: &identifier, clock: clock)
-        return Stories(investigation, thresholdNanoseconds: 5_000_000_000, bootID: "boot", nativeABI: .x86_64)
+        return Findings(investigation, thresholdNanoseconds: 5_000_000_000, bootID: "boot", nativeABI: .x86_64)
     }
 }

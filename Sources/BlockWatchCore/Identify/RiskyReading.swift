@@ -16,14 +16,17 @@ public enum RiskyAnswer: Sendable, Equatable {
     /// No answer before the deadline.
     case timedOut
 
-    /// The reason that `unresolved` gives.
-    public var reason: String? {
+    /// Why there is none; `nil` for an answer.
+    public var gap: Gap? {
         switch self {
         case .bytes: nil
-        case .failed(let errno): errno == 1 || errno == 13 ? "not_permitted" : "process_gone"
-        case .timedOut: "timed_out"
+        case .failed(let errno): errno == 1 || errno == 13 ? .notPermitted : .processGone
+        case .timedOut: .timedOut
         }
     }
+
+    /// The reason that `unresolved` gives.
+    public var reason: String? { gap?.rawValue }
 }
 
 /// Answers risky questions before a deadline of its own.

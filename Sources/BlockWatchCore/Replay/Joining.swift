@@ -18,7 +18,7 @@ struct OpenCall {
         holds = Set((record.value["held_sockets"]?.elements ?? []).prefix(64).compactMap(\.string))
     }
 
-    var chainID: String? { report.story?.chainID }
+    var chainID: String? { report.finding?.chainID }
     var thread: Trees.Thread { Trees.Thread(host: host, tid: report.call.process.tid) }
 
     private static func connections(_ report: CallReport) -> Set<String> {
@@ -33,7 +33,7 @@ struct OpenCall {
                 ids.insert(id)
             }
         }
-        for member in report.story?.members ?? [] {
+        for member in report.finding?.members ?? [] {
             if let id = communityID(ofName: member.resource.name) { ids.insert(id) }
         }
         return ids
@@ -103,7 +103,9 @@ struct Joining {
             for id in call.waitsOn.union(call.holds) { holders[id, default: []].append(call) }
         }
         for call in calls {
-            guard let root = call.report.story?.root, root.kind == .remote, let chain = call.chainID else { continue }
+            guard let root = call.report.finding?.root.value, root.kind == .remote, let chain = call.chainID else {
+                continue
+            }
             let group = Group(host: call.host, chain: chain)
             guard links[group] == nil else { continue }
             let others = call.waitsOn.flatMap { id in
@@ -113,7 +115,10 @@ struct Joining {
             }
             // who serves it: the worst off, then who waits on this very connection
             func rank(_ other: (isDirect: Bool, call: OpenCall)) -> (Int, Int, Int) {
-                (other.call.report.story?.verdict.rank ?? 9, other.isDirect ? 0 : 1, other.call.report.call.process.tid)
+                (
+                    other.call.report.finding?.verdict.rank ?? 9, other.isDirect ? 0 : 1,
+                    other.call.report.call.process.tid
+                )
             }
             if let other = others.min(by: { rank($0) < rank($1) }) {
                 links[group] = Link(from: call.thread, to: other.call)

@@ -10,7 +10,7 @@ extension CallReport {
         startWallNanoseconds = value["event", "start"]?.bytes.flatMap { Timestamp.nanoseconds(rfc3339: $0) } ?? 0
         durationNanoseconds = value["event", "duration"]?.count ?? 0
         result = value["syscall", "result"]?.integer
-        story = value["verdict"] == nil ? nil : Story(recorded: value)
+        finding = value["verdict"] == nil ? nil : Finding(recorded: value)
         victims = RecordedRecord.number(value["victims"]) ?? 0
     }
 
@@ -25,7 +25,7 @@ extension CallReport {
             unit: call.process.cgroup.serviceName, container: call.process.cgroup.containerID,
             path: (call.resource.file?.path ?? network?.local.path ?? network?.peer.path).map(text),
             ports: [network?.local.port, network?.peer.port].compactMap { $0.map(Int.init) },
-            durationNanoseconds: durationNanoseconds, reason: story?.reason.rawValue)
+            durationNanoseconds: durationNanoseconds, reason: finding?.reason.rawValue)
     }
 }
 
@@ -122,7 +122,7 @@ extension Resource {
     }
 }
 
-extension Story {
+extension Finding {
     fileprivate init(recorded value: JSONValue) {
         verdict = value["verdict"]?.string.flatMap(Verdict.init) ?? .waiting
         // a reason of a later version is still a verdict
@@ -131,7 +131,7 @@ extension Story {
         if holders.isEmpty, let first = value["holder"].flatMap(Holder.init(recorded:)) { holders = [first] }
         holderCount = RecordedRecord.number(value["holder", "count"]) ?? holders.count
         chain = value["chain"]?.printable ?? ""
-        root = Root(recorded: value["root"])
+        root = Root(recorded: value["root"]).map { .known($0) } ?? .absent
         chainID = RecordedRecord.identity(value["chain_id"]).flatMap { _ in value["chain_id"]?.string }
         for member in value["members"]?.elements ?? [] {
             let resource = Resource(
@@ -142,6 +142,7 @@ extension Story {
         }
         memberCount = members.count
         isInDeadlock = verdict == .deadlock
+        evidence = (value["evidence"]?.elements ?? []).compactMap(\.printable)
     }
 }
 
@@ -151,7 +152,7 @@ extension Holder {
         self.init(
             pid: pid, tid: RecordedRecord.number(value["tid"]), name: value["name"]?.bytes ?? [],
             descriptor: RecordedRecord.number(value["fd"]), access: value["access"]?.string,
-            relation: value["relation"]?.string.flatMap(Relation.init) ?? .owner, doing: value["doing"]?.printable,
+            role: value["relation"]?.string.flatMap(Role.init) ?? .owner, doing: value["doing"]?.printable,
             duration: value["duration"]?.count, verdict: value["verdict"]?.string.flatMap(Verdict.init))
     }
 }
@@ -176,8 +177,7 @@ extension DeadlockReport {
                 pid: pid, tid: tid, name: member["name"]?.bytes ?? [], call: member["syscall"]?.printable ?? "",
                 wants: member["wants"]?.printable ?? "",
                 holds: (member["holds"]?.elements ?? []).compactMap(\.printable),
-                duration: member["duration"]?.count ?? 0,
-                switches: 0, start: 0)
+                duration: member["duration"]?.count ?? 0)
         }
         self.init(
             id: value["event", "id"]?.string ?? "", threads: members.count, members: members,

@@ -108,14 +108,14 @@ public struct ReplayReport {
     }
 
     /// Something that is not idle by design was open at the end.
-    public var foundSomething: Bool { shown(calls).contains { $0.report.story?.verdict != .idle } }
+    public var foundSomething: Bool { shown(calls).contains { $0.report.finding?.verdict != .idle } }
 
     private func shown(_ calls: [OpenCall]) -> [OpenCall] {
         calls.filter { isShown($0) }
     }
 
     private func isShown(_ call: OpenCall) -> Bool {
-        (settings.all || call.report.story?.verdict != .idle) && settings.filter.admits(call.report.subject())
+        (settings.all || call.report.finding?.verdict != .idle) && settings.filter.admits(call.report.subject())
     }
 
     // MARK: - text
@@ -141,7 +141,7 @@ public struct ReplayReport {
         for (place, host) in hosts.enumerated() {
             let mine = calls.filter { $0.host == place }
             let shown = mine.count(where: isShown)
-            let idle = mine.count { $0.report.story?.verdict == .idle }
+            let idle = mine.count { $0.report.finding?.verdict == .idle }
             let note = idle > 0 && !settings.all ? ", \(idle) more idle by design (--all)" : ""
             let limit = Set(host.runs.compactMap { recording.runs[$0].thresholdNanoseconds }).sorted()
                 .map { " longer than \(TerminalText.duration(nanoseconds: $0))" }.joined(separator: " or")
@@ -197,7 +197,7 @@ public struct ReplayReport {
                     // a circle of hosts has no end: one of them stands for it
                     key = "\(last.host) \(last.chain)"
                     let root = calls.lazy.compactMap {
-                        $0.host == last.host && $0.chainID == last.chain ? $0.report.story?.root : nil
+                        $0.host == last.host && $0.chainID == last.chain ? $0.report.finding?.root.value : nil
                     }.first
                     titles[key] = root.map { prefixes[host] + Trees.title($0, deadlock: byChain[last.chain]) }
                 } else {
@@ -205,7 +205,7 @@ public struct ReplayReport {
                     groupOfRoot[end.call.thread] = key
                     titles[key] = "\(prefixes[host])\(Sentence.who(end.call.report.call))"
                 }
-            } else if hosts.count > 1, let root = call.report.story?.root {
+            } else if hosts.count > 1, let root = call.report.finding?.root.value {
                 titles[key] = prefixes[host] + Trees.title(root, deadlock: byChain[group.chain])
             }
             places[group] = (key, host)

@@ -3,7 +3,7 @@ public struct Explanation: Sendable {
     public struct Thread: Sendable {
         public var call: BlockedCall
         public var durationNanoseconds: UInt64
-        public var story: Story
+        public var finding: Finding
         public var isRunning: Bool
         public var tracerPID: Int
     }
@@ -12,15 +12,15 @@ public struct Explanation: Sendable {
     public var deadlocks: [DeadlockReport]
 
     /// Some thread is in a deadlock, stuck, or waits for somebody.
-    public var foundSomething: Bool { threads.contains { !$0.isRunning && $0.story.verdict != .idle } }
+    public var foundSomething: Bool { threads.contains { !$0.isRunning && $0.finding.verdict != .idle } }
 
     /// - Returns: lines without newlines, safe for terminals.
     public func lines() -> [String] {
         guard let first = threads.first else { return [] }
         let process = first.call.process
         var lines = [heading(process)]
-        let hung = threads.filter { !$0.isRunning && $0.story.verdict != .idle }
-            .sorted { ($0.story.verdict.rank, $0.call.process.tid) < ($1.story.verdict.rank, $1.call.process.tid) }
+        let hung = threads.filter { !$0.isRunning && $0.finding.verdict != .idle }
+            .sorted { ($0.finding.verdict.rank, $0.call.process.tid) < ($1.finding.verdict.rank, $1.call.process.tid) }
         for group in alike(hung) { lines += [""] + paragraph(group) }
         let running = threads.filter(\.isRunning)
         if !running.isEmpty {
@@ -29,11 +29,11 @@ public struct Explanation: Sendable {
                 running.count == 1 ? "Thread \(running[0].call.process.tid) runs" : "\(running.count) threads run"
             lines.append("\(what): not blocked. To see on what: top -H -p \(process.pid), perf top -p \(process.pid)")
         }
-        let idle = threads.filter { !$0.isRunning && $0.story.verdict == .idle }
+        let idle = threads.filter { !$0.isRunning && $0.finding.verdict == .idle }
         for group in alike(idle) { lines += [""] + idleParagraph(group) }
         if hung.isEmpty {
             lines += ["", "Nothing here says that \(TerminalText.escaped(process.name))[\(process.pid)] hangs."]
-            if idle.count(where: { $0.story.reason == .parked }) > 1 {
+            if idle.count(where: { $0.finding.reason == .parked }) > 1 {
                 lines += [
                     "Locks of the JVM, Go, Rust and other runtimes have no owner that the kernel can see: threads in a",
                     "deadlock over them are parked too. If it should be working: \(Advice.stacks(process))",
@@ -60,9 +60,9 @@ public struct Explanation: Sendable {
         var groups: [String: [Thread]] = [:]
         for thread in threads {
             let key = [
-                thread.story.reason.rawValue, thread.call.call?.name ?? "",
+                thread.finding.reason.rawValue, thread.call.call?.name ?? "",
                 String(decoding: thread.call.resource.name, as: UTF8.self),
-                thread.story.chainID ?? "",
+                thread.finding.chainID ?? "",
             ].joined(separator: "\u{1f}")
             if groups[key] == nil { order.append(key) }
             groups[key, default: []].append(thread)
@@ -84,31 +84,31 @@ public struct Explanation: Sendable {
 
     private func idleParagraph(_ group: [Thread]) -> [String] {
         let verb = group.count == 1 ? "is" : "are"
-        let reason = group[0].story.reason.words
+        let reason = group[0].finding.reason.words
         return ["\(subject(group)) \(verb) idle (\(reason)): \(Sentence.place(group[0].call)), for \(span(group))."]
     }
 
     private func paragraph(_ group: [Thread]) -> [String] {
         let thread = group[0]
-        let story = thread.story
+        let finding = thread.finding
         let has = group.count == 1 ? "has" : "have"
         var lines: [String] = []
-        if thread.call.kind == .stopped || story.reason == .stopped {
+        if thread.call.kind == .stopped || finding.reason == .stopped {
             lines.append("\(subject(group)) \(has) been stopped for \(span(group))\(Sentence.stop(thread.call)).")
         } else {
             lines.append("\(subject(group)) \(has) been blocked for \(span(group)) in \(Sentence.place(thread.call)).")
         }
-        lines.append("  Verdict: \(story.verdict.rawValue), \(story.reason.words).")
-        if !story.holders.isEmpty {
+        lines.append("  Verdict: \(finding.verdict.rawValue), \(finding.reason.words).")
+        if !finding.holders.isEmpty {
             lines.append("  Who can end the wait:")
-            for holder in story.holders.prefix(5) { lines.append("    " + text(holder)) }
-            if story.holderCount > 5 { lines.append("    and \(story.holderCount - 5) more") }
+            for holder in finding.holders.prefix(5) { lines.append("    " + text(holder)) }
+            if finding.holderCount > 5 { lines.append("    and \(finding.holderCount - 5) more") }
         }
-        if !story.chain.isEmpty {
-            lines.append("  The chain: \(TerminalText.cut(story.chain, to: 400, keep: .headAndTail))")
+        if !finding.chain.isEmpty {
+            lines.append("  The chain: \(TerminalText.cut(finding.chain, to: 400, keep: .headAndTail))")
         }
-        if let root = root(story) { lines.append("  At its root: \(root)") }
-        for reason in story.unresolved + thread.call.unresolved where reason.contains("=") {
+        if let root = root(finding) { lines.append("  At its root: \(root)") }
+        for reason in finding.unresolved + thread.call.unresolved where reason.contains("=") {
             lines.append("  Not found out: \(reason.split(separator: "=").joined(separator: ", "))")
         }
         if !thread.call.stack.isEmpty {
@@ -126,7 +126,7 @@ public struct Explanation: Sendable {
     private func text(_ holder: Holder) -> String {
         var text = "\(TerminalText.escaped(holder.name))[\(holder.pid)]"
         if let tid = holder.tid, tid != holder.pid { text += " thread \(tid)" }
-        text += ", \(holder.relation.rawValue.split(separator: "_").joined(separator: " "))"
+        text += ", \(holder.role.rawValue.split(separator: "_").joined(separator: " "))"
         if let descriptor = holder.descriptor { text += " by fd \(descriptor)" }
         if let doing = holder.doing { text += ": \(doing)" }
         if let duration = holder.duration { text += " for \(TerminalText.duration(nanoseconds: duration))" }
@@ -134,8 +134,8 @@ public struct Explanation: Sendable {
         return text
     }
 
-    private func root(_ story: Story) -> String? {
-        guard let root = story.root else { return nil }
+    private func root(_ finding: Finding) -> String? {
+        guard let root = finding.root.value else { return nil }
         switch root.kind {
         case .deadlock: return "a deadlock; none of its threads can ever go on by itself."
         case .nobody: return "nobody: \(root.doing ?? "")."
@@ -151,10 +151,10 @@ public struct Explanation: Sendable {
 /// What an operator could do or look at next.
 private enum Advice {
     static func next(_ thread: Explanation.Thread) -> [String] {
-        let story = thread.story
-        let holder = story.holders.first
-        let root = story.root?.pid ?? holder?.pid
-        switch story.reason {
+        let finding = thread.finding
+        let holder = finding.holders.first
+        let root = finding.root.value?.pid ?? holder?.pid
+        switch finding.reason {
         case .cycle: return ["end one of the members (kill PID); the others then go on"]
         case .connectUnanswered:
             return ["the other host does not answer: is it up, does a firewall drop the packets, is the route right?"]

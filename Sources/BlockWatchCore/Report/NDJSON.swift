@@ -118,8 +118,8 @@ public struct NDJSON: Sendable {
         case .blocked, .stillBlocked, .slow: break
         default: return "info"
         }
-        guard case .call(let report) = record.body, let story = report.story else { return "notice" }
-        switch story.verdict {
+        guard case .call(let report) = record.body, let finding = report.finding else { return "notice" }
+        switch finding.verdict {
         case .deadlock, .stuck: return "warning"
         case .waiting: return "notice"
         case .idle: return "debug"
@@ -164,7 +164,7 @@ public struct NDJSON: Sendable {
             json.endObject()
         }
         encode(call.resource, budget, &truncated)
-        if let story = report.story { encode(story, report.victims, budget, &truncated) }
+        if let finding = report.finding { encode(finding, report.victims, budget, &truncated) }
         if !call.heldSockets.isEmpty {
             if budget.heldSockets > 0 {
                 json.strings("held_sockets", Array(call.heldSockets.prefix(budget.heldSockets)))
@@ -177,43 +177,43 @@ public struct NDJSON: Sendable {
             }
             if call.stack.count > budget.stackFrames { truncated.append("stack") }
         }
-        let unresolved = call.unresolved + (report.story?.unresolved ?? [])
+        let unresolved = call.unresolved + (report.finding?.unresolved ?? [])
         if !unresolved.isEmpty { json.strings("unresolved", unresolved) }
         if !truncated.isEmpty { json.strings("truncated", truncated) }
     }
 
     private mutating func encode(
-        _ story: Story, _ victims: Int, _ budget: Budget, _ truncated: inout [String]
+        _ finding: Finding, _ victims: Int, _ budget: Budget, _ truncated: inout [String]
     ) {
-        json.string("verdict", story.verdict.rawValue)
-        json.string("reason", story.reason.rawValue)
-        if !story.members.isEmpty {
+        json.string("verdict", finding.verdict.rawValue)
+        json.string("reason", finding.reason.rawValue)
+        if !finding.members.isEmpty {
             if budget.members > 0 {
                 json.beginArray("members")
-                for member in story.members.prefix(budget.members) { encode(member) }
+                for member in finding.members.prefix(budget.members) { encode(member) }
                 json.endArray()
             }
-            if story.memberCount > budget.members || story.hasMoreMembers { truncated.append("members") }
+            if finding.memberCount > budget.members || finding.hasMoreMembers { truncated.append("members") }
         }
-        if let first = story.holders.first {
+        if let first = finding.holders.first {
             json.beginObject("holder")
             json.integer("pid", first.pid)
             if let tid = first.tid { json.integer("tid", tid) }
             json.string("name", first.name)
-            json.string("relation", first.relation.rawValue)
-            json.integer("count", story.holderCount)
+            json.string("relation", first.role.rawValue)
+            json.integer("count", finding.holderCount)
             json.endObject()
             json.beginArray("holders")
-            for holder in story.holders.prefix(budget.holders) { encode(holder) }
+            for holder in finding.holders.prefix(budget.holders) { encode(holder) }
             json.endArray()
-            if story.holderCount > budget.holders { truncated.append("holders") }
+            if finding.holderCount > budget.holders { truncated.append("holders") }
         }
-        if !story.chain.isEmpty {
-            let (bytes, wasCut) = JSONWriter.cut(Array(story.chain.utf8), budget: budget.chain, keep: .headAndTail)
+        if !finding.chain.isEmpty {
+            let (bytes, wasCut) = JSONWriter.cut(Array(finding.chain.utf8), budget: budget.chain, keep: .headAndTail)
             if wasCut { truncated.append("chain") }
             json.string("chain", bytes)
         }
-        if let root = story.root {
+        if let root = finding.root.value {
             json.beginObject("root")
             json.string("kind", root.kind.rawValue)
             if let pid = root.pid { json.integer("pid", pid) }
@@ -226,7 +226,7 @@ public struct NDJSON: Sendable {
             }
             json.endObject()
         }
-        if let id = story.chainID {
+        if let id = finding.chainID {
             json.string("chain_id", id)
             json.integer("victims", victims)
         }
@@ -250,7 +250,7 @@ public struct NDJSON: Sendable {
         json.string("name", holder.name)
         if let descriptor = holder.descriptor { json.integer("fd", descriptor) }
         if let access = holder.access, !access.isEmpty { json.string("access", access) }
-        json.string("relation", holder.relation.rawValue)
+        json.string("relation", holder.role.rawValue)
         if let doing = holder.doing {
             json.string("doing", JSONWriter.cut(Array(doing.utf8), budget: 120, keep: .headAndTail).bytes)
         }

@@ -34,7 +34,7 @@ public struct CallReport: Sendable {
     /// What it returned, if somebody saw it.
     public var result: Int64?
     /// Who, why, how bad; `nil` where nobody has looked yet.
-    public var story: Story?
+    public var finding: Finding?
     /// How many open calls are behind the same root, this one counted.
     public var victims = 0
 }

@@ -36,7 +36,7 @@ enum Sentence {
         default:
             if call.kind == .stopped { return "\(who) has been stopped for \(time)\(stop(call))" }
             if call.stop != nil { return "\(who) has been blocked for \(time) in \(where_), stopped\(stop(call))" }
-            return "\(who) has been blocked for \(time) in \(where_)" + (report.story.map(cause) ?? "")
+            return "\(who) has been blocked for \(time) in \(where_)" + (report.finding.map(cause) ?? "")
         }
     }
 
@@ -54,9 +54,9 @@ enum Sentence {
     }
 
     /// Why, as far as the chain tells.
-    private static func cause(_ story: Story) -> String {
-        if story.verdict == .deadlock { return ", in a deadlock" }
-        guard let root = story.root else { return "" }
+    private static func cause(_ finding: Finding) -> String {
+        if finding.verdict == .deadlock { return ", in a deadlock" }
+        guard let root = finding.root.value else { return "" }
         let doing = root.doing.map { ": \($0)" } ?? ""
         switch root.kind {
         case .deadlock: return ", behind a deadlock"

@@ -25,9 +25,9 @@ public struct TextFormat: Sendable {
         if let result = Sentence.result(report) { line += "  = \(result)" }
         if call.unresolved.contains(where: { $0.hasPrefix("resource") }) { line += "  (no longer open)" }
         if result(record) == nil {
-            if report.call.stop != nil, report.story?.reason == .stopped {
+            if report.call.stop != nil, report.finding?.reason == .stopped {
                 line += "  <- stopped\(Sentence.stop(report.call))"
-            } else if let root = report.story.flatMap(Self.root) {
+            } else if let root = report.finding.flatMap(Self.root) {
                 line += "  <- \(root)"
             }
         }
@@ -39,10 +39,10 @@ public struct TextFormat: Sendable {
     }
 
     /// The root blocker.
-    private static func root(_ story: Story) -> String? {
-        guard let root = story.root else { return nil }
+    private static func root(_ finding: Finding) -> String? {
+        guard let root = finding.root.value else { return nil }
         switch root.kind {
-        case .deadlock: return "deadlock: " + TerminalText.cut(story.chain, to: 160, keep: .headAndTail)
+        case .deadlock: return "deadlock: " + TerminalText.cut(finding.chain, to: 160, keep: .headAndTail)
         case .remote, .device: return nil
         case .nobody: return root.doing
         case .process, .thread:
@@ -66,7 +66,7 @@ public struct TextFormat: Sendable {
         guard case .call(let report) = record.body, record.action == .blocked || record.action == .stillBlocked else {
             return record.action.rawValue
         }
-        return report.story?.verdict.rawValue ?? record.action.rawValue
+        return report.finding?.verdict.rawValue ?? record.action.rawValue
     }
 
     private func colored(_ text: String, _ action: Record.Action) -> String {

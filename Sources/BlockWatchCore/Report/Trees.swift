@@ -29,7 +29,7 @@ public struct Trees: Sendable {
     }
 
     public init(calls: [CallReport], deadlocks: [DeadlockReport]) {
-        self.init(calls.map { Entry(report: $0, group: $0.story?.chainID) }, deadlocks: deadlocks)
+        self.init(calls.map { Entry(report: $0, group: $0.finding?.chainID) }, deadlocks: deadlocks)
     }
 
     /// - Parameter titles: of groups, where it is not the root that the calls name.
@@ -69,21 +69,23 @@ public struct Trees: Sendable {
             if let id = entry.group { byRoot[id, default: []].append(entry) } else { alone.append(entry) }
         }
         var groups = byRoot.compactMap { id, calls -> Group? in
-            let first = calls.lazy.compactMap(\.report.story).first { $0.root != nil }
+            let first = calls.lazy.compactMap(\.report.finding).first { $0.root.value != nil }
             let deadlock = first?.chainID.flatMap { deadlocks[$0] }
-            guard let title = titles[id] ?? first?.root.map({ Self.title($0, deadlock: deadlock) }) else { return nil }
-            let rank = calls.compactMap { $0.report.story?.verdict.rank }.min() ?? 9
+            guard let title = titles[id] ?? first?.root.value.map({ Self.title($0, deadlock: deadlock) }) else {
+                return nil
+            }
+            let rank = calls.compactMap { $0.report.finding?.verdict.rank }.min() ?? 9
             return Group(title: title, rank: rank, calls: calls, note: note(calls))
         }
         // without another end: each is its own root, like with like
         var kinds: [String: [Entry]] = [:]
         for entry in alone {
-            kinds["\(entry.report.story?.verdict.rank ?? 9) \(label(entry))", default: []].append(entry)
+            kinds["\(entry.report.finding?.verdict.rank ?? 9) \(label(entry))", default: []].append(entry)
         }
         groups += kinds.values.map { calls in
             Group(
                 title: "\(calls[0].prefix)\(verdict(calls[0].report)), nothing known of another end",
-                rank: calls[0].report.story?.verdict.rank ?? 9, calls: calls)
+                rank: calls[0].report.finding?.verdict.rank ?? 9, calls: calls)
         }
         return groups.sorted {
             ($0.rank, -$0.calls.count, $0.title) < ($1.rank, -$1.calls.count, $1.title)
@@ -118,10 +120,10 @@ public struct Trees: Sendable {
             // members of a circle stand side by side
             for call in calls {
                 var parent: Thread?
-                let story = call.report.story
+                let finding = call.report.finding
                 if let above = call.above, threads.contains(above), above != call.thread {
                     parent = above
-                } else if story?.verdict != .deadlock, let holder = story?.holders.first {
+                } else if finding?.verdict != .deadlock, let holder = finding?.holders.first {
                     let thread = Thread(host: call.host, tid: holder.tid ?? holder.pid)
                     if threads.contains(thread), thread != call.thread { parent = thread }
                 }
@@ -160,7 +162,7 @@ public struct Trees: Sendable {
         for call in calls {
             let isLeaf = forest.children[call.thread]?.isEmpty ?? true
             // members of a deadlock are told one by one
-            let isAlone = !isLeaf || call.report.story?.verdict == .deadlock
+            let isAlone = !isLeaf || call.report.finding?.verdict == .deadlock
             let key = isAlone ? "\(call.thread)" : label(call)
             if folded[key] == nil { order.append(key) }
             folded[key, default: []].append(call)
@@ -185,7 +187,7 @@ public struct Trees: Sendable {
         let call = entry.report.call
         return [
             entry.prefix, String(decoding: call.process.name, as: UTF8.self), call.call?.name ?? "",
-            call.resource.kind.rawValue, entry.report.story?.reason.rawValue ?? "", entry.note,
+            call.resource.kind.rawValue, entry.report.finding?.reason.rawValue ?? "", entry.note,
         ].joined(separator: "\u{1f}")
     }
 
@@ -199,7 +201,7 @@ public struct Trees: Sendable {
                 + TerminalText.duration(nanoseconds: report.durationNanoseconds)
         }
         guard calls.count > 1, let last = calls.last else {
-            let holds = first.story?.chainID.flatMap { self.holds[$0]?[first.call.process.tid] } ?? []
+            let holds = first.finding?.chainID.flatMap { self.holds[$0]?[first.call.process.tid] } ?? []
             let has = holds.isEmpty ? verdict(first) : "has \(holds.joined(separator: ", "))"
             return "\(prefix)\(Sentence.who(first.call)) \(Sentence.place(first.call))  \(span(first))  \(has)\(note)"
         }
@@ -213,8 +215,8 @@ public struct Trees: Sendable {
     }
 
     private func verdict(_ report: CallReport) -> String {
-        guard let story = report.story else { return "blocked" }
-        return story.verdict == .deadlock ? "deadlock" : "\(story.verdict.rawValue) (\(story.reason.words))"
+        guard let finding = report.finding else { return "blocked" }
+        return finding.verdict == .deadlock ? "deadlock" : "\(finding.verdict.rawValue) (\(finding.reason.words))"
     }
 }
 

@@ -1,5 +1,5 @@
 /// The descriptors that poll, select and epoll wait for, from the process's memory and from the kernel's tree.
-enum Sets {
+enum SetMembers {
     struct Member: Equatable {
         var descriptor: Int
         var reads, writes: Bool
@@ -47,15 +47,17 @@ enum Sets {
         return .items(pid: record.pid, epoll: Int(Int32(truncatingIfNeeded: descriptor)))
     }
 
-    /// - Returns: the members in order, and whether there are more than were looked at; `nil` if they are not known.
+    /// - Returns: the members in order, and whether there are more than were looked at; absent for calls whose members
+    ///   are not in memory.
     static func members(
         _ record: CallRecord, _ call: SystemCall, _ answers: [RiskyQuestion: RiskyAnswer]
-    ) -> (members: [Member], isCut: Bool)? {
-        let questions = questions(record, call)
+    ) -> Evidence<(members: [Member], isCut: Bool)> {
         var texts: [[UInt8]] = []
-        for question in questions {
-            guard case .bytes(let bytes) = answers[question] else { return nil }
-            texts.append(bytes)
+        for question in questions(record, call) {
+            switch answers[question] ?? .timedOut {
+            case .bytes(let bytes): texts.append(bytes)
+            case let other: return .unknown(other.gap ?? .timedOut)
+            }
         }
         let all: [Member]
         switch kind(call) {
@@ -65,10 +67,13 @@ enum Sets {
             let readers = call.arguments[1] != 0 ? texts.first : nil
             let writers = call.arguments[2] != 0 ? texts.last : nil
             all = selectMembers(readers: readers, writers: writers, below: Int(clamping: call.arguments[0]))
-        case .epoll, .other: return nil
+        case .epoll, .other: return .absent
         }
-        return (Array(all.prefix(mostMembers)), all.count > mostMembers)
+        return .known((Array(all.prefix(mostMembers)), all.count > mostMembers))
     }
+
+    /// A call that waits for a set that can be unfolded.
+    static func isSet(_ call: SystemCall) -> Bool { kind(call) != .other && call.arguments.count >= 4 }
 
     private enum Kind { case poll, select, epoll, other }
 

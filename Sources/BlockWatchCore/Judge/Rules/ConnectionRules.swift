@@ -1,0 +1,100 @@
+/// Rules 8 to 10: connections, and whatever else has an other end.
+extension Judge {
+    func connect(_ wait: Wait, _ relation: Relation) -> Reason? {
+        switch relation.situation {
+        case .backlogFull: return .connectBacklogFull
+        case .notAccepted: return .notAccepted
+        case .lock, .futexOwner, .onlyItself, .nobody, .serverSide, nil: break
+        }
+        guard let call = wait.call.call else { return nil }
+        if wait.isMember, wait.record.object?.peerState == .unaccepted { return .notAccepted }
+        if call.name == "connect" || wait.record.object?.tcpState == 2, wait.call.resource.kind == .tcp {
+            return .connectUnanswered
+        }
+        return nil
+    }
+
+    mutating func send(_ wait: Wait, _ relation: Relation) -> Reason? {
+        guard let call = wait.call.call else { return nil }
+        if let pipe = wait.target as? PipeTarget, pipe.needs == .read {
+            return relation.holders.isEmpty ? nil : stalled(relation)
+        }
+        // nothing gets through: what was sent has been sent again, and is still not acknowledged
+        if wait.call.resource.kind == .tcp, let inet = wait.record.object?.internet, inet.unacknowledged > 0,
+            inet.retransmits > 1
+        {
+            return .sendStalled
+        }
+        guard call.sends, [.tcp, .unix, .udp].contains(wait.call.resource.kind) else { return nil }
+        if relation.holders.isEmpty { return relation.situation == .nobody ? .peerGone : .sendStalled }
+        return stalled(relation)
+    }
+
+    /// Of a sender: by what those do who should take it.
+    private mutating func stalled(_ relation: Relation) -> Reason {
+        let all = standings(relation)
+        if all.contains(.moving) { return .peerBusy }
+        return all.allSatisfy { $0 == .stuck } ? .peerStuck : .sendStalled
+    }
+
+    mutating func otherEnd(_ wait: Wait, _ relation: Relation) -> Reason? {
+        guard wait.target.hasOtherEnd else { return nil }
+        if relation.situation == .nobody { return .peerGone }
+        if relation.situation == .onlyItself {
+            let isAnonymous = wait.call.resource.kind == .pipe || wait.call.resource.kind == .unix
+            return isAnonymous && wait.record.isSingleThreaded && !wait.isMember ? .peerGone : .parked
+        }
+        // a server answers last: of its side only bytes that are not taken say anything
+        let isServer = relation.situation == .serverSide
+        let isOutstanding = isOutstanding(wait, relation)
+        if relation.holders.isEmpty {
+            guard wait.target is ConnectionTarget else { return nil }
+            return isOutstanding ? (look.isPeriodic(wait) ? .peerIdle : .replyPending) : nil
+        }
+        // somebody of its own process can write to it: its threads talk among themselves
+        if relation.holders.allSatisfy({ $0.pid == wait.pid }) { return .parked }
+        var all = standings(relation)
+        if all.allSatisfy({ $0 == .circular }) {
+            if isOutstanding { return .replyPending }
+            if isServer { return nil }
+            if !wait.isMember { circular.insert(wait.tid) }
+            return .peerStuck
+        }
+        all.removeAll { $0 == .circular }
+        if all.allSatisfy({ $0 == .stuck }) { return .peerStuck }
+        if isOutstanding, !look.isPeriodic(wait) { return .replyPending }
+        if isServer { return nil }
+        // of a call that is over: whoever ended it is back at its clock
+        if wait.record.occasion == .slow, relation.holders.allSatisfy({ hasServed($0) && isAtClock($0) }) {
+            return .peerIdle
+        }
+        if all.contains(.moving) { return .peerBusy }
+        if all.contains(.sleeping) {
+            return relation.holders.allSatisfy { standing(of: $0) != .sleeping || hasServed($0) }
+                ? .peerIdle : .peerSleeping
+        }
+        if all.contains(.waiting) || all.contains(.stuck) { return .peerWaiting }
+        return .peerIdle
+    }
+
+    func serverSide(_ wait: Wait, _ relation: Relation) -> Reason? {
+        wait.target is ConnectionTarget && relation.situation == .serverSide ? .awaitingRequest : nil
+    }
+
+    func isOutstanding(_ wait: Wait, _ relation: Relation) -> Bool {
+        relation.situation == .serverSide
+            ? (wait.record.object?.internet.unacknowledged ?? 0) > 0 : wait.isReplyOutstanding
+    }
+
+    private func isAtClock(_ holder: Holder) -> Bool {
+        (look.threads(of: holder) ?? []).allSatisfy { tid in look.waits[tid].map(isTimer) ?? false }
+    }
+
+    /// The last thing that it moved bytes on is what is waited for here: it does so from time to time.
+    private func hasServed(_ holder: Holder) -> Bool {
+        guard let descriptor = holder.descriptor else { return false }
+        return (look.threads(of: holder) ?? []).contains { tid in
+            look.waits[tid]?.record.lastIO(on: descriptor) != nil
+        }
+    }
+}

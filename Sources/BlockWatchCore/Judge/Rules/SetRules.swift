@@ -1,0 +1,53 @@
+/// Rule 11: poll, select, epoll.
+extension Judge {
+    /// By its worst member; a set of one is a wait for that one.
+    mutating func set(_ wait: Wait) -> Judgement? {
+        switch wait.call.resource.kind {
+        case .epoll, .poll, .ioUring: break
+        default: return nil
+        }
+        let quiet = Judgement(.eventLoop, by: .set)
+        let set: WaitSet
+        switch wait.set {
+        case .known(let known): set = known
+        // one that is over can no longer be looked into: whatever it waited for has come, or its time-out
+        case .absent: return quiet
+        // a set that was not found out counts as one without members
+        case .unknown: return quiet
+        }
+        if let only = set.only {
+            let judgement = judgement(ofMember: only)
+            deciding[wait.tid] = only
+            return judgement.reason == .unknown ? quiet : judgement
+        }
+        var found: (judgement: Judgement, member: Wait)?
+        for member in set.members {
+            let judgement = judgement(ofMember: member)
+            guard isSuspicious(judgement.reason, member) else { continue }
+            if found == nil || judgement.verdict.rank < found!.judgement.verdict.rank { found = (judgement, member) }
+        }
+        guard let found else { return quiet }
+        deciding[wait.tid] = found.member
+        return found.judgement
+    }
+
+    /// What makes a whole set more than idle: a program that serves many has many peers that do something else.
+    private func isSuspicious(_ reason: Reason, _ member: Wait) -> Bool {
+        switch reason {
+        case .connectUnanswered, .connectBacklogFull, .notAccepted, .replyPending, .sendStalled, .overdue: true
+        case .peerStuck: isOutstanding(member, member.relation.value ?? Relation())
+        default: false
+        }
+    }
+
+    /// Of each member, for the record: the most suspicious first.
+    mutating func members(of wait: Wait) -> [(member: Wait, reason: Reason)] {
+        var all: [(member: Wait, reason: Reason)] = []
+        for member in wait.set.value?.members ?? [] { all.append((member, judgement(ofMember: member).reason)) }
+        return all.enumerated().sorted {
+            let (a, b) = ($0.element, $1.element)
+            let (x, y) = (isSuspicious(a.reason, a.member) ? 0 : 1, isSuspicious(b.reason, b.member) ? 0 : 1)
+            return (x, a.reason.verdict.rank, $0.offset) < (y, b.reason.verdict.rank, $1.offset)
+        }.map(\.element)
+    }
+}

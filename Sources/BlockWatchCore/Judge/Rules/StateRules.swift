@@ -1,0 +1,75 @@
+/// Rules 2 to 6: what the thread's own state, its call and its clock say, whoever is at the other end.
+extension Judge {
+    func stoppedByHand(_ wait: Wait) -> Bool { wait.call.stop?.signal == "SIGTSTP" }
+
+    mutating func stopped(_ wait: Wait) -> Reason? {
+        switch wait.state {
+        case .traced, .frozen: return .stopped
+        case .stopped: break
+        case .running, .waiting: if wait.record.kind != .stopped { return nil }
+        }
+        // Ctrl-Z: somebody has put it aside
+        return stoppedByHand(wait) && !awaitedPIDs.contains(wait.pid) ? .parked : .stopped
+    }
+
+    mutating func child(_ wait: Wait, _ relation: Relation) -> Reason? {
+        let isChild =
+            wait.target is ChildrenTarget || wait.target is ProcessTarget && wait.call.resource.kind != .epoll
+            || wait.owner.value?.isJoin == true
+        guard isChild else { return nil }
+        let all = standings(relation)
+        // children that were not found out count as none
+        return !all.isEmpty && all.allSatisfy { $0 == .stuck } ? .peerStuck : .awaitingChild
+    }
+
+    func kernel(_ wait: Wait) -> Reason? {
+        if wait.target is FuseTarget, wait.duration >= movedWithin { return .kernelStuck }
+        let isStuck =
+            wait.record.kind == .exiting || wait.record.isUninterruptible || wait.call.resource.kind == .page
+            || wait.record.kind == .ioWorker
+        guard isStuck else { return nil }
+        return hasMovedInside(wait) ? .inProgress : .kernelStuck
+    }
+
+    /// The thread has been on a processor a short time ago and long after it began to wait: piece after piece is done.
+    private func hasMovedInside(_ wait: Wait) -> Bool {
+        guard let ran = wait.record.lastRanNanoseconds, !wait.record.isOlder else { return false }
+        let now = wait.record.nowNanoseconds
+        let start = wait.record.startNanoseconds
+        return ran > start && ran - start > movedWithin && now - min(ran, now) < movedWithin
+    }
+
+    func overdue(_ wait: Wait) -> Reason? {
+        // a time-out that was not found out counts as none
+        guard let timeout = wait.call.call?.timeoutNanoseconds, wait.record.kind == .systemCall,
+            wait.record.renewals == 0
+        else { return nil }
+        return Self.isPast(timeout, after: wait.duration) ? .overdue : nil
+    }
+
+    /// By a tenth and a second.
+    static func isPast(_ timeout: UInt64, after duration: UInt64) -> Bool {
+        let limit = timeout.addingReportingOverflow(timeout / 10 + 1_000_000_000)
+        return !limit.overflow && duration > limit.partialValue
+    }
+
+    mutating func input(_ wait: Wait, _ relation: Relation) -> Reason? {
+        if isTimer(wait) { return .timer }
+        switch wait.call.resource.kind {
+        case .timerfd: return .timer
+        case .signalfd, .inotify: return .awaitingInput
+        case .netlink, .raw: return .awaitingInput
+        case .device:
+            return wait.call.resource.file == nil || wait.record.object?.isBlockDevice != true ? .awaitingInput : nil
+        case .tty:
+            // a terminal whose other side somebody holds
+            let all = standings(relation)
+            return !all.isEmpty && all.allSatisfy { $0 == .stuck } ? nil : .awaitingInput
+        case .epoll where wait.isMember: return .eventLoop
+        case .tcp, .unix, .udp, .vsock:
+            if wait.call.resource.network?.state == "LISTEN" { return .listening }
+        default: break
+        }
+        return info(wait)?.class == .signal ? .awaitingInput : nil
+    }
+}

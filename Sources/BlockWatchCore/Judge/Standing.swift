@@ -1,0 +1,72 @@
+/// What a holder does, as far as those who wait for it are concerned.
+enum Standing: Equatable {
+    case moving, sleeping, stuck, waiting, idle
+    /// It waits for whoever asks.
+    case circular
+}
+
+extension Judge {
+    mutating func standing(of tid: Int) -> Standing {
+        guard let wait = look.waits[tid] else { return .moving }
+        if wait.record.isZombie || wait.isRunning { return .moving }
+        switch wait.state {
+        case .stopped, .traced, .frozen: return .stuck
+        case .running, .waiting: break
+        }
+        if wait.duration < movedWithin, !deadlocked.contains(tid) { return .moving }
+        if isTimer(wait) { return .sleeping }
+        if isBeingJudged(tid) {
+            metCircle = true
+            return .circular
+        }
+        let judgement = judgement(of: tid)
+        if circular.remove(tid) != nil, isJudging { return .circular }
+        switch judgement.verdict {
+        case .deadlock, .stuck: return .stuck
+        case .waiting: return .waiting
+        case .idle: return .idle
+        }
+    }
+
+    /// A thread that has begun to wait so short a time ago still moves.
+    var movedWithin: UInt64 { min(thresholdNanoseconds / 4, 1_000_000_000) }
+
+    mutating func standing(of holder: Holder) -> Standing {
+        let party = look.party(holder)
+        if let known = standings[party] { return known }
+        guard partiesInProgress.insert(party).inserted else {
+            metCircle = true
+            return .circular
+        }
+        defer { partiesInProgress.remove(party) }
+        let before = metCircle
+        metCircle = false
+        let found = standingOfThreads(of: holder)
+        if !metCircle { standings[party] = found }
+        metCircle = metCircle || before
+        return found
+    }
+
+    /// The threads of a holder together: one that moves is enough, those that are idle by design do not count, and
+    /// those that wait for whoever asks say nothing.
+    private mutating func standingOfThreads(of holder: Holder) -> Standing {
+        // not found out is taken for moving here
+        guard let threads = look.threads(of: holder) else { return look.isTooLarge(holder.pid) ? .waiting : .moving }
+        var seen: [Standing] = []
+        for tid in threads { seen.append(standing(of: tid)) }
+        if seen.contains(.moving) { return .moving }
+        let telling = seen.filter { $0 != .circular }
+        if telling.isEmpty { return .circular }
+        let busy = telling.filter { $0 != .idle }
+        if busy.isEmpty { return .idle }
+        if busy.allSatisfy({ $0 == .stuck }) { return .stuck }
+        return busy.contains(.waiting) ? .waiting : .sleeping
+    }
+
+    /// Of each holder that counts.
+    mutating func standings(_ relation: Relation, where isCounted: (Holder) -> Bool = { _ in true }) -> [Standing] {
+        var all: [Standing] = []
+        for holder in relation.holders where isCounted(holder) { all.append(standing(of: holder)) }
+        return all
+    }
+}

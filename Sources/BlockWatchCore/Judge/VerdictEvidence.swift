@@ -1,0 +1,79 @@
+/// `evidence` of a record: what a verdict stands on, the rule first, then facts that can be checked.
+enum VerdictEvidence {
+    static let most = 4
+
+    /// - Parameter wait: the call, or the member of its set that decided.
+    static func lines(_ wait: Wait, _ judgement: Judgement) -> [String] {
+        Array((["rule=\(judgement.rule.rawValue)"] + facts(wait, judgement)).prefix(most))
+    }
+
+    private static func facts(_ wait: Wait, _ judgement: Judgement) -> [String] {
+        switch judgement.rule {
+        case .connect, .send, .otherEnd, .serverSide: ends(wait)
+        case .stopped: stop(wait)
+        case .kernel: kernel(wait)
+        case .overdue: timeout(wait)
+        case .lock, .futex: owner(wait)
+        case .cycle, .child, .input, .set, .unknown: []
+        }
+    }
+
+    private static func duration(_ nanoseconds: UInt64) -> String { TerminalText.duration(nanoseconds: nanoseconds) }
+
+    private static func ends(_ wait: Wait) -> [String] {
+        guard let object = wait.record.object else { return [] }
+        switch object.family {
+        case .pipe:
+            let pipe = object.pipe
+            return [
+                "\(pipe.readers) open to read, \(pipe.writers) to write",
+                "\(pipe.bytes) of \(pipe.capacity) bytes in it",
+            ]
+        case .socket where [2, 10].contains(object.socketFamily):
+            return internet(object)
+        case .socket, .file, .anonymous:
+            return []
+        }
+    }
+
+    private static func internet(_ object: KernelObject) -> [String] {
+        guard object.socketProtocol == 6 else { return [] }
+        let inet = object.internet
+        var facts: [String] = []
+        if let state = SocketKind.tcpStateName(object.tcpState) { facts.append(state) }
+        if inet.retransmits > 0 { facts.append("\(inet.retransmits) retransmit\(inet.retransmits == 1 ? "" : "s")") }
+        if inet.unacknowledged > 0 { facts.append("\(inet.unacknowledged) not acknowledged") }
+        switch (inet.lastSent, inet.lastReceived) {
+        case (let sent?, let received?) where sent < received: facts.append("sent after the last byte came")
+        case (let sent?, let received?) where sent > received: facts.append("nothing sent since the last byte came")
+        case (nil, nil) where object.tcpState == 1: facts.append("no byte sent or received")
+        default: break
+        }
+        return facts
+    }
+
+    private static func stop(_ wait: Wait) -> [String] {
+        switch wait.state {
+        case .traced(let tracer): return ["traced by \(tracer)"]
+        case .frozen: return ["frozen cgroup"]
+        case .stopped, .running, .waiting: return wait.call.stop.map { ["stopped by \($0.signal)"] } ?? []
+        }
+    }
+
+    private static func kernel(_ wait: Wait) -> [String] {
+        var facts = ["state \(wait.record.stateLetter)"]
+        if let ran = wait.record.lastRanNanoseconds {
+            let ago = wait.record.nowNanoseconds - min(ran, wait.record.nowNanoseconds)
+            facts.append("not on a processor for \(duration(ago))")
+        }
+        return facts
+    }
+
+    private static func timeout(_ wait: Wait) -> [String] {
+        wait.call.call?.timeoutNanoseconds.map { ["its time-out is \(duration($0))"] } ?? []
+    }
+
+    private static func owner(_ wait: Wait) -> [String] {
+        wait.owner.value.map { ["owner tid \($0.number)"] } ?? []
+    }
+}

@@ -1,0 +1,198 @@
+/// The way from a call to the root of its wait, and who speaks for a holder on it.
+extension Findings {
+    /// The one that the wait hangs on first: whoever moves may end it; else the worst off; those that are idle, and
+    /// those that wait for us in turn, last.
+    mutating func ranked(_ holders: [Holder], leadingBackTo seen: Set<Int>) -> [Holder] {
+        guard holders.count > 1 else { return holders }
+        var ranks: [(rank: Int, place: Int)] = []
+        for (place, holder) in holders.enumerated() {
+            let isBack = speaker(for: holder).map { seen.contains($0.tid) } ?? false
+            let rank =
+                switch judge.standing(of: holder) {
+                case .moving: 0
+                case .stuck: isBack ? 5 : 1
+                case .waiting: isBack ? 5 : 2
+                case .sleeping: 3
+                case .idle: 4
+                case .circular: 5
+                }
+            // who has a lock comes before those who only stand in line for it
+            ranks.append((rank + (holder.isQueued ? 10 : 0), place))
+        }
+        return ranks.sorted { ($0.rank, $0.place) < ($1.rank, $1.place) }.map { holders[$0.place] }
+    }
+
+    /// What a holder does, by the thread that speaks for it.
+    mutating func described(_ holder: Holder) -> Holder {
+        var holder = holder
+        guard let wait = speaker(for: holder) else {
+            // more than one could go on; none speaks for all
+            let threads = look.threads(of: holder)?.compactMap { look.waits[$0] } ?? []
+            if let main = threads.first(where: { $0.tid == holder.pid }) ?? threads.first {
+                holder.doing = doing(main)
+                if !main.isRunning { holder.duration = main.duration }
+            }
+            return holder
+        }
+        holder.doing = doing(wait)
+        if !wait.isRunning {
+            holder.duration = wait.duration
+            holder.verdict = judgement(of: wait.tid).verdict
+        }
+        return holder
+    }
+
+    /// The one thread along which a chain goes on: the only one, or the only one that is hung.
+    private mutating func speaker(for holder: Holder) -> Wait? {
+        let party = look.party(holder)
+        if let known = speakers[party] { return known.flatMap { look.waits[$0] } }
+        let found = findSpeaker(for: holder)
+        speakers[party] = .some(found?.tid)
+        return found
+    }
+
+    private mutating func findSpeaker(for holder: Holder) -> Wait? {
+        guard let threads = look.threads(of: holder) else { return nil }
+        if threads.count == 1 { return look.waits[threads[0]] }
+        var hung: [Int] = []
+        for tid in threads {
+            guard let wait = look.waits[tid], !wait.isRunning else { continue }
+            if deadlockOf[tid] != nil { return wait }
+            let isLong = wait.duration >= judge.thresholdNanoseconds
+            if isLong, judgement(of: tid).verdict != .idle { hung.append(tid) }
+        }
+        return hung.count == 1 ? look.waits[hung[0]] : nil
+    }
+
+    // MARK: - the way
+
+    mutating func follow(_ start: Wait, _ finding: inout Finding) {
+        var wait = start
+        var steps = [step(wait)]
+        var seen: Set<Int> = [wait.tid]
+        func finish(_ root: Root, _ identity: [String]) {
+            finding.root = .known(root)
+            finding.chainID = Self.hash(["chain", bootID] + identity)
+        }
+        while true {
+            // of a set, the member that decides
+            _ = judgement(of: wait.tid)
+            if let set = deadlockOf[wait.tid] {
+                closeCircle(wait, set, &steps)
+                finding.isInDeadlock = true
+                finish(
+                    Root(
+                        kind: .deadlock, doing: "deadlock of \(set.tids.count) thread\(set.tids.count == 1 ? "" : "s")"),
+                    [set.id])
+                break
+            }
+            guard case .known(let relation) = (judge.deciding[wait.tid] ?? wait).relation else { break }
+            if let first = ranked(relation.holders, leadingBackTo: seen).first {
+                let next = speaker(for: first)
+                guard let next else {
+                    let holder = described(first)
+                    let name = TerminalText.escaped(holder.name)
+                    steps.append("\(name)[\(holder.pid)]" + (holder.doing.map { " \($0)" } ?? ""))
+                    let began = look.waits[holder.pid]?.record.processStartNanoseconds ?? 0
+                    finish(
+                        Root(kind: .process, pid: holder.pid, name: holder.name, doing: holder.doing),
+                        ["process", "\(holder.pid)", "\(began)"])
+                    break
+                }
+                if seen.insert(next.tid).inserted {
+                    wait = next
+                    steps.append(step(wait))
+                    continue
+                }
+                steps.append("back to \(next.processText)")
+                finish(root(wait), identity(of: wait))
+                break
+            }
+            switch relation.end {
+            case .remote(let address):
+                steps.append(TerminalText.escaped(address))
+                finish(Root(kind: .remote, address: address), ["remote", address])
+            case .device(let name):
+                steps.append("device \(TerminalText.escaped(Array(name.utf8)))")
+                finish(Root(kind: .device, name: Array(name.utf8)), ["device", name])
+            case .nobody(let why):
+                steps.append(why)
+                finish(Root(kind: .nobody, doing: why), ["nobody"] + identity(of: wait))
+            case nil:
+                // what it waits for has no other end, or none that is known
+                if steps.count > 1 { finish(root(wait), identity(of: wait)) }
+            }
+            break
+        }
+        finding.chain = steps.count > 1 ? steps.joined(separator: " <- ") : ""
+    }
+
+    /// The rest of the circle, back to where it was entered.
+    private func closeCircle(_ wait: Wait, _ set: Deadlock, _ steps: inout [String]) {
+        var at = wait
+        var seen: Set<Int> = [wait.tid]
+        while steps.count < 32, let relation = at.relation.value {
+            let members = relation.holders.flatMap { look.threads(of: $0) ?? [] }.filter(set.tids.contains)
+            guard let next = members.first(where: { !seen.contains($0) }) ?? members.first,
+                let following = look.waits[next]
+            else { return }
+            if !seen.insert(next).inserted {
+                steps.append("back to \(following.processText)")
+                return
+            }
+            steps.append(step(following))
+            at = following
+        }
+    }
+
+    private func root(_ wait: Wait) -> Root {
+        Root(
+            kind: wait.record.isSingleThreaded || wait.tid == wait.pid ? .process : .thread, pid: wait.pid,
+            name: wait.record.processName, doing: doing(wait))
+    }
+
+    private func identity(of wait: Wait) -> [String] {
+        ["thread", "\(wait.tid)", "\(wait.record.threadStartNanoseconds)"]
+    }
+
+    // MARK: - words
+
+    private func step(_ wait: Wait) -> String {
+        let who =
+            wait.tid == wait.pid
+            ? wait.processText : "\(TerminalText.escaped(wait.record.processName))[\(wait.pid)/\(wait.tid)]"
+        return "\(who) \(doing(wait))"
+    }
+
+    /// `read pipe`, `sleeping`, `running`
+    private func doing(_ wait: Wait) -> String {
+        if wait.record.isZombie { return "exited" }
+        if wait.isRunning { return "running" }
+        switch wait.state {
+        case .running: return "running"
+        case .stopped: return "stopped"
+        case .traced: return "stopped by a tracer"
+        case .frozen: return "frozen"
+        case .waiting: break
+        }
+        if wait.target is ExitTarget { return "exiting" }
+        guard let call = wait.call.call else { return wait.record.kind == .page ? "page fault" : "blocked" }
+        let info = SyscallTable.table(for: call.abi)[call.number]
+        if info?.class == .time { return "sleeping" }
+        let what = Self.short((judge.deciding[wait.tid] ?? wait).call.resource)
+        return what.isEmpty || what == call.name ? call.name : "\(call.name) \(what)"
+    }
+
+    private static func short(_ resource: Resource) -> String {
+        switch resource.kind {
+        case .pipe, .futex, .epoll, .eventfd, .timerfd, .signalfd, .ioUring, .poll: return resource.kind.rawValue
+        case .timer, .none: return ""
+        case .child, .page: return TerminalText.escaped(resource.name)
+        default:
+            if resource.kind == .unix, resource.network?.local.path == nil, resource.network?.peer.path == nil {
+                return "unix"
+            }
+            return TerminalText.cut(TerminalText.escaped(resource.name), to: 80, keep: .headAndTail)
+        }
+    }
+}

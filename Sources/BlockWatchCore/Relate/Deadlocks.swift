@@ -1,0 +1,75 @@
+/// Sets of threads that can never go on, found by reduction of the wait-for graph of one look.
+struct Deadlock: Sendable, Equatable {
+    /// 16 hexadecimal digits, the same for the same threads in the same calls.
+    var id: String
+    /// Thread ids, sorted.
+    var tids: [Int]
+}
+
+extension Investigation {
+    /// The wait-for graph: its threads in order of their numbers, then the processes that hold something, which let go
+    /// when any of their threads can, then one for all that is unknown.
+    func graph() -> (graph: WaitGraph, tids: [Int]) {
+        let tids = waits.keys.sorted()
+        let place = Dictionary(uniqueKeysWithValues: tids.enumerated().map { ($1, $0) })
+        var processes: [Int: Int] = [:]
+        var held: [[Int]] = []
+        func index(_ party: Party) -> Int? {
+            switch party {
+            case .thread(let tid): return place[tid]
+            case .process(let pid):
+                if let known = processes[pid] { return known }
+                let threads = threads[pid] ?? []
+                // one that is not known may do anything
+                guard threads.allSatisfy({ place[$0] != nil }) else { return nil }
+                processes[pid] = tids.count + held.count
+                held.append(threads.compactMap { place[$0] })
+                return processes[pid]
+            case .unknown: return nil
+            }
+        }
+        // -1 stands for the unknown until it has its place
+        var groups: [[[Int]]?] = tids.map { tid in
+            guard let wait = waits[tid], case .known(let relation) = wait.relation, !wait.hasWayOut(relation) else {
+                return nil
+            }
+            if relation.groups.isEmpty { return [[]] }
+            return relation.groups.map { group in group.map { index(party(relation.holders[$0])) ?? -1 } }
+        }
+        groups += held.map { [$0] }
+        let unknown = groups.count
+        groups = groups.map { $0?.map { $0.map { $0 < 0 ? unknown : $0 } } } + [nil]
+        return (WaitGraph(waits: groups), tids)
+    }
+
+    func deadlocks(bootID: String) -> [Deadlock] {
+        let (graph, tids) = graph()
+        return graph.deadlocks().compactMap { set in
+            let members = set.filter { $0 < tids.count }.map { tids[$0] }
+            // alone in its circle: with a lock that it has itself, not with a pipe that others of its process hold too
+            if members.count == 1 {
+                let situation = waits[members[0]]?.relation.value?.situation
+                guard situation == .futexOwner || situation == .lock else { return nil }
+            }
+            let text = members.map { tid -> String in
+                let record = waits[tid]?.record
+                return "\(tid) \(record?.threadStartNanoseconds ?? 0) \(record?.number ?? 0)"
+            }
+            return Deadlock(id: Findings.hash(["deadlock", bootID] + text), tids: members)
+        }
+    }
+}
+
+extension Wait {
+    /// Something besides the holders can let it go on.
+    func hasWayOut(_ relation: Relation) -> Bool {
+        if isRunning || state != .waiting || target.hasWayOut { return true }
+        if record.hasAlarm || record.hasPendingSignal || record.hasLeft { return true }
+        if call.call?.timeoutNanoseconds != nil { return true }
+        if !relation.isWhole { return true }
+        switch relation.end {
+        case .remote, .device: return true
+        case .nobody, nil: return false
+        }
+    }
+}

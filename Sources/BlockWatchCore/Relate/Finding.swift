@@ -1,0 +1,57 @@
+/// What a record says of a call beyond the call itself: who can end it, who is at the root, how bad it is and by which rule.
+public struct Finding: Sendable, Equatable {
+    public var holders: [Holder] = []
+    /// How many there are; `holders` may have fewer.
+    public var holderCount = 0
+    /// The way to the root in one line; empty where there is none.
+    public var chain = ""
+    /// The end of the chain; absent where what it waits for has no other end.
+    public var root: Evidence<Root> = .absent
+    /// One for all calls behind the same root, 16 hexadecimal digits.
+    public var chainID: String?
+    public var verdict = Verdict.waiting
+    public var reason = Reason.unknown
+    /// The rule that decided; of a recording only the verdict is sure to be known.
+    public var rule: Rule?
+    public var unresolved: [String] = []
+    /// Of a wait for a set: the most suspicious members, and how many there are.
+    public var members: [SetMember] = []
+    public var memberCount = 0
+    public var hasMoreMembers = false
+    /// It is in a deadlock, or behind one.
+    public var isInDeadlock = false
+    /// What the verdict stands on, short and true, the rule first.
+    public var evidence: [String] = []
+
+    public init() {}
+
+    init(_ judgement: Judgement) {
+        verdict = judgement.verdict
+        reason = judgement.reason
+        rule = judgement.rule
+    }
+
+    /// What a more thorough look has found of its set.
+    mutating func take(membersOf finding: Finding) {
+        members = finding.members
+        memberCount = finding.memberCount
+        hasMoreMembers = finding.hasMoreMembers
+    }
+}
+
+/// The end of a chain.
+public struct Root: Sendable, Equatable {
+    public enum Kind: String, Sendable { case thread, process, remote, device, nobody, deadlock }
+
+    public var kind: Kind
+    public var pid: Int?
+    public var name: [UInt8]?
+    public var doing: String?
+    public var address: String?
+}
+
+/// One descriptor of a set that is waited for.
+public struct SetMember: Sendable, Equatable {
+    public var resource: Resource
+    public var reason: Reason
+}

@@ -1,0 +1,124 @@
+/// From one look: for each call in question its holders, chain, root and verdict, and the deadlocks.
+struct Findings {
+    let look: Investigation
+    var judge: Judge
+    let bootID: String
+    private let nativeABI: ABI
+    private(set) var deadlocks: [Deadlock] = []
+    private(set) var deadlockOf: [Int: Deadlock] = [:]
+    /// The one thread that speaks for a holder, once it has been looked for.
+    var speakers: [Investigation.Party: Int?] = [:]
+
+    init(_ look: Investigation, thresholdNanoseconds: UInt64, bootID: String, nativeABI: ABI) {
+        self.look = look
+        self.bootID = bootID
+        self.nativeABI = nativeABI
+        judge = Judge(look, thresholdNanoseconds: thresholdNanoseconds, deadlocked: [], nativeABI: nativeABI)
+        keep(look.deadlocks(bootID: bootID))
+    }
+
+    /// Those of the deadlocks that are true, as far as is known: a second look takes back what it does not confirm.
+    mutating func keep(_ confirmed: [Deadlock]) {
+        deadlocks = confirmed
+        deadlockOf = [:]
+        speakers = [:]
+        for deadlock in confirmed { for tid in deadlock.tids { deadlockOf[tid] = deadlock } }
+        judge = Judge(
+            look, thresholdNanoseconds: judge.thresholdNanoseconds, deadlocked: Set(deadlockOf.keys),
+            nativeABI: nativeABI)
+    }
+
+    /// What must not change while a deadlock is looked at twice: the thread, its call, its context switches.
+    func proof(of tid: Int) -> [UInt64] {
+        guard let record = look.waits[tid]?.record else { return [] }
+        return [record.threadStartNanoseconds, UInt64(record.number), record.contextSwitches]
+    }
+
+    /// A mutex that the futex turned out to be.
+    func lock(of tid: Int) -> LockFields? {
+        switch look.waits[tid]?.owner.value {
+        case .mutex: LockFields(type: "mutex", mode: "write")
+        case .rwlock: LockFields(type: "mutex", mode: "read")
+        case .join, nil: nil
+        }
+    }
+
+    // MARK: - one call
+
+    mutating func judgement(of tid: Int) -> Judgement { judge.judgement(of: tid) }
+
+    /// Not all members of its set were looked into.
+    func hasUnaskedMembers(_ tid: Int) -> Bool { look.waits[tid].map(look.hasUnaskedMembers) ?? false }
+
+    /// Nobody is known who could end the wait, or change what it is: only the thread itself can, by moving.
+    func isSettled(_ tid: Int) -> Bool {
+        guard let wait = look.waits[tid] else { return false }
+        switch wait.call.resource.kind {
+        // what it is made of, others can change
+        case .epoll, .poll: return false
+        default: break
+        }
+        switch wait.relation {
+        case .known(let relation):
+            return relation.holders.isEmpty && relation.end == nil && relation.unresolved.isEmpty
+        case .absent, .unknown: return true
+        }
+    }
+
+    mutating func finding(of tid: Int) -> Finding? {
+        guard let wait = look.waits[tid] else { return nil }
+        let judgement = judge.judgement(of: tid)
+        var finding = Finding(judgement)
+        let relation = decisive(wait)
+        finding.unresolved = relation.unresolved
+        let holders = ranked(relation.holders, leadingBackTo: [tid])
+        finding.holderCount = holders.count
+        finding.holders = holders.prefix(8).map { described($0) }
+        follow(wait, &finding)
+        if let set = wait.set.value {
+            finding.memberCount = set.members.count
+            finding.hasMoreMembers = set.isCut
+            finding.members = judge.members(of: wait).prefix(8).map { member, reason in
+                SetMember(resource: member.call.resource, reason: reason)
+            }
+        }
+        finding.evidence = VerdictEvidence.lines(judge.deciding[tid] ?? wait, judgement)
+        return finding
+    }
+
+    /// What decides over a wait: of a set, the member that makes it more than idle. Where it was not found out, nothing.
+    func decisive(_ wait: Wait) -> Relation { (judge.deciding[wait.tid] ?? wait).relation.value ?? Relation() }
+
+    /// What a member of a deadlock waits for and holds, in words.
+    func member(_ tid: Int, of deadlock: Deadlock) -> DeadlockMember? {
+        guard let wait = look.waits[tid] else { return nil }
+        // what others of the set wait for and this one has
+        var holds: [String] = []
+        for other in deadlock.tids where other != tid || deadlock.tids.count == 1 {
+            guard let waiter = look.waits[other], let relation = waiter.relation.value else { continue }
+            for holder in relation.holders where look.threads(of: holder)?.contains(tid) == true {
+                let what = TerminalText.cut(TerminalText.escaped(waiter.call.resource.name), to: 80, keep: .headAndTail)
+                let text = holder.role == .child ? "is awaited by \(waiter.pid)" : what
+                if !text.isEmpty, !holds.contains(text) { holds.append(text) }
+            }
+        }
+        return DeadlockMember(
+            pid: wait.pid, tid: tid, name: wait.record.processName, call: wait.call.call?.name ?? "",
+            wants: TerminalText.cut(TerminalText.escaped(wait.call.resource.name), to: 80, keep: .headAndTail),
+            holds: Array(holds.prefix(3)), duration: wait.duration)
+    }
+
+    static func hash(_ parts: [String]) -> String {
+        ByteText.hex([UInt8](SHA1.digest(Array(parts.joined(separator: "\u{1f}").utf8)).prefix(8)))
+    }
+}
+
+/// One thread of a deadlock.
+public struct DeadlockMember: Sendable, Equatable {
+    public var pid, tid: Int
+    public var name: [UInt8]
+    public var call: String
+    public var wants: String
+    public var holds: [String]
+    public var duration: UInt64
+}

@@ -1,0 +1,90 @@
+/// Holders, and the threads that they stand for.
+extension Investigation {
+    /// Whoever else has a file open; the waiter itself can do nothing while it waits, unless it has other threads.
+    ///
+    /// - Parameter kernelCount: how many open files the kernel itself counts.
+    func others(
+        _ open: [OpenFile], of wait: Wait, _ role: Holder.Role, kernelCount: Int, what: String
+    ) -> Relation {
+        var relation = Relation()
+        let isAlone = wait.record.isSingleThreaded
+        relation.add(holders(open.filter { $0.pid != wait.pid || !isAlone }, role))
+        relation.coverage = .whole
+        guard relation.groups.isEmpty else { return relation }
+        if !open.isEmpty {
+            relation.situation = .onlyItself
+            relation.end = .nobody("only \(wait.processText) itself has the \(what) open")
+        } else if kernelCount == 0 {
+            relation.situation = .nobody
+            relation.end = .nobody("nobody has the \(what) open")
+        } else {
+            // the kernel counts one that is in no process's table: on its way through a socket
+            relation.coverage = .partial(.inFlight, isTold: true)
+        }
+        return relation
+    }
+
+    /// Whoever listens and does not accept.
+    func listener(_ open: [OpenFile], _ situation: Relation.Situation) -> Relation {
+        var relation = Relation()
+        relation.add(holders(open, .listener))
+        relation.situation = situation
+        relation.wholeIfFound(else: .inFlight, isTold: true)
+        return relation
+    }
+
+    /// One a process, with its first descriptor.
+    func holders(_ open: [OpenFile], _ role: Holder.Role) -> [Holder] {
+        var seen: Set<Int> = []
+        return open.compactMap { file in
+            guard seen.insert(file.pid).inserted, var holder = holder(file.pid, role) else { return nil }
+            holder.descriptor = file.descriptor
+            holder.access = (file.canRead ? "r" : "") + (file.canWrite ? "w" : "")
+            return holder
+        }
+    }
+
+    /// - Returns: `nil` for a process that is gone.
+    func holder(_ pid: Int, _ role: Holder.Role) -> Holder? {
+        let known = threads[pid] ?? []
+        guard let first = waits[pid] ?? known.lazy.compactMap({ waits[$0] }).first else { return nil }
+        var holder = Holder(pid: pid, name: first.record.processName, role: role)
+        if known.count == 1, !isTooLarge(pid) { holder.tid = first.tid }
+        return holder
+    }
+
+    func holder(thread tid: Int, _ role: Holder.Role) -> Holder? {
+        guard let wait = waits[tid] else { return nil }
+        return Holder(pid: wait.pid, tid: tid, name: wait.record.processName, role: role)
+    }
+
+    /// A holder is one thread, or all threads of its process.
+    enum Party: Hashable { case thread(Int), process(Int), unknown }
+
+    /// So many threads that only the main one was looked at.
+    func isTooLarge(_ pid: Int) -> Bool {
+        guard let seen = threads[pid], let first = seen.first, let wait = waits[first] else { return false }
+        return wait.record.threadCount > Self.mostThreads && seen.count < wait.record.threadCount
+    }
+
+    /// `BW_VIEW_THREADS`
+    private static let mostThreads = 1024
+
+    func party(_ holder: Holder) -> Party {
+        if holder.role != .owner, isTooLarge(holder.pid) { return .unknown }
+        if let tid = holder.tid, threads[holder.pid] == nil || holder.role == .owner || holder.role == .child {
+            return waits[tid] == nil ? .unknown : .thread(tid)
+        }
+        if threads[holder.pid]?.isEmpty == false { return .process(holder.pid) }
+        return holder.tid.map { .thread($0) } ?? .unknown
+    }
+
+    /// The threads that a holder stands for; `nil` if they are not all known.
+    func threads(of holder: Holder) -> [Int]? {
+        switch party(holder) {
+        case .thread(let tid): [tid]
+        case .process(let pid): threads[pid]
+        case .unknown: nil
+        }
+    }
+}

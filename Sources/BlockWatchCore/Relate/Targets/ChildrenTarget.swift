@@ -1,0 +1,60 @@
+/// Children of the waiter's process: the wait family and vfork.
+struct ChildrenTarget: Target {
+    static let calls: Set<String> = ["wait4", "waitid", "waitpid", "vfork"]
+
+    init?(_ record: CallRecord, _ call: BlockedCall) {
+        guard let ordinary = OrdinaryCall(record, call),
+            ordinary.resource.kind == .child || Self.calls.contains(ordinary.call.name),
+            record.object?.pidfdProcess == nil
+        else { return nil }
+    }
+
+    func views(of wait: Wait, in look: Investigation) -> [ViewQuestion] { [.children(of: wait.pid)] }
+
+    func relation(of wait: Wait, in look: Investigation) -> Relation {
+        var relation = Relation()
+        let children = look.children(of: wait.pid).filter { $0.pid != wait.pid && !$0.record.isZombie }
+        let wanted =
+            wait.call.call.map { call in children.filter { Self.isAwaited($0, by: call, of: wait) } } ?? children
+        relation.add(Set(wanted.map(\.pid)).sorted().compactMap { look.holder($0, .child) })
+        relation.wholeIfFound(else: .processGone)
+        return relation
+    }
+
+    private static func isAwaited(_ child: Wait, by call: SystemCall, of wait: Wait) -> Bool {
+        func isNumber(_ id: Int) -> Bool { child.pid == id || child.record.innerPID == id }
+        switch call.name {
+        case "waitid":
+            let id = Int(Int32(truncatingIfNeeded: call.arguments[1]))
+            return call.arguments[0] == 1 ? isNumber(id) : call.arguments[0] == 2 ? child.record.groupID == id : true
+        case "wait4", "waitpid":
+            let id = Int(Int32(truncatingIfNeeded: call.arguments[0]))
+            if id > 0 { return isNumber(id) }
+            if id == 0 { return child.record.groupID == wait.record.groupID }
+            return id == -1 || child.record.groupID == -id
+        default: return true
+        }
+    }
+}
+
+/// One process by its pidfd.
+struct ProcessTarget: Target {
+    let pid: Int
+
+    init?(_ record: CallRecord, _ call: BlockedCall) {
+        guard let ordinary = OrdinaryCall(record, call), let process = record.object?.pidfdProcess,
+            ordinary.resource.kind == .child || ordinary.resource.kind == .pidfd
+                || ChildrenTarget.calls.contains(ordinary.call.name)
+        else { return nil }
+        pid = process
+    }
+
+    func views(of wait: Wait, in look: Investigation) -> [ViewQuestion] { [.process(pid)] }
+
+    func relation(of wait: Wait, in look: Investigation) -> Relation {
+        var relation = Relation()
+        relation.add(look.holder(pid, .child).map { [$0] } ?? [])
+        relation.coverage = .whole
+        return relation
+    }
+}

@@ -1,0 +1,71 @@
+/// A file lock (flock, POSIX, OFD): whoever holds one that is in the way, and those who stand in line before.
+struct LockTarget: Target {
+    let question: FileQuestion
+    let fields: LockFields
+    /// Owners of flock and OFD locks, and of POSIX ones, as addresses.
+    let file, table: UInt64
+
+    init?(_ record: CallRecord, _ call: BlockedCall) {
+        guard let ordinary = OrdinaryCall(record, call), let object = record.object, let lock = ordinary.resource.lock
+        else {
+            return nil
+        }
+        question = .inode(device: object.rawDevice, inode: object.inode, wantsLocks: true)
+        fields = lock
+        file = object.file
+        table = record.descriptorTable
+    }
+
+    var questions: [FileQuestion] { [question] }
+
+    func views(of wait: Wait, in look: Investigation) -> [ViewQuestion] {
+        look.locks(question).compactMap { lock in lock.waiter.flatMap { $0 == wait.tid ? nil : .thread($0) } }
+    }
+
+    private var ownKind: FileLock.Kind { fields.type == "flock" ? .flock : fields.type == "ofd" ? .ofd : .posix }
+
+    /// Every lock in the way, and the requests queued before: all of them must go first.
+    func relation(of wait: Wait, in look: Investigation) -> Relation {
+        var relation = Relation()
+        let open = look.open(question)
+        var isMissing = false
+        for lock in inTheWay(of: wait, look.locks(question)) {
+            if let waiter = lock.waiter {
+                guard var queued = look.holder(thread: waiter, .lockHolder) else { continue }
+                queued.isQueued = true
+                relation.add([queued])
+                continue
+            }
+            let owners = open.filter { lock.kind == .posix ? $0.table == lock.owner : $0.file == lock.owner }
+            let found = look.holders(owners, .lockHolder)
+            if found.isEmpty { isMissing = true }
+            relation.add(found)
+        }
+        relation.situation = .lock
+        relation.wholeIfFound(else: .inFlight)
+        if isMissing { relation.coverage = .partial(.inFlight, isTold: true) }
+        return relation
+    }
+
+    private func inTheWay(of wait: Wait, _ all: [FileLock]) -> [FileLock] {
+        let byAddress = Dictionary(all.map { ($0.address, $0) }) { first, _ in first }
+        let own = all.first { $0.waiter == wait.tid }
+        let owner = own?.owner ?? (ownKind == .posix ? table : file)
+        var inTheWay = all.filter { lock in
+            guard lock.blocker == nil, lock.owner != owner, (lock.kind == .flock) == (ownKind == .flock) else {
+                return false
+            }
+            guard lock.isWrite || fields.mode == "write" else { return false }
+            return lock.kind == .flock
+                || lock.start <= fields.end ?? .max && lock.end >= fields.start ?? 0
+        }
+        // locks that changed while they were read may wait for each other in a circle
+        var next = own?.blocker
+        var followed: Set<UInt64> = []
+        while let address = next, let lock = byAddress[address], followed.insert(address).inserted {
+            if !inTheWay.contains(where: { $0.address == address }) { inTheWay.append(lock) }
+            next = lock.blocker
+        }
+        return inTheWay
+    }
+}

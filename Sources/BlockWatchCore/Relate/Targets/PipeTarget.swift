@@ -1,0 +1,30 @@
+/// An anonymous pipe or a FIFO: whoever has the other end open.
+struct PipeTarget: Target {
+    enum End: Equatable { case read, write }
+
+    let question: FileQuestion
+    /// The end that somebody else must use.
+    let needs: End
+    /// How many open files of that end the kernel itself counts.
+    let count: UInt32
+
+    init?(_ record: CallRecord, _ call: BlockedCall) {
+        guard let ordinary = OrdinaryCall(record, call), let object = record.object, object.family == .pipe else {
+            return nil
+        }
+        let writes = object.access == .write || object.access == .both && ordinary.call.sends
+        question = .inode(device: object.rawDevice, inode: object.inode)
+        needs = writes ? .read : .write
+        count = writes ? object.pipe.readers : object.pipe.writers
+    }
+
+    var questions: [FileQuestion] { [question] }
+    var hasOtherEnd: Bool { true }
+    func canEnd(_ file: OpenFile) -> Bool { needs == .write ? file.canWrite : file.canRead }
+
+    func relation(of wait: Wait, in look: Investigation) -> Relation {
+        look.others(
+            look.open(question).filter(canEnd), of: wait, needs == .write ? .writer : .reader,
+            kernelCount: Int(count), what: needs == .write ? "write end" : "read end")
+    }
+}
