@@ -98,7 +98,7 @@ struct WatchOptions: ParsableArguments {
 
     /// The verdicts that are written.
     var verdicts: Set<Verdict> {
-        all ? Set(Verdict.allCases) : verdict ?? [.deadlock, .stuck, .waiting]
+        all ? Set(Verdict.allCases) : verdict ?? Set(Verdict.allCases).subtracting([.idle])
     }
 
     static func verdicts(_ text: String) throws -> Set<Verdict> {

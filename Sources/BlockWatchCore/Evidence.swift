@@ -36,6 +36,8 @@ public enum Gap: String, Sendable, CaseIterable {
     case nat
     /// On its way from one state to another, or seen by the kernel in no process's table.
     case inFlight = "in_flight"
+    /// Neither the kernel nor the program keeps it.
+    case notRecorded = "not_recorded"
 
     /// `holders=timed_out`
     public func of(_ field: String) -> String { "\(field)=\(rawValue)" }

@@ -279,7 +279,7 @@ public struct Pipeline {
     ) -> [(CallRecord, BlockedCall)] {
         let doubtful = seeds.indices.filter { index in
             let (record, call) = seeds[index]
-            guard let asked = call.call, let timeout = asked.timeoutNanoseconds else { return false }
+            guard let asked = call.call, let timeout = asked.timeout.value else { return false }
             let duration = record.nowNanoseconds - min(record.startNanoseconds, record.nowNanoseconds)
             return Judge.isPast(timeout, after: duration) && identifier.hasTimeoutInMemory(record, asked)
         }
@@ -287,7 +287,7 @@ public struct Pipeline {
         let same = Set(source.threads(doubtful.map { .thread(seeds[$0].0.tid) }).map(\.id))
         var believed = seeds
         for index in doubtful where !same.contains(seeds[index].0.id) {
-            believed[index].1.call?.timeoutNanoseconds = nil
+            believed[index].1.call?.timeout = .unknown(.inFlight)
         }
         return believed
     }

@@ -71,7 +71,7 @@ import Testing
                 $0.args = (0xffff_d735_0000, 0, 0, 0, 0, 0)
             })
         #expect(sleep.call?.name == "nanosleep")
-        #expect(sleep.call?.timeoutNanoseconds == 3_000_000_005)
+        #expect(sleep.call?.timeout.value == 3_000_000_005)
         let exiting = try identify([:], Bytes.call { $0.kind = BW_KIND_EXITING.rawValue })
         #expect(exiting.call?.name == "exit_group")
         #expect(exiting.call?.number == 94)
@@ -373,19 +373,19 @@ import Testing
 
     @Test func `time-outs`() {
         let poll = SyscallTimeout(argument: 2, unit: .milliseconds)
-        #expect(UserMemory.timeoutNanoseconds(poll, call("poll", [0, 0, 1500]), memory: nil) == 1_500_000_000)
-        #expect(UserMemory.timeoutNanoseconds(poll, call("poll", [0, 0, 0xffff_ffff]), memory: nil) == nil)
+        #expect(UserMemory.timeout(poll, call("poll", [0, 0, 1500]), memory: .absent).value == 1_500_000_000)
+        #expect(UserMemory.timeout(poll, call("poll", [0, 0, 0xffff_ffff]), memory: .absent).value == nil)
         let spec = SyscallTimeout(argument: 0, unit: .timespec)
         #expect(UserMemory.timeoutStructure(spec, call("nanosleep", [0])) == nil)
         #expect(UserMemory.timeoutStructure(spec, call("nanosleep", [8]))?.length == 16)
         let memory: [UInt8] = [3, 0, 0, 0, 0, 0, 0, 0, 5, 0, 0, 0, 0, 0, 0, 0]
-        #expect(UserMemory.timeoutNanoseconds(spec, call("nanosleep", [8]), memory: memory) == 3_000_000_005)
+        #expect(UserMemory.timeout(spec, call("nanosleep", [8]), memory: .known(memory)).value == 3_000_000_005)
         let hostile = [UInt8](repeating: 0xff, count: 16)
-        #expect(UserMemory.timeoutNanoseconds(spec, call("nanosleep", [8]), memory: hostile) == nil)
-        #expect(UserMemory.timeoutNanoseconds(spec, call("nanosleep", [8]), memory: [1]) == nil)
+        #expect(UserMemory.timeout(spec, call("nanosleep", [8]), memory: .known(hostile)).value == nil)
+        #expect(UserMemory.timeout(spec, call("nanosleep", [8]), memory: .known([1])).value == nil)
         let old = SyscallTimeout(argument: 0, unit: .timeval32)
         #expect(
-            UserMemory.timeoutNanoseconds(old, call("select", [8]), memory: [2, 0, 0, 0, 1, 0, 0, 0]) == 2_000_001_000)
+            UserMemory.timeout(old, call("select", [8]), memory: .known([2, 0, 0, 0, 1, 0, 0, 0])).value == 2_000_001_000)
     }
 }
 

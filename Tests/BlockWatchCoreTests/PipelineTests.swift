@@ -94,7 +94,7 @@ import Testing
         let reports = pipeline.takeRecords().compactMap {
             if case .call(let report) = $0.body { report } else { nil }
         }
-        #expect(reports.map { $0.call.call?.timeoutNanoseconds } == [isSame ? 0 : nil])
+        #expect(reports.map { $0.call.call?.timeout.value } == [isSame ? 0 : nil])
         #expect(pipeline.count(of: .stuck) == (isSame ? 1 : 0))
         #expect(pipeline.count(of: .idle) == (isSame ? 0 : 1))
     }

@@ -120,7 +120,7 @@ private func text(_ recording: Recording, all: Bool = false, filter: Filter = Fi
         #expect(lines[5] == "└─ p2[2] flock on /l2 (fd 3)  13.0s  stuck (the lock's holder does not move)")
         #expect(lines[6] == "   └─ p1[1] flock on /l1 (fd 3)  15.0s  stuck (the other end is stuck itself)")
         #expect(lines.contains { $0.hasSuffix("blocked 3, still_blocked 1, returned 1, ended 0, slow 1, deadlocks 0") })
-        #expect(lines.contains { $0.hasSuffix("stuck 2, waiting 2, by the last that was said of each") })
+        #expect(lines.contains { $0.hasSuffix("stuck 2, waiting 1, busy 1, by the last that was said of each") })
         #expect(lines.contains { $0.hasSuffix("the same as what the recording says") })
         #expect(lines.contains { $0.hasSuffix("3 calls, 2 open, longest 15.0s  p3[3] sleeping") })
         #expect(!lines.contains { $0.contains("gaps") || $0.contains("passed over") })

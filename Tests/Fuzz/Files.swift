@@ -90,8 +90,8 @@ func fuzzMemory(_ bytes: [UInt8]) {
     }
     _ = Sets.selectMembers(readers: texts[0], writers: texts[1], below: Int(truncatingIfNeeded: arguments[0]))
     _ = Sets.pollMembers(texts[0])
-    _ = FutexOwner.guess(call, word: texts[0], around: texts[1])
-    _ = FutexOwner.guess(call, word: texts[0], around: nil)
+    _ = FutexOwner.read(call, word: texts[0], around: texts[1])
+    _ = FutexOwner.read(call, word: texts[0], around: nil)
     if let lock = UserMemory.lockCall(call) {
         let object = KernelObject(raw: .init())
         for object in [nil, object] {
@@ -104,7 +104,7 @@ func fuzzMemory(_ bytes: [UInt8]) {
     for info in SyscallTable.table(for: abi).all {
         guard let timeout = info.timeout else { continue }
         _ = UserMemory.timeoutStructure(timeout, call)
-        _ = UserMemory.timeoutNanoseconds(timeout, call, memory: texts[0])
+        _ = UserMemory.timeout(timeout, call, memory: .known(texts[0]))
     }
 }
 

@@ -178,6 +178,7 @@ public struct CallRecord: Sendable {
     var firstArgument: UInt64 { raw.args.0 }
     /// Where in the program.
     public var instructionPointer: UInt64 { raw.ip }
+    public var stackPointer: UInt64 { raw.sp }
     public var cgroupID: UInt64 { raw.cgroup_id }
     public var threadName: [UInt8] { cString(raw.comm) }
     public var processName: [UInt8] { cString(raw.leader_comm) }

@@ -51,8 +51,8 @@ public struct SystemCall: Sendable, Equatable {
     public var number: Int
     public var abi: ABI
     public var arguments: [UInt64]
-    /// Its own time-out, nanoseconds, if it has one and it could be read.
-    public var timeoutNanoseconds: UInt64?
+    /// Its own time-out, as a span from its start, nanoseconds; absent where it waits for ever.
+    public var timeout: Evidence<UInt64> = .absent
     public var renewals: Int? = nil
 }
 

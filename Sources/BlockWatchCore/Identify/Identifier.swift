@@ -13,6 +13,7 @@ public struct ClockReading: Sendable, Equatable {
     }
 
     public func wall(ofMonotonic time: UInt64) -> UInt64 { shift(time, from: monotonic, to: wall) }
+    public func boot(ofMonotonic time: UInt64) -> UInt64 { shift(time, from: monotonic, to: boot) }
     public func wall(ofBoot time: UInt64) -> UInt64 { shift(time, from: boot, to: wall) }
 
     private func shift(_ time: UInt64, from: UInt64, to: UInt64) -> UInt64 {
@@ -267,9 +268,9 @@ public struct Identifier {
                 }
             }
             if let timeout = info(record)?.timeout {
-                call?.timeoutNanoseconds = UserMemory.timeoutNanoseconds(timeout, asked, memory: memory[.timeout])
+                call?.timeout = self.timeout(timeout, record, asked, memory[.timeout], clock)
             } else {
-                call?.timeoutNanoseconds = socketTimeout(record, asked)
+                call?.timeout = socketTimeout(record, asked).map { .known($0) } ?? .absent
             }
         }
         let resource = self.resource(
@@ -295,6 +296,22 @@ public struct Identifier {
     private func isStuck(_ record: CallRecord, _ resource: Resource) -> Bool {
         record.isUninterruptible || record.kind == .exiting || resource.kind == .page
             || info(record).map { $0.class == .path || $0.class == .kernel } ?? true
+    }
+
+    /// A span from the call's start, also where the call names a moment.
+    private func timeout(
+        _ timeout: SyscallTimeout, _ record: CallRecord, _ call: SystemCall, _ memory: [UInt8]?, _ clock: ClockReading
+    ) -> Evidence<UInt64> {
+        let read = UserMemory.timeout(timeout, call, memory: memory.map { .known($0) } ?? .unknown(.inFlight))
+        guard let deadline = UserMemory.deadlineClock(call) else { return read }
+        let start = record.startNanoseconds
+        return read.map { moment in
+            switch deadline {
+            case .realtime: moment - min(moment, clock.wall(ofMonotonic: start))
+            case .monotonic: moment - min(moment, start)
+            case .boottime: moment - min(moment, clock.boot(ofMonotonic: start))
+            }
+        }
     }
 
     private func socketTimeout(_ record: CallRecord, _ call: SystemCall) -> UInt64? {

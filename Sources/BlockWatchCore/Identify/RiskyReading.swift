@@ -20,7 +20,9 @@ public enum RiskyAnswer: Sendable, Equatable {
     public var gap: Gap? {
         switch self {
         case .bytes: nil
-        case .failed(let errno): errno == 1 || errno == 13 ? .notPermitted : .processGone
+        case .failed(1), .failed(13): .notPermitted  // EPERM, EACCES
+        case .failed(2), .failed(3): .processGone  // ENOENT, ESRCH
+        case .failed: .inFlight  // a page that is not there
         case .timedOut: .timedOut
         }
     }

@@ -77,31 +77,61 @@ enum UserMemory {
         return address == 0 ? nil : (address, length)
     }
 
-    /// Nanoseconds; `nil` for none, for ever, or a moment instead of a span.
-    static func timeoutNanoseconds(_ timeout: SyscallTimeout, _ call: SystemCall, memory: [UInt8]?) -> UInt64? {
-        guard timeout.argument < call.arguments.count else { return nil }
+    /// Nanoseconds, a span or, where ``deadlineClock(_:)`` has one, a moment of that clock; absent for none and for ever.
+    ///
+    /// - Parameter memory: of the structure that a register points at, if there is one.
+    static func timeout(_ timeout: SyscallTimeout, _ call: SystemCall, memory: Evidence<[UInt8]>) -> Evidence<UInt64> {
+        guard timeout.argument < call.arguments.count else { return .unknown(.inFlight) }
         let value = call.arguments[timeout.argument]
-        func nanoseconds(_ seconds: Int64?, _ rest: Int64?, _ scale: Int64) -> UInt64? {
-            guard let seconds, let rest, seconds >= 0, rest >= 0, seconds < 1 << 33, rest < 1_000_000_000 else {
-                return nil
-            }
-            return UInt64(seconds) * 1_000_000_000 + UInt64(rest * scale)
-        }
+        let width: Int
+        let scale: Int64
         switch timeout.unit {
         case .milliseconds:
             let milliseconds = Int32(truncatingIfNeeded: value)
-            return milliseconds < 0 ? nil : UInt64(milliseconds) * 1_000_000
-        case .seconds:
-            return value < 1 << 33 ? value * 1_000_000_000 : nil
-        case .timespec, .timeval:
-            guard let memory else { return nil }
-            return nanoseconds(
-                integer(memory, at: 0, size: 8), integer(memory, at: 8, size: 8), timeout.unit == .timespec ? 1 : 1000)
-        case .timespec32, .timeval32:
-            guard let memory else { return nil }
-            return nanoseconds(
-                integer(memory, at: 0, size: 4), integer(memory, at: 4, size: 4), timeout.unit == .timespec32 ? 1 : 1000
-            )
+            return milliseconds < 0 ? .absent : .known(UInt64(milliseconds) * 1_000_000)
+        case .seconds: return value < 1 << 33 ? .known(value * 1_000_000_000) : .absent
+        case .timespec: (width, scale) = (8, 1)
+        case .timeval: (width, scale) = (8, 1000)
+        case .timespec32: (width, scale) = (4, 1)
+        case .timeval32: (width, scale) = (4, 1000)
+        }
+        if value == 0 { return .absent }
+        switch memory {
+        case .absent: return .absent
+        case .unknown(let gap): return .unknown(gap)
+        case .known(let bytes):
+            guard let seconds = integer(bytes, at: 0, size: width), let rest = integer(bytes, at: width, size: width),
+                seconds >= 0, rest >= 0, seconds < 1 << 33, rest < 1_000_000_000
+            else { return .unknown(.inFlight) }
+            return .known(UInt64(seconds) * 1_000_000_000 + UInt64(rest * scale))
+        }
+    }
+
+    enum DeadlineClock { case realtime, monotonic, boottime }
+
+    /// The clock of a time-out that is a moment; `nil` for one that is a span.
+    static func deadlineClock(_ call: SystemCall) -> DeadlineClock? {
+        func clock(_ id: UInt64) -> DeadlineClock? {
+            switch Int32(truncatingIfNeeded: id) {
+            case 0, 8, 11: .realtime  // CLOCK_REALTIME, its alarm, CLOCK_TAI but for 37 s
+            case 1, 4: .monotonic
+            case 7, 9: .boottime
+            default: nil
+            }
+        }
+        switch call.name {
+        case "futex", "futex_time64":
+            switch call.arguments[1] & 0x7f {
+            case 6: return .realtime  // FUTEX_LOCK_PI
+            // FUTEX_WAIT_BITSET, FUTEX_WAIT_REQUEUE_PI, FUTEX_LOCK_PI2; FUTEX_CLOCK_REALTIME
+            case 9, 11, 13: return call.arguments[1] & 0x100 != 0 ? .realtime : .monotonic
+            default: return nil
+            }
+        case "futex_waitv": return clock(call.arguments[4])
+        case "futex_wait": return clock(call.arguments[5])
+        case "clock_nanosleep", "clock_nanosleep_time64":
+            return call.arguments[1] & 1 != 0 ? clock(call.arguments[0]) : nil
+        default: return call.name.hasPrefix("mq_timed") ? .realtime : nil
         }
     }
 }

@@ -24,6 +24,8 @@ extension Judge {
         switch judgement.verdict {
         case .deadlock, .stuck: return .stuck
         case .waiting: return .waiting
+        // it waits for somebody who gets on, and so does everybody behind it
+        case .busy: return .moving
         case .idle: return .idle
         }
     }
@@ -63,10 +65,10 @@ extension Judge {
         return busy.contains(.waiting) ? .waiting : .sleeping
     }
 
-    /// Of each holder that counts.
-    mutating func standings(_ relation: Relation, where isCounted: (Holder) -> Bool = { _ in true }) -> [Standing] {
+    /// Of each holder, those left out who hold nothing.
+    mutating func standings(_ relation: Relation) -> [Standing] {
         var all: [Standing] = []
-        for holder in relation.holders where isCounted(holder) { all.append(standing(of: holder)) }
+        for holder in relation.holders where !holder.holdsNothing { all.append(standing(of: holder)) }
         return all
     }
 }

@@ -1,6 +1,9 @@
 /// Hung, or idle by design: CONTRACT, section 4.
 public enum Verdict: String, Sendable, CaseIterable {
-    case deadlock, stuck, waiting, idle
+    case deadlock, stuck, waiting
+    /// It waits for somebody who is visibly at work.
+    case busy
+    case idle
 
     /// The worst first.
     var rank: Int {
@@ -8,7 +11,8 @@ public enum Verdict: String, Sendable, CaseIterable {
         case .deadlock: 0
         case .stuck: 1
         case .waiting: 2
-        case .idle: 3
+        case .busy: 3
+        case .idle: 4
         }
     }
 }
@@ -19,6 +23,7 @@ public enum Reason: String, Sendable, CaseIterable {
     case connectBacklogFull = "connect_backlog_full"
     case notAccepted = "not_accepted"
     case lockHeld = "lock_held"
+    case ownerGone = "owner_gone"
     case peerGone = "peer_gone"
     case peerStuck = "peer_stuck"
     case sendStalled = "send_stalled"
@@ -44,10 +49,11 @@ public enum Reason: String, Sendable, CaseIterable {
     public var verdict: Verdict {
         switch self {
         case .cycle: .deadlock
-        case .connectUnanswered, .connectBacklogFull, .notAccepted, .lockHeld, .peerGone, .peerStuck, .sendStalled,
+        case .connectUnanswered, .connectBacklogFull, .notAccepted, .lockHeld, .ownerGone, .peerGone, .peerStuck, .sendStalled,
             .kernelStuck, .stopped, .overdue:
             .stuck
-        case .replyPending, .peerBusy, .peerSleeping, .lockBusy, .peerWaiting, .inProgress, .unknown: .waiting
+        case .replyPending, .peerSleeping, .peerWaiting, .unknown: .waiting
+        case .peerBusy, .lockBusy, .inProgress: .busy
         case .listening, .awaitingRequest, .awaitingInput, .timer, .awaitingChild, .parked, .eventLoop, .peerIdle:
             .idle
         }

@@ -70,7 +70,7 @@ enum VerdictEvidence {
     }
 
     private static func timeout(_ wait: Wait) -> [String] {
-        wait.call.call?.timeoutNanoseconds.map { ["its time-out is \(duration($0))"] } ?? []
+        wait.call.call?.timeout.value.map { ["its time-out is \(duration($0))"] } ?? []
     }
 
     private static func owner(_ wait: Wait) -> [String] {

@@ -17,7 +17,7 @@ extension Findings {
                 case .circular: 5
                 }
             // who has a lock comes before those who only stand in line for it
-            ranks.append((rank + (holder.isQueued ? 10 : 0), place))
+            ranks.append((rank + (holder.holdsNothing ? 10 : 0), place))
         }
         return ranks.sorted { ($0.rank, $0.place) < ($1.rank, $1.place) }.map { holders[$0.place] }
     }

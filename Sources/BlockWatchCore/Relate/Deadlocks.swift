@@ -46,6 +46,8 @@ extension Investigation {
         let (graph, tids) = graph()
         return graph.deadlocks().compactMap { set in
             let members = set.filter { $0 < tids.count }.map { tids[$0] }
+            // event loops that look at each other with nothing outstanding are at rest
+            guard members.contains(where: { waits[$0]?.isOwed == true }) else { return nil }
             // alone in its circle: with a lock that it has itself, not with a pipe that others of its process hold too
             if members.count == 1 {
                 let situation = waits[members[0]]?.relation.value?.situation
@@ -61,11 +63,21 @@ extension Investigation {
 }
 
 extension Wait {
+    /// Somebody owes it something: a lock, the end of a child, bytes that it asks for directly, a reply, room for its bytes.
+    fileprivate var isOwed: Bool {
+        guard let set = set.value else { return true }
+        return set.members.contains(where: \.canDecideOverSet)
+    }
+
     /// Something besides the holders can let it go on.
     func hasWayOut(_ relation: Relation) -> Bool {
         if isRunning || state != .waiting || target.hasWayOut { return true }
         if record.hasAlarm || record.hasPendingSignal || record.hasLeft { return true }
-        if call.call?.timeoutNanoseconds != nil { return true }
+        switch call.call?.timeout {
+        // one that was not found out may be there
+        case .known, .unknown: return true
+        case .absent, nil: break
+        }
         if !relation.isWhole { return true }
         switch relation.end {
         case .remote, .device: return true

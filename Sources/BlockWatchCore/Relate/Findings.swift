@@ -70,7 +70,7 @@ struct Findings {
         let judgement = judge.judgement(of: tid)
         var finding = Finding(judgement)
         let relation = decisive(wait)
-        finding.unresolved = relation.unresolved
+        finding.unresolved = relation.unresolved + (wait.set.gap.map { [$0.of("members")] } ?? [])
         let holders = ranked(relation.holders, leadingBackTo: [tid])
         finding.holderCount = holders.count
         finding.holders = holders.prefix(8).map { described($0) }

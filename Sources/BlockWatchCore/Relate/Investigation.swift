@@ -70,8 +70,19 @@ struct Investigation {
     /// The members whose other ends are looked for.
     private func asked(of wait: Wait) -> [Wait] {
         guard let set = wait.set.value else { return [] }
-        return isThorough || set.members.count == 1 ? set.members : set.members.filter(\.canDecideOverSet)
+        return isThorough || set.members.count == 1 || mayBeInCircle(wait, set)
+            ? set.members : set.members.filter(\.canDecideOverSet)
     }
+
+    /// Nothing is known yet that could let it go on but those who hold its members' other ends: it can be part of a
+    /// deadlock. A set of many waits for work.
+    private func mayBeInCircle(_ wait: Wait, _ set: WaitSet) -> Bool {
+        guard !set.isCut, set.members.count <= Self.mostCircleMembers, case .absent? = wait.call.call?.timeout else {
+            return false
+        }
+        return !set.members.contains { $0.target.hasWayOut }
+    }
+    private static let mostCircleMembers = 16
 
     /// Some members were left out that a line about the call should tell of.
     func hasUnaskedMembers(_ wait: Wait) -> Bool { asked(of: wait).count < wait.set.value?.members.count ?? 0 }
@@ -147,8 +158,11 @@ struct Investigation {
         var whole: Set<Int> = []
         for question in questions { if case .process(let pid) = question { whole.insert(pid) } }
         let parents = Set(questions.compactMap { if case .children(let pid) = $0 { pid } else { nil } })
+        // a main thread that has ended does nothing any more, as long as others go on
+        let living = Set(records.lazy.filter { !$0.isZombie }.map(\.pid))
         var seen: [Int: [Int]] = [:]
-        for record in records where whole.contains(record.pid) || parents.contains(record.parentPID) {
+        for record in records where !record.isZombie || !living.contains(record.pid) {
+            guard whole.contains(record.pid) || parents.contains(record.parentPID) else { continue }
             seen[record.pid, default: []].append(record.tid)
         }
         threads.merge(seen) { $1 }
@@ -159,8 +173,9 @@ struct Investigation {
 
     private func answer(_ waits: [Wait]) {
         for wait in waits {
-            wait.relation = .known(relation(of: wait))
+            // that of a set is made of its members'
             for member in asked(of: wait) { member.relation = .known(relation(of: member)) }
+            wait.relation = .known(relation(of: wait))
         }
     }
 

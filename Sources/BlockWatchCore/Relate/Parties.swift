@@ -49,7 +49,12 @@ extension Investigation {
         let known = threads[pid] ?? []
         guard let first = waits[pid] ?? known.lazy.compactMap({ waits[$0] }).first else { return nil }
         var holder = Holder(pid: pid, name: first.record.processName, role: role)
-        if known.count == 1, !isTooLarge(pid) { holder.tid = first.tid }
+        if known.count == 1, !isTooLarge(pid) {
+            holder.tid = known[0]
+        } else if known.isEmpty, first.record.isSingleThreaded {
+            // the waiter itself, at whose threads nobody looks again
+            holder.tid = first.tid
+        }
         return holder
     }
 

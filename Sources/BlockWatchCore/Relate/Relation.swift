@@ -4,6 +4,8 @@ public struct Holder: Sendable, Equatable {
     public enum Role: String, Sendable {
         case writer, reader
         case lockHolder = "lock_holder"
+        /// It stands in line for the lock, and holds nothing.
+        case queued
         case peer, listener, child, owner, server, tracer
     }
 
@@ -20,8 +22,9 @@ public struct Holder: Sendable, Equatable {
     /// How long it has been doing that, nanoseconds.
     public var duration: UInt64?
     public var verdict: Verdict?
-    /// It wants the lock too, and was there before.
-    var isQueued = false
+
+    /// The kernel wakes all in line when a lock goes, so nobody waits for those who stand before.
+    var holdsNothing: Bool { role == .queued }
 }
 
 /// Who can end one wait, as far as it was found out.
@@ -52,6 +55,10 @@ struct Relation: Sendable {
         case lock
         /// The owner of a mutex, rwlock or joined thread.
         case futexOwner
+        /// A futex of which is known that it has no owner: a condition variable, a semaphore, a run time's own.
+        case ownerless
+        /// A lock whose owner can release it no more.
+        case ownerGone
         /// The other end has no holder but the waiter.
         case onlyItself
         case nobody
@@ -82,6 +89,9 @@ struct Relation: Sendable {
         groups.append(Array(self.holders.count..<self.holders.count + holders.count))
         self.holders += holders
     }
+
+    /// Those who are to be told, but hold nothing.
+    mutating func tell(_ others: [Holder]) { holders += others }
 
     /// Where there are holders they are all; where there are none they were not found.
     mutating func wholeIfFound(else gap: Gap, isTold: Bool = false) {

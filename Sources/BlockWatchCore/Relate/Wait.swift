@@ -58,6 +58,9 @@ final class Wait {
     /// On a processor, or about to be; a call that is over says nothing about that.
     var isRunning: Bool { state == .running || record.isOnCPU && !record.hasLeft && record.occasion != .slow }
 
+    /// For a client.
+    var isListening: Bool { call.resource.network?.state == "LISTEN" }
+
     /// `name[pid]`, safe for terminals
     var processText: String { "\(TerminalText.escaped(record.processName))[\(pid)]" }
 
@@ -78,8 +81,10 @@ final class Wait {
         let last = record.descriptor.flatMap(record.lastIO(on:))
         let table = call.call.map { SyscallTable.table(for: $0.abi) }
         let sentLast = last.flatMap { table?[$0] }.map { SystemCall.sends(named: $0.name) } ?? false
+        // what it did before it was seen is not known: a wait for one peer alone wants an answer from there
+        let isOldQuestion = isAlone && record.isOlder && last == nil
         guard object.socketFamily == 2 || object.socketFamily == 10, object.socketProtocol == 6 else {
-            return sentLast
+            return sentLast || isOldQuestion && isClient(object)
         }
         let inet = object.internet
         if inet.unacknowledged > 0 { return true }
@@ -90,7 +95,12 @@ final class Wait {
         // ages: the smaller is the later
         if sent != received { return sent < received }
         if sentLast { return true }
-        return isAlone && record.isOlder && last == nil
+        return isOldQuestion
+    }
+
+    /// Of UDP and unix sockets: it has connected to somebody's address.
+    private func isClient(_ object: KernelObject) -> Bool {
+        object.socketFamily == 1 ? !object.unix.peer.isEmpty && object.socketType != 2 : object.internet.peerPort != 0
     }
 }
 

@@ -41,7 +41,7 @@ extension BlockedCall {
             SystemCall(
                 name: name, number: RecordedRecord.number(value["syscall", "number"]) ?? 0,
                 abi: value["syscall", "abi"]?.string.flatMap(ABI.init) ?? .x86_64,
-                arguments: [], timeoutNanoseconds: value["syscall", "timeout"]?.count,
+                arguments: [], timeout: value["syscall", "timeout"]?.count.map { .known($0) } ?? .absent,
                 renewals: RecordedRecord.number(value["syscall", "renewals"]))
         }
         resource = Resource(recorded: value)

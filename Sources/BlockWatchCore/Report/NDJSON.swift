@@ -122,6 +122,7 @@ public struct NDJSON: Sendable {
         switch finding.verdict {
         case .deadlock, .stuck: return "warning"
         case .waiting: return "notice"
+        case .busy: return "info"
         case .idle: return "debug"
         }
     }
@@ -148,7 +149,7 @@ public struct NDJSON: Sendable {
                 json.integer("result", result)
                 if let name = ErrnoNames.name(result: result) { json.string("error", name) }
             }
-            if let timeout = systemCall.timeoutNanoseconds { json.nanoseconds("timeout", timeout) }
+            if let timeout = systemCall.timeout.value { json.nanoseconds("timeout", timeout) }
             if let renewals = systemCall.renewals { json.integer("renewals", renewals) }
             json.endObject()
         }
@@ -437,7 +438,7 @@ public struct NDJSON: Sendable {
         json.integer("open", summary.open)
         json.integer("open_written", summary.openWritten)
         counts("open_by_syscall", summary.openBySyscall, most: 32)
-        counts("open_by_verdict", summary.openByVerdict, most: 4)
+        counts("open_by_verdict", summary.openByVerdict, most: 5)
         counts("idle_by_reason", summary.idleByReason, most: 16)
         json.integer("threads", summary.threads)
         json.beginObject("scan")

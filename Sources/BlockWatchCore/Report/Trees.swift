@@ -228,6 +228,7 @@ extension Reason {
         case .connectBacklogFull: "the listener's queue is full"
         case .notAccepted: "never accepted"
         case .lockHeld: "the lock's holder does not move"
+        case .ownerGone: "its owner is gone and cannot let go of it"
         case .peerGone: "nobody at the other end"
         case .peerStuck: "the other end is stuck itself"
         case .sendStalled: "the other end does not take the bytes"

@@ -4,7 +4,7 @@ extension Judge {
         switch relation.situation {
         case .backlogFull: return .connectBacklogFull
         case .notAccepted: return .notAccepted
-        case .lock, .futexOwner, .onlyItself, .nobody, .serverSide, nil: break
+        default: break
         }
         guard let call = wait.call.call else { return nil }
         if wait.isMember, wait.record.object?.peerState == .unaccepted { return .notAccepted }
@@ -25,7 +25,7 @@ extension Judge {
         {
             return .sendStalled
         }
-        guard call.sends, [.tcp, .unix, .udp].contains(wait.call.resource.kind) else { return nil }
+        guard call.sends, [.tcp, .unix, .udp, .tty].contains(wait.call.resource.kind) else { return nil }
         if relation.holders.isEmpty { return relation.situation == .nobody ? .peerGone : .sendStalled }
         return stalled(relation)
     }
@@ -78,12 +78,13 @@ extension Judge {
     }
 
     func serverSide(_ wait: Wait, _ relation: Relation) -> Reason? {
-        wait.target is ConnectionTarget && relation.situation == .serverSide ? .awaitingRequest : nil
+        relation.situation == .serverSide ? .awaitingRequest : nil
     }
 
     func isOutstanding(_ wait: Wait, _ relation: Relation) -> Bool {
-        relation.situation == .serverSide
-            ? (wait.record.object?.internet.unacknowledged ?? 0) > 0 : wait.isReplyOutstanding
+        guard relation.situation == .serverSide else { return wait.isReplyOutstanding }
+        // a unix socket's bytes are at the other end as soon as they are sent
+        return wait.target is ConnectionTarget && (wait.record.object?.internet.unacknowledged ?? 0) > 0
     }
 
     private func isAtClock(_ holder: Holder) -> Bool {

@@ -12,8 +12,7 @@ extension Judge {
         case .known(let known): set = known
         // one that is over can no longer be looked into: whatever it waited for has come, or its time-out
         case .absent: return quiet
-        // a set that was not found out counts as one without members
-        case .unknown: return quiet
+        case .unknown: return Judgement(.unknown, by: .set)
         }
         if let only = set.only {
             let judgement = judgement(ofMember: only)

@@ -40,8 +40,8 @@ extension Judge {
     }
 
     func overdue(_ wait: Wait) -> Reason? {
-        // a time-out that was not found out counts as none
-        guard let timeout = wait.call.call?.timeoutNanoseconds, wait.record.kind == .systemCall,
+        // one that was not found out has not been passed, as far as is known
+        guard let timeout = wait.call.call?.timeout.value, wait.record.kind == .systemCall,
             wait.record.renewals == 0
         else { return nil }
         return Self.isPast(timeout, after: wait.duration) ? .overdue : nil
@@ -61,6 +61,8 @@ extension Judge {
         case .netlink, .raw: return .awaitingInput
         case .device:
             return wait.call.resource.file == nil || wait.record.object?.isBlockDevice != true ? .awaitingInput : nil
+        // a terminal whose output is stopped, or whose other side does not read: rule 8
+        case .tty where wait.call.call?.sends == true: return nil
         case .tty:
             // a terminal whose other side somebody holds
             let all = standings(relation)

@@ -1,7 +1,7 @@
 /// Who owns the lock behind a futex, from the bytes around its word: glibc's and musl's layouts, checked for sense,
 /// because nothing in the kernel says what a futex is part of.
 ///
-/// Thread numbers are those of the waiter's own PID namespace.
+/// Thread numbers are those of the PID namespace in which the owner took the lock.
 enum FutexOwner: Equatable {
     case mutex(owner: Int)
     case rwlock(writer: Int)
@@ -24,68 +24,99 @@ enum FutexOwner: Equatable {
     /// - Parameters:
     ///   - word: from the futex word on.
     ///   - around: from ``before`` in front of it, or shorter if that is not there.
-    /// - Returns: absent for a condition variable, a semaphore, a lock of some other make.
+    /// - Returns: absent for a condition variable, a semaphore, a lock of some other make; unknown where the word was not
+    ///   read, or where it is a lock that keeps no names.
     static func read(_ call: SystemCall, word: [UInt8], around: [UInt8]?) -> Evidence<FutexOwner> {
-        guess(call, word: word, around: around).map { .known($0) } ?? .absent
-    }
-
-    private static func guess(_ call: SystemCall, word: [UInt8], around: [UInt8]?) -> FutexOwner? {
-        guard call.arguments.count >= 3, let value = UserMemory.integer(word, at: 0, size: 4) else { return nil }
-        let current = UInt32(truncatingIfNeeded: value)
-        let expected = UInt32(truncatingIfNeeded: call.arguments[2])
-        let operation = call.arguments[1] & 0x7f
-        let isPrivate = call.arguments[1] & 0x80 != 0
-        let tidMask: UInt32 = 0x3fff_ffff
-        let owner = Int(current & tidMask)
-
-        switch operation {
-        case 6, 13:  // FUTEX_LOCK_PI, FUTEX_LOCK_PI2: the word is the owner
-            return owner > 0 ? .mutex(owner: owner) : nil
-        case 0:  // FUTEX_WAIT
-            // robust mutexes of glibc and musl's with an owner: its number with the waiters' bit
-            if current & 0x8000_0000 != 0, owner > 1, current == expected, owner != 16 { return .mutex(owner: owner) }
-            guard current == 2, expected == 2 else { return nil }
-            return glibcMutex(call.abi, word)
-        case 9:  // FUTEX_WAIT_BITSET
-            // pd->tid, which the kernel clears when the thread ends
-            if !isPrivate, current == expected, owner > 1, current & 0xc000_0000 == 0 { return .join(thread: owner) }
-            return rwlock(call, word, around) ?? timedMutex(call.abi, current, expected, word)
-        default:
-            return nil
+        guard call.arguments.count >= 3, word.count >= 4 else { return .unknown(.inFlight) }
+        let futex = Futex(call, word: word, around: around)
+        switch futex.operation {
+        // the kernel itself reads the word as the owner: FUTEX_LOCK_PI, FUTEX_LOCK_PI2
+        case 6, 13: return futex.owner > 0 ? .known(.mutex(owner: futex.owner)) : .absent
+        // FUTEX_WAIT, FUTEX_WAIT_BITSET
+        case 0, 9: return futex.libraryLock
+        default: return .absent
         }
     }
+}
 
-    /// pthread_mutex_timedlock waits like the others, by another operation.
-    private static func timedMutex(_ abi: ABI, _ current: UInt32, _ expected: UInt32, _ word: [UInt8]) -> FutexOwner? {
-        current == 2 && expected == 2 ? glibcMutex(abi, word) : nil
+/// A futex and what lies around it.
+private struct Futex {
+    let abi: ABI
+    let operation: UInt64
+    let isPrivate: Bool
+    /// What the word is now, and what it was when the thread began to wait for it.
+    let current, expected: UInt32
+    let word: [UInt8]
+    let around: [UInt8]?
+
+    init(_ call: SystemCall, word: [UInt8], around: [UInt8]?) {
+        abi = call.abi
+        operation = call.arguments[1] & 0x7f
+        isPrivate = call.arguments[1] & 0x80 != 0
+        current = UInt32(truncatingIfNeeded: UserMemory.integer(word, at: 0, size: 4) ?? 0)
+        expected = UInt32(truncatingIfNeeded: call.arguments[2])
+        self.word = word
+        self.around = around
+    }
+
+    /// Of a word that names its owner.
+    var owner: Int { Int(current & 0x3fff_ffff) }
+
+    var libraryLock: Evidence<FutexOwner> {
+        if let robust { return .known(robust) }
+        if operation == 9, let join { return .known(join) }
+        if operation == 9, let rwlock { return rwlock }
+        if current == 2, expected == 2, let mutex { return .known(mutex) }
+        return .absent
+    }
+
+    /// Robust mutexes of glibc, and musl's with an owner: its number with the waiters' bit.
+    private var robust: FutexOwner? {
+        guard current & 0x8000_0000 != 0, owner > 0, current == expected, operation == 0 || !isPrivate else { return nil }
+        return .mutex(owner: owner)
+    }
+
+    /// `pd->tid`, which the kernel clears when the thread ends, and then wakes without the private flag. Behind it stands
+    /// the thread's list of robust mutexes, which begins and ends at itself: `robust_prev` and `robust_head.list`.
+    private var join: FutexOwner? {
+        guard !isPrivate, current == expected, owner > 0, current & 0xc000_0000 == 0 else { return nil }
+        let size = abi == .i386 ? 4 : 8
+        guard let previous = UserMemory.integer(word, at: 8, size: size),
+            let first = UserMemory.integer(word, at: 8 + size, size: size)
+        else { return nil }
+        let isPointer = { (value: Int64) in UInt64(bitPattern: value) >= 0x1_0000 && value % 4 == 0 }
+        return isPointer(previous) && isPointer(first) ? .join(thread: owner) : nil
     }
 
     /// `__lock, __count, __owner, __nusers, __kind`, the last two the other way round where words have 32 bits
-    private static func glibcMutex(_ abi: ABI, _ word: [UInt8]) -> FutexOwner? {
-        guard let owner = UserMemory.integer(word, at: 8, size: 4), owner > 0,
+    private var mutex: FutexOwner? {
+        guard let count = UserMemory.integer(word, at: 4, size: 4),
+            let owner = UserMemory.integer(word, at: 8, size: 4), owner > 0, owner < 1 << 30,
             let users = UserMemory.integer(word, at: abi == .i386 ? 16 : 12, size: 4), (1...1 << 20).contains(users),
-            let kind = UserMemory.integer(word, at: abi == .i386 ? 12 : 16, size: 4), (0..<0x400).contains(kind),
-            kind & 0xf <= 3
+            let kind = UserMemory.integer(word, at: abi == .i386 ? 12 : 16, size: 4), (0..<0x400).contains(kind)
+        else { return nil }
+        // robust, and priority inheritance or protection: their words name the owner; recursive ones count
+        guard kind & 0x70 == 0, kind & 0xf <= 3, (kind & 0xf == 1) == (count > 0), (kind & 0x80 != 0) == !isPrivate
         else { return nil }
         return .mutex(owner: Int(owner))
     }
 
     /// `__readers, __writers, __wrphase_futex, __writers_futex, __pad3, __pad4, __cur_writer, __shared`; the futex is
     /// the third or the fourth. Where words have 32 bits, four bytes of flags stand before `__cur_writer`.
-    private static func rwlock(_ call: SystemCall, _ word: [UInt8], _ around: [UInt8]?) -> FutexOwner? {
-        guard let around, let value = UserMemory.integer(word, at: 0, size: 4), value == 2 || value == 3 else {
-            return nil
-        }
+    private var rwlock: Evidence<FutexOwner>? {
+        guard let around, current == 2 || current == 3 else { return nil }
         // where the lock would begin in `around`
         for base in [4, 0] {
             guard let readers = UserMemory.integer(around, at: base, size: 4),
                 let writers = UserMemory.integer(around, at: base + 4, size: 4), (0...1 << 20).contains(writers),
-                let writer = UserMemory.integer(around, at: base + (call.abi == .i386 ? 28 : 24), size: 4), writer > 0,
-                let shared = UserMemory.integer(around, at: base + (call.abi == .i386 ? 25 : 28), size: 1),
-                shared == 0 || shared == 1
+                let writer = UserMemory.integer(around, at: base + (abi == .i386 ? 28 : 24), size: 4), writer >= 0,
+                let shared = UserMemory.integer(around, at: base + (abi == .i386 ? 25 : 28), size: 1),
+                shared == (isPrivate ? 0 : 1)
             else { continue }
-            // PTHREAD_RWLOCK_WRLOCKED
-            if readers & 2 != 0 { return .rwlock(writer: Int(writer)) }
+            // PTHREAD_RWLOCK_WRLOCKED, by whom
+            if readers & 2 != 0, writer > 0 { return .known(.rwlock(writer: Int(writer))) }
+            // PTHREAD_RWLOCK_WRPHASE is off and readers are in: glibc counts them and keeps no names
+            if readers & 1 == 0, readers >> 3 > 0, writer == 0 { return .unknown(.notRecorded) }
         }
         return nil
     }

@@ -13,7 +13,9 @@ struct FutexTarget: Target {
         let owner: FutexOwner
         switch wait.owner {
         case .known(let known): owner = known
-        case .absent: return relation
+        case .absent:
+            relation.situation = .ownerless
+            return relation
         case .unknown(let gap):
             relation.coverage = .partial(gap, isTold: true)
             return relation
@@ -22,7 +24,15 @@ struct FutexTarget: Target {
         // another process may own a mutex in shared memory only
         let isPrivate = (wait.call.call?.arguments[1] ?? 0) & 0x80 != 0
         guard let found, found.pid == wait.pid || !isPrivate && !owner.isJoin else {
-            if !owner.isJoin, found == nil, !isPrivate { relation.coverage = .partial(.processGone, isTold: true) }
+            if owner.isJoin { return relation }
+            if isPrivate {
+                // no thread of this process has that number: copied by fork, or its owner has ended with it
+                relation.situation = .ownerGone
+                relation.end = .nobody("its owner, thread \(owner.number), is no thread of \(wait.processText)")
+                relation.coverage = .whole
+            } else {
+                relation.coverage = .partial(.processGone, isTold: true)
+            }
             return relation
         }
         if owner.isJoin, found.tid == wait.tid { return relation }
@@ -36,24 +46,25 @@ struct FutexTarget: Target {
 
     /// Reads who owns the futexes that these threads wait for.
     static func readOwners(of waits: [Wait], _ risky: inout some RiskyReading) {
-        var asked: [(wait: Wait, address: UInt64)] = []
+        var asked: [(wait: Wait, call: SystemCall, address: UInt64)] = []
         for wait in waits where wait.target is FutexTarget {
-            guard let address = wait.call.call?.arguments.first, address >= FutexOwner.before else { continue }
-            asked.append((wait, address))
+            guard let call = wait.call.call, let address = call.arguments.first, address >= FutexOwner.before else {
+                continue
+            }
+            asked.append((wait, call, address))
         }
         guard !asked.isEmpty else { return }
         let answers = risky.answer(Array(Set(asked.map { around($0.wait, $0.address) })))
         // what lies in front of the word may be on a page that is not there
         var alone: Set<RiskyQuestion> = []
-        for (wait, address) in asked {
+        for (wait, _, address) in asked {
             switch answers[around(wait, address)] {
             case .failed, nil: alone.insert(word(wait, address))
             case .bytes, .timedOut: break
             }
         }
         let words = alone.isEmpty ? [:] : risky.answer(Array(alone))
-        for (wait, address) in asked {
-            guard let call = wait.call.call else { continue }
+        for (wait, call, address) in asked {
             let answer = answers[around(wait, address)]
             if case .bytes(let bytes) = answer {
                 wait.owner = FutexOwner.read(
@@ -65,6 +76,26 @@ struct FutexTarget: Target {
             case let other: wait.owner = .unknown(other.gap ?? .timedOut)
             }
         }
+        forgetForeign(asked.map(\.wait).filter { $0.owner.value != nil }, &risky)
+    }
+
+    /// A run time with locks of its own (Rust's, or a program's) makes the call by glibc's syscall(3), which takes its sixth
+    /// argument from the stack; the C library's own locks do not. Such a word is none of its mutexes, whatever it looks like.
+    private static func forgetForeign(_ waits: [Wait], _ risky: inout some RiskyReading) {
+        let asked = waits.filter { $0.call.call?.abi == .x86_64 && $0.record.stackPointer != 0 }
+        guard !asked.isEmpty else { return }
+        let answers = risky.answer(asked.map(sixth))
+        for wait in asked {
+            guard case .bytes(let bytes) = answers[sixth(wait)], let onStack = UserMemory.integer(bytes, at: 0, size: 8),
+                let argument = wait.call.call?.arguments.last, UInt64(bitPattern: onStack) == argument
+            else { continue }
+            wait.owner = .absent
+        }
+    }
+
+    /// What stands on the stack behind the return address.
+    private static func sixth(_ wait: Wait) -> RiskyQuestion {
+        .memory(pid: Int32(clamping: wait.record.procPID), address: wait.record.stackPointer &+ 8, length: 8)
     }
 
     private static func around(_ wait: Wait, _ address: UInt64) -> RiskyQuestion {

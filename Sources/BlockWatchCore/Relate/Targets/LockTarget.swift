@@ -24,34 +24,29 @@ struct LockTarget: Target {
 
     private var ownKind: FileLock.Kind { fields.type == "flock" ? .flock : fields.type == "ofd" ? .ofd : .posix }
 
-    /// Every lock in the way, and the requests queued before: all of them must go first.
+    /// Every lock in the way must go; those queued before are told.
     func relation(of wait: Wait, in look: Investigation) -> Relation {
         var relation = Relation()
         let open = look.open(question)
+        let all = look.locks(question)
         var isMissing = false
-        for lock in inTheWay(of: wait, look.locks(question)) {
-            if let waiter = lock.waiter {
-                guard var queued = look.holder(thread: waiter, .lockHolder) else { continue }
-                queued.isQueued = true
-                relation.add([queued])
-                continue
-            }
+        for lock in held(inTheWayOf: wait, all) {
             let owners = open.filter { lock.kind == .posix ? $0.table == lock.owner : $0.file == lock.owner }
             let found = look.holders(owners, .lockHolder)
             if found.isEmpty { isMissing = true }
             relation.add(found)
         }
+        relation.tell(queued(before: wait, all).compactMap { look.holder(thread: $0, .queued) })
         relation.situation = .lock
         relation.wholeIfFound(else: .inFlight)
         if isMissing { relation.coverage = .partial(.inFlight, isTold: true) }
         return relation
     }
 
-    private func inTheWay(of wait: Wait, _ all: [FileLock]) -> [FileLock] {
-        let byAddress = Dictionary(all.map { ($0.address, $0) }) { first, _ in first }
-        let own = all.first { $0.waiter == wait.tid }
-        let owner = own?.owner ?? (ownKind == .posix ? table : file)
-        var inTheWay = all.filter { lock in
+    /// Locks of others that are in the way: held ones of the kind that excludes this one.
+    private func held(inTheWayOf wait: Wait, _ all: [FileLock]) -> [FileLock] {
+        let owner = all.first { $0.waiter == wait.tid }?.owner ?? (ownKind == .posix ? table : file)
+        return all.filter { lock in
             guard lock.blocker == nil, lock.owner != owner, (lock.kind == .flock) == (ownKind == .flock) else {
                 return false
             }
@@ -59,13 +54,19 @@ struct LockTarget: Target {
             return lock.kind == .flock
                 || lock.start <= fields.end ?? .max && lock.end >= fields.start ?? 0
         }
+    }
+
+    /// Threads that the kernel has put in line before this one.
+    private func queued(before wait: Wait, _ all: [FileLock]) -> [Int] {
+        let byAddress = Dictionary(all.map { ($0.address, $0) }) { first, _ in first }
+        var queued: [Int] = []
+        var next = all.first { $0.waiter == wait.tid }?.blocker
         // locks that changed while they were read may wait for each other in a circle
-        var next = own?.blocker
         var followed: Set<UInt64> = []
         while let address = next, let lock = byAddress[address], followed.insert(address).inserted {
-            if !inTheWay.contains(where: { $0.address == address }) { inTheWay.append(lock) }
+            if let waiter = lock.waiter { queued.append(waiter) }
             next = lock.blocker
         }
-        return inTheWay
+        return queued
     }
 }

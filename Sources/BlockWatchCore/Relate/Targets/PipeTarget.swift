@@ -5,6 +5,8 @@ struct PipeTarget: Target {
     let question: FileQuestion
     /// The end that somebody else must use.
     let needs: End
+    /// Still in its open: whoever opens the FIFO by its name ends that.
+    let hasWayOut: Bool
     /// How many open files of that end the kernel itself counts.
     let count: UInt32
 
@@ -14,6 +16,7 @@ struct PipeTarget: Target {
         }
         let writes = object.access == .write || object.access == .both && ordinary.call.sends
         question = .inode(device: object.rawDevice, inode: object.inode)
+        hasWayOut = record.descriptor == nil
         needs = writes ? .read : .write
         count = writes ? object.pipe.readers : object.pipe.writers
     }

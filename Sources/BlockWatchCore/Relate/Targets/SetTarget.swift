@@ -7,9 +7,33 @@ struct SetTarget: Target {
         else { return nil }
     }
 
-    /// Its holders are those of its members.
-    func relation(of wait: Wait, in look: Investigation) -> Relation { Relation() }
-    var hasWayOut: Bool { true }
+    /// Any of those who hold its members' other ends can end it, or any way out that one of them has.
+    func relation(of wait: Wait, in look: Investigation) -> Relation {
+        var relation = Relation()
+        let set: WaitSet
+        switch wait.set {
+        case .known(let known): set = known
+        case .absent: return relation
+        case .unknown(let gap):
+            relation.coverage = .partial(gap, isTold: false)
+            return relation
+        }
+        var holders: [Holder] = []
+        var isWhole = !set.isCut && !set.members.isEmpty
+        for member in set.members {
+            guard case .known(let its) = member.relation else {
+                isWhole = false
+                continue
+            }
+            isWhole = isWhole && !member.hasWayOut(its)
+            for holder in its.holders where !holders.contains(where: { $0.pid == holder.pid && $0.tid == holder.tid }) {
+                holders.append(holder)
+            }
+        }
+        relation.add(holders)
+        relation.coverage = isWhole ? .whole : .open
+        return relation
+    }
 
     /// An epoll may be a member of another, and so on.
     private static let mostNesting = 4
@@ -52,7 +76,7 @@ struct SetTarget: Target {
             var alone = wait.call
             // poll says which direction, and a name is what tells directions apart further on
             call.name = member.reads || !member.writes ? "read" : "write"
-            call.timeoutNanoseconds = nil
+            call.timeout = .absent
             alone.call = call
             alone.resource = identifier.resource(of: object, descriptor: member.descriptor)
             return Wait(

@@ -9,11 +9,14 @@ struct UnixTarget: Target {
         case closed
     }
     let peer: Peer
+    /// It was accepted: it has its listener's name, and clients bind none.
+    let isServerSide: Bool
 
     init?(_ record: CallRecord, _ call: BlockedCall) {
         guard OrdinaryCall(record, call) != nil, let object = record.object, object.family == .socket,
             object.socketFamily == 1, object.tcpState != 10
         else { return nil }
+        isServerSide = object.socketType != 2 && !object.unix.local.isEmpty && object.unix.peer.isEmpty
         let inode = object.unix.peerInode.map { FileQuestion.inode(device: object.rawDevice, inode: $0) }
         switch object.peerState {
         case .open:
@@ -48,7 +51,9 @@ struct UnixTarget: Target {
     func relation(of wait: Wait, in look: Investigation) -> Relation {
         switch peer {
         case .open(let question):
-            return look.others(look.open(question), of: wait, .peer, kernelCount: 1, what: "other end")
+            var relation = look.others(look.open(question), of: wait, .peer, kernelCount: 1, what: "other end")
+            if isServerSide, relation.situation == nil { relation.situation = .serverSide }
+            return relation
         case .unaccepted(let question):
             let open = look.open(question).filter(\.isListener)
             return look.listener(open, .notAccepted(queue: open.first?.acceptQueue ?? 0))
