@@ -105,31 +105,15 @@ struct ProcessFinder {
         do { return try procFS.readFile(path, limit: 4096) } catch { return [] }
     }
 
-    private func threads(of pid: Int32) -> [Int32] { Self.numbers("\(procFS.root)/\(pid)/task") }
+    private func threads(of pid: Int32) -> [Int32] { procFS.numbers(in: "\(pid)/task") }
 
     private func byName(_ name: String) -> Found {
         // the kernel keeps 15 bytes of a name
         let wanted = Array(name.utf8.prefix(15))
         let own = getpid()
-        let found = Self.numbers(procFS.root).filter { pid in
+        let found = procFS.numbers().filter { pid in
             pid != own && read("\(pid)/comm").prefix { $0 != 10 }.elementsEqual(wanted)
         }
         return found.isEmpty ? .nobody : .processes(found.sorted())
-    }
-
-    /// Entries of a folder that are numbers.
-    ///
-    /// C function: `readdir`
-    private static func numbers(_ path: String) -> [Int32] {
-        guard let folder = unsafe opendir(path) else { return [] }
-        defer { unsafe closedir(folder) }
-        var numbers: [Int32] = []
-        while let entry = unsafe readdir(folder) {
-            let name = unsafe withUnsafeBytes(of: entry.pointee.d_name) { bytes in
-                unsafe String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
-            }
-            if let number = Int32(name) { numbers.append(number) }
-        }
-        return numbers
     }
 }

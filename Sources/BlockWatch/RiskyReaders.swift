@@ -210,11 +210,27 @@ private struct ProcessMemory: ~Copyable {
     mutating func read(_ pid: Int32, _ address: UInt64, _ length: Int) -> RiskyAnswer {
         guard let offset = off_t(exactly: address) else { return .failed(EFAULT) }
         if pid != self.pid {
-            if descriptor >= 0 { close(descriptor) }
-            descriptor = unsafe open("\(procFS.root)/\(pid)/mem", O_RDONLY | O_CLOEXEC)
-            failure = errno
+            open("\(pid)/mem")
             self.pid = pid
         }
+        let answer = readOpen(offset, length)
+        guard answer.isEmpty else { return answer }
+        // a main thread that has ended has no memory any more; the others still do
+        for tid in procFS.numbers(in: "\(pid)/task") where tid != pid {
+            open("\(pid)/task/\(tid)/mem")
+            let answer = readOpen(offset, length)
+            if !answer.isEmpty { return answer }
+        }
+        return .failed(failure == 0 ? ESRCH : failure)
+    }
+
+    private mutating func open(_ path: String) {
+        if descriptor >= 0 { close(descriptor) }
+        descriptor = unsafe Glibc.open("\(procFS.root)/\(path)", O_RDONLY | O_CLOEXEC)
+        failure = descriptor < 0 ? errno : 0
+    }
+
+    private func readOpen(_ offset: off_t, _ length: Int) -> RiskyAnswer {
         guard descriptor >= 0 else { return .failed(failure) }
         let room = max(0, min(length, 1 << 20))
         var answer: Int32 = 0
@@ -224,6 +240,17 @@ private struct ProcessMemory: ~Copyable {
             return unsafe [UInt8](UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(buffer)[..<max(got, 0)]))
         }
         return answer == 0 ? .bytes(bytes) : .failed(answer)
+    }
+}
+
+extension RiskyAnswer {
+    /// Read, and nothing was there; or the memory itself is gone.
+    fileprivate var isEmpty: Bool {
+        switch self {
+        case .bytes(let bytes): bytes.isEmpty
+        case .failed(let errno): errno == ESRCH
+        case .timedOut: false
+        }
     }
 }
 

@@ -82,7 +82,7 @@ public struct SystemCallFilter: Sendable {
         "read", "pread64", "write", "writev", "close", "poll", "ppoll", "futex",
         // names and attributes; none of them opens anything
         "readlink", "readlinkat", "stat", "lstat", "fstat", "newfstatat", "statx", "fstatfs", "access", "faccessat",
-        "faccessat2",
+        "faccessat2", "getdents64",
         "clock_gettime", "clock_getres", "clock_nanosleep", "nanosleep", "gettimeofday", "time",
         "munmap", "mremap", "madvise", "brk", "membarrier",
         "rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "rt_sigtimedwait", "sigaltstack", "restart_syscall",

@@ -2,11 +2,11 @@
 extension Findings {
     /// The one that the wait hangs on first: whoever moves may end it; else the worst off; those that are idle, and
     /// those that wait for us in turn, last.
-    mutating func ranked(_ holders: [Holder], leadingBackTo seen: Set<Int>) -> [Holder] {
+    mutating func ranked(_ holders: [Holder], of start: Int, leadingBackTo seen: Set<Int> = []) -> [Holder] {
         guard holders.count > 1 else { return holders }
         var ranks: [(rank: Int, place: Int)] = []
         for (place, holder) in holders.enumerated() {
-            let isBack = speaker(for: holder).map { seen.contains($0.tid) } ?? false
+            let isBack = speaker(for: holder).map { seen.contains($0.tid) || leadsBack($0.tid, to: start) } ?? false
             let rank =
                 switch judge.standing(of: holder) {
                 case .moving: 0
@@ -21,6 +21,16 @@ extension Findings {
         }
         return ranks.sorted { ($0.rank, $0.place) < ($1.rank, $1.place) }.map { holders[$0.place] }
     }
+
+    /// Whether a thread can only go on once that other one has.
+    private mutating func leadsBack(_ tid: Int, to start: Int) -> Bool {
+        if dependents[start] == nil {
+            if dependents.count >= Self.mostReductions { return false }
+            dependents[start] = graph.dependents(of: start)
+        }
+        return dependents[start]?.contains(tid) == true
+    }
+    private static let mostReductions = 256
 
     /// What a holder does, by the thread that speaks for it.
     mutating func described(_ holder: Holder) -> Holder {
@@ -87,7 +97,7 @@ extension Findings {
                 break
             }
             guard case .known(let relation) = (judge.deciding[wait.tid] ?? wait).relation else { break }
-            if let first = ranked(relation.holders, leadingBackTo: seen).first {
+            if let first = ranked(relation.holders, of: start.tid, leadingBackTo: seen).first {
                 let next = speaker(for: first)
                 guard let next else {
                     let holder = described(first)
@@ -111,7 +121,11 @@ extension Findings {
             switch relation.end {
             case .remote(let address):
                 steps.append(TerminalText.escaped(address))
-                finish(Root(kind: .remote, address: address), ["remote", address])
+                let sent = (judge.deciding[wait.tid] ?? wait).retransmitted
+                finish(
+                    Root(
+                        kind: sent == nil ? .remote : .network, doing: sent.map { "\($0) retransmits, not acknowledged" },
+                        address: address), ["remote", address])
             case .device(let name):
                 steps.append("device \(TerminalText.escaped(Array(name.utf8)))")
                 finish(Root(kind: .device, name: Array(name.utf8)), ["device", name])
@@ -120,7 +134,14 @@ extension Findings {
                 finish(Root(kind: .nobody, doing: why), ["nobody"] + identity(of: wait))
             case nil:
                 // what it waits for has no other end, or none that is known
-                if steps.count > 1 { finish(root(wait), identity(of: wait)) }
+                if steps.count > 1 {
+                    finish(root(wait), identity(of: wait))
+                } else if wait.state != .waiting, wait.state != .running {
+                    // nobody but its own process, and whoever stopped that
+                    finish(root(wait), identity(of: wait))
+                } else if judgement(of: wait.tid).verdict != .idle {
+                    finding.root = .unknown(relation.gap ?? .notRecorded)
+                }
             }
             break
         }

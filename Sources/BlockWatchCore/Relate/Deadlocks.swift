@@ -6,10 +6,29 @@ struct Deadlock: Sendable, Equatable {
     var tids: [Int]
 }
 
+/// The wait-for graph of one look by its threads.
+struct ThreadGraph {
+    let waits: WaitGraph
+    /// By node: it can never go on.
+    let remainder: [Bool]
+    /// Threads in order of their numbers; processes and the unknown come behind them.
+    let tids: [Int]
+    fileprivate let place: [Int: Int]
+
+    /// Threads that would never go on if that one did not, and that are in no deadlock already.
+    func dependents(of tid: Int) -> Set<Int> {
+        guard let at = place[tid] else { return [] }
+        var held = waits
+        held.waits[at] = [[]]
+        let after = held.remainder()
+        return Set(tids.indices.lazy.filter { after[$0] && !remainder[$0] }.map { tids[$0] }).union([tid])
+    }
+}
+
 extension Investigation {
     /// The wait-for graph: its threads in order of their numbers, then the processes that hold something, which let go
     /// when any of their threads can, then one for all that is unknown.
-    func graph() -> (graph: WaitGraph, tids: [Int]) {
+    func graph() -> ThreadGraph {
         let tids = waits.keys.sorted()
         let place = Dictionary(uniqueKeysWithValues: tids.enumerated().map { ($1, $0) })
         var processes: [Int: Int] = [:]
@@ -39,13 +58,13 @@ extension Investigation {
         groups += held.map { [$0] }
         let unknown = groups.count
         groups = groups.map { $0?.map { $0.map { $0 < 0 ? unknown : $0 } } } + [nil]
-        return (WaitGraph(waits: groups), tids)
+        let graph = WaitGraph(waits: groups)
+        return ThreadGraph(waits: graph, remainder: graph.remainder(), tids: tids, place: place)
     }
 
-    func deadlocks(bootID: String) -> [Deadlock] {
-        let (graph, tids) = graph()
-        return graph.deadlocks().compactMap { set in
-            let members = set.filter { $0 < tids.count }.map { tids[$0] }
+    func deadlocks(in graph: ThreadGraph, bootID: String) -> [Deadlock] {
+        graph.waits.deadlocks(graph.remainder).compactMap { set in
+            let members = set.filter { $0 < graph.tids.count }.map { graph.tids[$0] }
             // event loops that look at each other with nothing outstanding are at rest
             guard members.contains(where: { waits[$0]?.isOwed == true }) else { return nil }
             // alone in its circle: with a lock that it has itself, not with a pipe that others of its process hold too

@@ -41,7 +41,11 @@ public struct Finding: Sendable, Equatable {
 
 /// The end of a chain.
 public struct Root: Sendable, Equatable {
-    public enum Kind: String, Sendable { case thread, process, remote, device, nobody, deadlock }
+    public enum Kind: String, Sendable {
+        case thread, process, remote, device, nobody, deadlock
+        /// The way between two ends that are both well.
+        case network
+    }
 
     public var kind: Kind
     public var pid: Int?

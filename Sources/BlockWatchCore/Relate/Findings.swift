@@ -4,17 +4,21 @@ struct Findings {
     var judge: Judge
     let bootID: String
     private let nativeABI: ABI
+    let graph: ThreadGraph
     private(set) var deadlocks: [Deadlock] = []
     private(set) var deadlockOf: [Int: Deadlock] = [:]
     /// The one thread that speaks for a holder, once it has been looked for.
     var speakers: [Investigation.Party: Int?] = [:]
+    /// Threads that can only go on once another has, by that one.
+    var dependents: [Int: Set<Int>] = [:]
 
     init(_ look: Investigation, thresholdNanoseconds: UInt64, bootID: String, nativeABI: ABI) {
         self.look = look
         self.bootID = bootID
         self.nativeABI = nativeABI
+        graph = look.graph()
         judge = Judge(look, thresholdNanoseconds: thresholdNanoseconds, deadlocked: [], nativeABI: nativeABI)
-        keep(look.deadlocks(bootID: bootID))
+        keep(look.deadlocks(in: graph, bootID: bootID))
     }
 
     /// Those of the deadlocks that are true, as far as is known: a second look takes back what it does not confirm.
@@ -71,10 +75,11 @@ struct Findings {
         var finding = Finding(judgement)
         let relation = decisive(wait)
         finding.unresolved = relation.unresolved + (wait.set.gap.map { [$0.of("members")] } ?? [])
-        let holders = ranked(relation.holders, leadingBackTo: [tid])
+        let holders = ranked(relation.holders, of: tid)
         finding.holderCount = holders.count
         finding.holders = holders.prefix(8).map { described($0) }
         follow(wait, &finding)
+        if case .unknown(let gap) = finding.root, finding.unresolved.isEmpty { finding.unresolved = [gap.of("root")] }
         if let set = wait.set.value {
             finding.memberCount = set.members.count
             finding.hasMoreMembers = set.isCut

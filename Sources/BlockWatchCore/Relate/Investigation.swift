@@ -150,7 +150,10 @@ struct Investigation {
         guard !questions.isEmpty, viewedCount < Self.mostWaits else { return }
         askedViews.formUnion(questions)
         // in order, whatever the order of the questions: one situation is told in one way
+        var seenTIDs: Set<Int> = []
         let records = source.threads(Array(questions)).sorted { $0.tid < $1.tid }
+            // asked for as a thread and as one of a process
+            .filter { seenTIDs.insert($0.tid).inserted }
         viewedCount += records.count
         let new = records.filter { waits[$0.tid] == nil }.prefix(Self.mostWaits)
         let calls = identifier.identify(Array(new), clock: clock, isBrief: true, risky: &risky)

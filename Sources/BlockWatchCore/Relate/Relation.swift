@@ -78,6 +78,9 @@ struct Relation: Sendable {
     /// Nothing but its holders can end the wait, and they are known, or known to be nobody.
     var isWhole: Bool { coverage == .whole }
 
+    /// Why some of them were not found out.
+    var gap: Gap? { if case .partial(let gap, _) = coverage { gap } else { nil } }
+
     /// `unresolved` of the record.
     var unresolved: [String] {
         if case .partial(let gap, isTold: true) = coverage { [gap.of("holders")] } else { [] }

@@ -61,6 +61,15 @@ final class Wait {
     /// For a client.
     var isListening: Bool { call.resource.network?.state == "LISTEN" }
 
+    /// How often bytes have been sent again that are still not acknowledged; `nil` for none.
+    var retransmitted: Int? {
+        guard let object = record.object, object.family == .socket, [2, 10].contains(object.socketFamily),
+            object.socketProtocol == 6, object.tcpState != 2
+        else { return nil }
+        let inet = object.internet
+        return inet.unacknowledged > 0 && inet.retransmits > 0 ? Int(inet.retransmits) : nil
+    }
+
     /// `name[pid]`, safe for terminals
     var processText: String { "\(TerminalText.escaped(record.processName))[\(pid)]" }
 

@@ -49,9 +49,11 @@ public struct WaitGraph: Sendable, Equatable {
     }
 
     /// Sets of nodes that wait for each other in a circle and can never go on, each sorted, in order.
-    public func deadlocks() -> [[Int]] {
-        let isStuck = remainder()
-        return components { node in
+    public func deadlocks() -> [[Int]] { deadlocks(remainder()) }
+
+    /// - Parameter isStuck: ``remainder()``
+    func deadlocks(_ isStuck: [Bool]) -> [[Int]] {
+        components { node in
             isStuck[node] ? (waits[node] ?? []).joined().filter { waits.indices.contains($0) && isStuck[$0] } : []
         }
         .filter { isStuck[$0[0]] }

@@ -141,6 +141,8 @@ public struct Explanation: Sendable {
         case .nobody: return "nobody: \(root.doing ?? "")."
         case .remote:
             return "\(TerminalText.escaped(root.address ?? "?")), another host or one behind address translation."
+        case .network:
+            return "the network on the way to \(TerminalText.escaped(root.address ?? "?")): \(root.doing ?? "")."
         case .device: return "device \(TerminalText.escaped(root.name ?? []))."
         case .process, .thread:
             return "\(TerminalText.escaped(root.name ?? []))[\(root.pid ?? 0)], \(root.doing ?? "")."

@@ -227,6 +227,11 @@ public struct NDJSON: Sendable {
             }
             json.endObject()
         }
+        if case .unknown = finding.root {
+            json.beginObject("root")
+            json.string("kind", "unknown")
+            json.endObject()
+        }
         if let id = finding.chainID {
             json.string("chain_id", id)
             json.integer("victims", victims)

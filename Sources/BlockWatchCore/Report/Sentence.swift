@@ -61,7 +61,7 @@ enum Sentence {
         switch root.kind {
         case .deadlock: return ", behind a deadlock"
         case .nobody: return doing
-        case .remote: return ""
+        case .remote, .network: return ""
         case .device: return ""
         case .process, .thread: return ", held up by \(TerminalText.escaped(root.name ?? []))[\(root.pid ?? 0)]\(doing)"
         }

@@ -43,7 +43,7 @@ public struct TextFormat: Sendable {
         guard let root = finding.root.value else { return nil }
         switch root.kind {
         case .deadlock: return "deadlock: " + TerminalText.cut(finding.chain, to: 160, keep: .headAndTail)
-        case .remote, .device: return nil
+        case .remote, .device, .network: return nil
         case .nobody: return root.doing
         case .process, .thread:
             let name = TerminalText.escaped(root.name ?? [])

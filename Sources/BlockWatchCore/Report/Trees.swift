@@ -98,6 +98,7 @@ public struct Trees: Sendable {
             return "DEADLOCK" + (deadlock.map { " of \($0.threads) thread\($0.threads == 1 ? "" : "s")" } ?? "")
         case .nobody: return "nobody: \(root.doing ?? "")"
         case .remote: return "\(TerminalText.escaped(root.address ?? "?")) (another host)"
+        case .network: return "network to \(TerminalText.escaped(root.address ?? "?")): \(root.doing ?? "")"
         case .device: return "device \(TerminalText.escaped(root.name ?? []))"
         case .process, .thread:
             return "\(TerminalText.escaped(root.name ?? []))[\(root.pid ?? 0)] \(root.doing ?? "")"

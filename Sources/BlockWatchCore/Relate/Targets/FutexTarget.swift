@@ -80,22 +80,29 @@ struct FutexTarget: Target {
     }
 
     /// A run time with locks of its own (Rust's, or a program's) makes the call by glibc's syscall(3), which takes its sixth
-    /// argument from the stack; the C library's own locks do not. Such a word is none of its mutexes, whatever it looks like.
+    /// argument from the stack and is called from outside of the library; the C library's own locks do neither. Such a word
+    /// is none of its mutexes, whatever it looks like.
     private static func forgetForeign(_ waits: [Wait], _ risky: inout some RiskyReading) {
         let asked = waits.filter { $0.call.call?.abi == .x86_64 && $0.record.stackPointer != 0 }
         guard !asked.isEmpty else { return }
-        let answers = risky.answer(asked.map(sixth))
+        let answers = risky.answer(Array(Set(asked.map(topOfStack))))
         for wait in asked {
-            guard case .bytes(let bytes) = answers[sixth(wait)], let onStack = UserMemory.integer(bytes, at: 0, size: 8),
-                let argument = wait.call.call?.arguments.last, UInt64(bitPattern: onStack) == argument
+            guard case .bytes(let bytes) = answers[topOfStack(wait)],
+                let caller = UserMemory.integer(bytes, at: 0, size: 8).map({ UInt64(bitPattern: $0) }),
+                let sixth = UserMemory.integer(bytes, at: 8, size: 8).map({ UInt64(bitPattern: $0) })
             else { continue }
-            wait.owner = .absent
+            let here = wait.record.instructionPointer
+            let isOutside = max(caller, here) - min(caller, here) > librarySize
+            if isOutside, sixth == wait.call.call?.arguments.last { wait.owner = .absent }
         }
     }
 
-    /// What stands on the stack behind the return address.
-    private static func sixth(_ wait: Wait) -> RiskyQuestion {
-        .memory(pid: Int32(clamping: wait.record.procPID), address: wait.record.stackPointer &+ 8, length: 8)
+    /// More than glibc's code has.
+    private static let librarySize: UInt64 = 2 << 20
+
+    /// The return address, and what stands behind it.
+    private static func topOfStack(_ wait: Wait) -> RiskyQuestion {
+        .memory(pid: Int32(clamping: wait.record.procPID), address: wait.record.stackPointer, length: 16)
     }
 
     private static func around(_ wait: Wait, _ address: UInt64) -> RiskyQuestion {
