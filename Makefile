@@ -60,6 +60,7 @@ test: need-build need-test need-root programs ## install what the tests need, bu
 	fi
 
 # the faults of a sick host are made one after the other, and while nobody else needs a healthy one
+# by file names: FaultTests+FileSystems.swift is one of them
 ALONE := FaultTests|AccountTests
 # and what would disturb everybody else only on machines of its own: make test-kernels
 ELSEWHERE := MachineTests
