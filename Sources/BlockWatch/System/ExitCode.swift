@@ -1,4 +1,4 @@
-import BlockWatchCore
+import BlockWatchCapture
 import Glibc
 
 /// CONTRACT, section 1; the numbers are those of sysexits.h.
@@ -13,6 +13,16 @@ enum ExitCode: Int32, Sendable {
     static let cannotReadInput = cannotWriteOutput
     case missingPrivilege = 77
     case badConfig = 78
+}
+
+extension CaptureError {
+    var exitCode: ExitCode {
+        switch cause {
+        case .missingFeature: .missingFeature
+        case .missingPrivilege: .missingPrivilege
+        case .defect: .defect
+        }
+    }
 }
 
 /// One line on stderr, and the end.

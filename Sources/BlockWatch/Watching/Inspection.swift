@@ -57,8 +57,3 @@ struct Inspection: ~Copyable {
         }
     }
 }
-
-/// Writes all of it, or ends with 74; a reader that has gone is no failure.
-func printLines(_ lines: [String]) {
-    printOut(lines.map { $0 + "\n" }.joined())
-}
