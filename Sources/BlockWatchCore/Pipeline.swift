@@ -62,7 +62,7 @@ public struct Pipeline {
         let start: UInt64
         let tid: Int
         let procPID, procTID: Int32
-        let place: Habits.Place?
+        let place: Habits.Wait?
         /// Its `blocked` was written, so its end must be, and as it was said.
         var said: Said?
         /// When to say it again, CLOCK_MONOTONIC; `nil` for never.
@@ -83,7 +83,7 @@ public struct Pipeline {
             tid = record.tid
             procPID = Int32(clamping: record.procPID)
             procTID = Int32(clamping: record.procTID)
-            place = Habits.Place(record)
+            place = Habits.Wait(record)
             self.nextRepeat = nextRepeat
             self.repeatInterval = repeatInterval
         }
@@ -479,7 +479,7 @@ public struct Pipeline {
     /// - Returns: whether it will be said later.
     private mutating func mayBeRelated(_ call: BlockedCall, _ record: CallRecord, _ clock: ClockReading) -> Bool {
         let duration = record.nowNanoseconds - min(call.startNanoseconds, record.nowNanoseconds)
-        if record.result > 0 { habits.note(Habits.Place(record), duration) }
+        if record.result > 0 { habits.note(Habits.Wait(record), duration) }
         guard hidden(record, call, duration) == nil, open[call.id] == nil, Investigation.hasQuestions(record, call),
             pendingOver[record.tid, default: 0] < Self.mostOver
         else { return false }
