@@ -199,7 +199,7 @@ public struct Pipeline {
             guard let known = ledger[call.id] else { continue }
             let reason = stories.reason(of: record.tid)
             let isSettled = reason.verdict == .idle && stories.isSettled(record.tid)
-            var look = LedgerEntry.Look(reason: reason, at: clock.monotonic, isSettled: isSettled)
+            var look = LedgerEntry.Look(at: clock.monotonic, reason: reason, isSettled: isSettled)
             // of most calls nothing is said but how many there are
             guard known.isWritten || known.closing != nil || reason.verdict != .idle || selection.wants(reason) else {
                 if known.look == nil { records.leaveOut(.verdict) }

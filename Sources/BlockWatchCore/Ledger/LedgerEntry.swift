@@ -29,13 +29,13 @@ struct LedgerEntry {
 
     /// What the last look has found.
     struct Look: Equatable {
-        var reason: Reason
-        /// CLOCK_MONOTONIC, nanoseconds.
-        var at: UInt64
-        /// Only the thread itself can change what was found.
-        var isSettled = false
         /// The root that it is counted behind.
         var chainID: String?
+        /// CLOCK_MONOTONIC, nanoseconds.
+        var at: UInt64
+        var reason: Reason
+        /// Only the thread itself can change what was found.
+        var isSettled = false
     }
 
     /// What the records of a written call say of it.
