@@ -1,10 +1,12 @@
 /// All calls that are open, each in one state (``LedgerEntry/State``):
 ///
-///     open ──▶ queued ──▶ unwritten ◀──▶ written        settle, close: out, from any of them
-///         ╲     ▲    ╲     ╱
-///          ▶ hidden   ▶ over ◀── open(over:)
+///     open        ▶ queued, hidden        enqueue   hidden ▶ queued
+///     open(over:) ▶ over                  looked    queued ▶ unwritten
+///     write         unwritten ▶ written   unwrite   written ▶ unwritten
+///     close         queued ▶ over, and all others out
+///     settle        over ▶ out
 ///
-/// One way in, one way out: what else is counted of a call is counted there.
+/// There is one way in (`enter`) and one way out (`remove`): what else is counted of a call is counted there.
 struct CallLedger {
     private(set) var calls: [UInt64: LedgerEntry] = [:]
     private(set) var queue = LookQueue()
@@ -64,9 +66,9 @@ struct CallLedger {
     private mutating func enter(_ id: UInt64, _ call: LedgerEntry, _ sighting: Sighting) {
         calls[id] = call
         switch call.state {
-        case .hidden: break
         case .over: queue.add(over: sighting)
-        case .queued, .unwritten, .written: queue.add(sighting)
+        case .queued: queue.add(sighting)
+        case .hidden, .unwritten, .written: break
         }
         if sighting.record.kind == .exiting { exiting.insert(id) }
     }
