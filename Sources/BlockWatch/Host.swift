@@ -235,6 +235,14 @@ extension CaptureSettings {
     }
 }
 
+extension Identifier.Settings {
+    init(_ host: borrowing Host, commandLine: CommandLinePolicy) {
+        self.init(
+            bootID: host.bootID, commandLine: commandLine,
+            clockTicksPerSecond: UInt64(max(sysconf(Int32(_SC_CLK_TCK)), 1)), nativeABI: Host.nativeABI)
+    }
+}
+
 extension CaptureError {
     var exitCode: ExitCode {
         switch cause {
