@@ -50,6 +50,15 @@ run: need-build build need-root ## install what is missing, build, and watch thi
 	@echo "blockwatch $(ARGS)   (end with Ctrl-C)" >&2
 	@exec $(AS_ROOT) $(BINARY) $(ARGS)
 
+.PHONY: debug-record
+debug-record: need-root $(if $(BLOCKWATCH),,build) ## record what verdicts come from: FILE=hang.tape ARGS='--threshold 1s --duration 30s'
+	@test -n "$(FILE)" || { echo "name a new file: make debug-record FILE=hang.tape" >&2; exit 64; }
+	@exec $(AS_ROOT) $(or $(BLOCKWATCH),$(BINARY)) $(ARGS) --debug-record "$(FILE)"
+
+.PHONY: compare-recordings
+compare-recordings: build ## play recordings through another binary and this one: BEFORE=blockwatch RECORDINGS=folder
+	@tools/compare-recordings "$(BEFORE)" $(BINARY) $(RECORDINGS)
+
 .PHONY: test
 test: need-build need-test need-root programs ## install what the tests need, build, and run all of them (root)
 	$(SWIFT) build $(BUILD_FLAGS)

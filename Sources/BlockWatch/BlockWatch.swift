@@ -16,7 +16,7 @@ struct BlockWatch: ParsableCommand {
         version: blockwatchVersion,
         subcommands: [
             WatchCommand.self, SnapshotCommand.self, ExplainCommand.self, ReplayCommand.self, DoctorCommand.self,
-            SyscallsCommand.self,
+            SyscallsCommand.self, DebugCommand.self,
         ],
         defaultSubcommand: WatchCommand.self)
 

@@ -13,6 +13,7 @@ struct ExplainCommand: ParsableCommand {
 
     @Option(help: "host: refuse to run where the host's processes cannot be seen. namespace: this PID namespace.")
     var scope: Scope = .host
+    @OptionGroup var recording: RecordOptions
     @Flag(name: .customLong("exit-code"), help: "End with 1 if something was found.") var exitCode = false
 
     /// Processes of one name that are told one after the other.
@@ -46,7 +47,7 @@ struct ExplainCommand: ParsableCommand {
         }
         var look = Inspection(
             scope: scope, thresholdNanoseconds: 1_000_000_000, filter: Filter(), commandLine: .none,
-            log: Log(level: .warning))
+            recordPath: recording.path, log: Log(level: .warning))
         var lines: [String] = []
         if case .thread(let pid) = processes { lines.append("\(process) is a thread of process \(pid).") }
         var foundSomething = false
@@ -61,6 +62,7 @@ struct ExplainCommand: ParsableCommand {
                 lines.append("PID \(pid) has just ended.")
             }
         }
+        look.endRecording()
         if pids.count > Self.mostProcesses {
             lines += ["", "and \(pids.count - Self.mostProcesses) more of that name"]
         }

@@ -18,6 +18,7 @@ struct Settings: Sendable {
     var durationNanoseconds: UInt64?
     var commandLine: CommandLinePolicy
     var metricsPath: String?
+    var recordPath: String?
     var ringBytes: UInt32
     var logLevel: Log.Level
     var filter: Filter
@@ -58,6 +59,7 @@ struct Settings: Sendable {
         durationNanoseconds = options.duration
         commandLine = options.commandLine
         metricsPath = options.metrics
+        recordPath = options.recording.path
         ringBytes = options.ringSize
         logLevel =
             switch options.logLevel {

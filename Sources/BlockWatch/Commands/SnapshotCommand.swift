@@ -24,6 +24,7 @@ struct SnapshotCommand: ParsableCommand {
         name: .customLong("command-line"), help: "Command lines can hold secrets: full, redacted or none.",
         transform: WatchOptions.policy)
     var commandLine: CommandLinePolicy = .redacted
+    @OptionGroup var recording: RecordOptions
     @Flag(name: .customLong("exit-code"), help: "End with 1 if something was found.") var exitCode = false
 
     func run() throws {
@@ -31,25 +32,34 @@ struct SnapshotCommand: ParsableCommand {
         var look = Inspection(
             scope: scope, thresholdNanoseconds: threshold, filter: filters.filter, commandLine: commandLine,
             verdicts: all ? Set(Verdict.allCases) : Set(Verdict.allCases).subtracting([.idle]),
-            log: Log(level: .warning))
+            recordPath: recording.path, log: Log(level: .warning))
         look.look()
         let clock = Clock.now()
         let records = look.pipeline.takeRecords()
-        let calls = look.pipeline.reports(clock: clock)
+        let threads = look.capture.counters.scanThreads
+        let calls = look.pipeline.reports(threads: threads, clock: clock)
         let idle = look.pipeline.count(of: .idle)
+        look.endRecording()
         if format == .ndjson {
             var ndjson = NDJSON(hostName: look.host.name, bootID: look.host.bootID)
             printOut(records.map { String(decoding: ndjson.line($0), as: UTF8.self) }.joined())
         } else {
             let deadlocks = records.compactMap { if case .deadlock(let report) = $0.body { report } else { nil } }
-            let threads = look.capture.counters.scanThreads
-            let limit = TerminalText.duration(nanoseconds: threshold)
-            let idleNote = idle > 0 && !all ? ", \(idle) more idle by design (--all)" : ""
-            let heading =
-                "\(calls.count) of \(threads) threads blocked longer than \(limit)\(idleNote)"
-            let trees = Trees(calls: calls, deadlocks: deadlocks).lines()
-            printLines([heading] + (trees.isEmpty ? [] : [""] + trees))
+            printLines(
+                Self.lines(
+                    calls, deadlocks, threads: threads, thresholdNanoseconds: threshold, hiddenIdle: all ? 0 : idle))
         }
         Glibc.exit(exitCode && !calls.isEmpty ? 1 : 0)
+    }
+
+    static func lines(
+        _ calls: [CallReport], _ deadlocks: [DeadlockReport], threads: UInt64, thresholdNanoseconds: UInt64,
+        hiddenIdle: Int
+    ) -> [String] {
+        let limit = TerminalText.duration(nanoseconds: thresholdNanoseconds)
+        let idleNote = hiddenIdle > 0 ? ", \(hiddenIdle) more idle by design (--all)" : ""
+        let heading = "\(calls.count) of \(threads) threads blocked longer than \(limit)\(idleNote)"
+        let trees = Trees(calls: calls, deadlocks: deadlocks).lines()
+        return [heading] + (trees.isEmpty ? [] : [""] + trees)
     }
 }

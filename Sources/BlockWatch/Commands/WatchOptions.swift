@@ -84,6 +84,8 @@ struct WatchOptions: ParsableArguments {
     @Option(name: .customLong("log-level"), help: "Diagnostics on stderr: error, warning, info, debug.")
     var logLevel: LevelName = .info
 
+    @OptionGroup var recording: RecordOptions
+
     // MARK: - values
 
     private static func duration(_ text: String) throws -> UInt64 {
@@ -150,6 +152,18 @@ struct WatchOptions: ParsableArguments {
         where name?.isEmpty == true {
             throw ValidationError("\(option): an empty name")
         }
+    }
+}
+
+/// For whoever looks into a verdict: docs/debugging-a-verdict.md.
+struct RecordOptions: ParsableArguments {
+    @Option(
+        name: .customLong("debug-record"),
+        help: ArgumentHelp("Write what the verdicts come from into this new file.", visibility: .hidden))
+    var path: String?
+
+    func validate() throws {
+        if path?.isEmpty == true { throw ValidationError("--debug-record: an empty name") }
     }
 }
 

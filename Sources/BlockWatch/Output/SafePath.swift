@@ -90,12 +90,14 @@ struct SafePath: ~Copyable {
         return status.st_mode & S_IFMT
     }
 
-    /// C function: `openat` with O_WRONLY, O_CREAT and mode 0640
+    /// C function: `openat` with O_WRONLY and O_CREAT
     ///
-    /// - Parameter flags: further ones.
-    func open(_ flags: Int32) throws(PathError) -> Int32 {
+    /// - Parameters:
+    ///   - flags: further ones.
+    ///   - mode: of a new file.
+    func open(_ flags: Int32, mode: mode_t = 0o640) throws(PathError) -> Int32 {
         let base = O_WRONLY | O_CLOEXEC | O_NOCTTY | flags
-        let descriptor = unsafe openat(folder, name, isInProc ? base : base | O_NOFOLLOW | O_CREAT, 0o640)
+        let descriptor = unsafe openat(folder, name, isInProc ? base : base | O_NOFOLLOW | O_CREAT, mode)
         guard descriptor >= 0 else { throw PathError(errno: errno) }
         guard isShared else { return descriptor }
         var status = stat()

@@ -61,3 +61,11 @@ struct Host: Sendable {
             residentBytes: (pages ?? 0) * UInt64(max(sysconf(Int32(_SC_PAGESIZE)), 1)))
     }
 }
+
+extension Identifier.Settings {
+    init(_ host: borrowing Host, commandLine: CommandLinePolicy) {
+        self.init(
+            bootID: host.bootID, commandLine: commandLine,
+            clockTicksPerSecond: UInt64(max(sysconf(Int32(_SC_CLK_TCK)), 1)), nativeABI: Host.nativeABI)
+    }
+}

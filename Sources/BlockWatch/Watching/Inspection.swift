@@ -7,13 +7,14 @@ import Glibc
 struct Inspection: ~Copyable {
     let host: Host
     let capture: Capture
-    var pipeline: Pipeline
+    var pipeline: TapedPipeline
     var source: LiveHolders
-    var risky: RiskyReaders
+    var risky: TapedReaders
+    private let recorder: Recorder?
 
     init(
         scope: Scope, thresholdNanoseconds: UInt64, filter: Filter, commandLine: CommandLinePolicy,
-        verdicts: Set<Verdict> = Set(Verdict.allCases), log: Log
+        verdicts: Set<Verdict> = Set(Verdict.allCases), recordPath: String?, log: Log
     ) {
         let symbols = SymbolLoader(ProcFS(root: "/proc"))
         host = Host(procFS: ProcFS(root: "/proc"))
@@ -26,22 +27,18 @@ struct Inspection: ~Copyable {
         } catch {
             fail(error.exitCode, error.description)
         }
+        recorder = Recorder.begin(path: recordPath, host: host, symbols: symbols, log: log)
         Confinement.dropPrivileges(of: host)
-        risky = RiskyReaders(procFS: host.procFS)
+        risky = TapedReaders(readers: RiskyReaders(procFS: host.procFS), recorder: recorder)
         source = LiveHolders(
             holders: capture.holders, runner: FilePassRunner(log: log),
-            seesAllProcesses: host.isInInitialPIDNamespace, log: log)
-        pipeline = Pipeline(
+            seesAllProcesses: host.isInInitialPIDNamespace, recorder: recorder, log: log)
+        pipeline = TapedPipeline(
             Pipeline.Settings(
                 thresholdNanoseconds: thresholdNanoseconds, newOnly: false, repeatNanoseconds: nil, maxRate: .max,
                 filter: filter, ignoreRules: [], verdicts: verdicts),
-            identifier: Identifier(
-                procFS: host.procFS, users: host.users,
-                settings: Identifier.Settings(
-                    bootID: host.bootID, commandLine: commandLine,
-                    clockTicksPerSecond: UInt64(max(sysconf(Int32(_SC_CLK_TCK)), 1)), nativeABI: Host.nativeABI),
-                symbols: { symbols.take() }),
-            now: Clock.now().monotonic)
+            host: host, identifier: Identifier.Settings(host, commandLine: commandLine), symbols: symbols,
+            recorder: recorder, start: Clock.now().monotonic)
         Confinement.filterSystemCalls(appendsToFile: false, replacesFile: false, log: log)
     }
 
@@ -49,11 +46,12 @@ struct Inspection: ~Copyable {
     mutating func look() {
         for _ in 0..<64 {
             do throws(CaptureError) { try capture.scan() } catch { fail(error.exitCode, error.description) }
-            var records: [KernelRecord] = []
-            capture.consume { bytes in if let record = try? KernelRecord(bytes) { records.append(record) } }
-            pipeline.ingest(records, clock: Clock.now(), risky: &risky)
+            pipeline.drain(capture, risky: &risky)
             pipeline.relate(source: &source, risky: &risky, relooks: false, clock: Clock.now())
             if capture.counters.scanDropped == 0 { break }
         }
     }
+
+    /// Writes the rest of the recording.
+    func endRecording() { recorder?.close() }
 }

@@ -10,12 +10,14 @@ struct LiveHolders: HolderSource {
     let log: Log
     /// This process's PID namespace is the host's: the same numbers.
     let seesAllProcesses: Bool
+    private let recorder: Recorder?
     /// Of this look.
     private(set) var questionCount = 0
     private(set) var filesNanoseconds: UInt64 = 0
     private(set) var threadsNanoseconds: UInt64 = 0
 
-    init(holders: Holders, runner: FilePassRunner, seesAllProcesses: Bool, log: Log) {
+    init(holders: Holders, runner: FilePassRunner, seesAllProcesses: Bool, recorder: Recorder?, log: Log) {
+        self.recorder = recorder
         self.seesAllProcesses = seesAllProcesses
         self.holders = holders
         self.runner = runner
@@ -23,11 +25,22 @@ struct LiveHolders: HolderSource {
     }
 
     mutating func files(_ questions: [FileQuestion]) -> FileAnswers? {
+        let bytes = passes(questions)
+        recorder?.note(.files(questions.map(FileKey.init), bytes))
+        guard let bytes else { return nil }
+        do throws(DecodeError) { return try HolderRecords.files(bytes) } catch {
+            log.error("an answer of the pass over the open files is not understood: \(error)")
+            return nil
+        }
+    }
+
+    /// - Returns: the answers in a row; `nil` if there were none in time.
+    private mutating func passes(_ questions: [FileQuestion]) -> [UInt8]? {
         let start = Clock.now().monotonic
         defer { filesNanoseconds += Clock.now().monotonic - start }
         questionCount += questions.count
         let keys = questions.map { HolderKey(bytes: $0.bytes, flags: $0.flags) }
-        var answers = FileAnswers()
+        var answers: [UInt8] = []
         for start in stride(from: 0, to: keys.count, by: Holders.mostKeys) {
             let batch = keys[start..<min(start + Holders.mostKeys, keys.count)]
             let processes = questions[batch.indices].map(\.process)
@@ -37,16 +50,7 @@ struct LiveHolders: HolderSource {
                 processes: isNarrow ? Set(processes.compactMap { $0.map(UInt32.init(truncatingIfNeeded:)) }) : nil)
             defer { holders.finish(batch) }
             guard let bytes = runner.run(pass) else { return nil }
-            do throws(DecodeError) {
-                let answer = try HolderRecords.files(bytes)
-                answers.files += answer.files
-                answers.locks += answer.locks
-                answers.members += answer.members
-                answers.sets += answer.sets
-            } catch {
-                log.error("an answer of the pass over the open files is not understood: \(error)")
-                return nil
-            }
+            answers += bytes
         }
         return answers
     }
@@ -55,6 +59,7 @@ struct LiveHolders: HolderSource {
         let begin = Clock.now().monotonic
         defer { threadsNanoseconds += Clock.now().monotonic - begin }
         var records: [CallRecord] = []
+        var all: [UInt8] = []
         for start in stride(from: 0, to: questions.count, by: Holders.mostKeys) {
             let batch = questions[start..<min(start + Holders.mostKeys, questions.count)]
             var threads: [UInt32] = []
@@ -67,11 +72,16 @@ struct LiveHolders: HolderSource {
                 }
             }
             do {
-                records += try HolderRecords.threads(
-                    try holders.view(batch.map(\.bytes), threads: threads, processes: processes))
+                let bytes = try holders.view(batch.map(\.bytes), threads: threads, processes: processes)
+                records += try HolderRecords.threads(bytes)
+                if recorder != nil { all += bytes }
             } catch {
                 log.error("cannot see what the holders are doing: \(error)")
             }
+        }
+        if let recorder {
+            recorder.note(.threads(questions.map(\.bytes), all))
+            recorder.sawCalls(records)
         }
         return records
     }

@@ -9,8 +9,9 @@ struct Watch: ~Copyable {
     private let host: Host
     private let capture: Capture
     private let output: Output
-    private var risky: RiskyReaders
-    private var pipeline: Pipeline
+    private let recorder: Recorder?
+    private var risky: TapedReaders
+    private var pipeline: TapedPipeline
     private var schedule: ScanSchedule
     private var formats: Formats
     private let signals: Signals
@@ -73,6 +74,7 @@ struct Watch: ~Copyable {
                 .cannotWriteOutput,
                 "cannot open the output \(settings.outputPath ?? "stdout"): \(error.description)\(advice)")
         }
+        recorder = Recorder.begin(path: settings.recordPath, host: host, symbols: symbols, log: log)
         // capabilities belong to threads: there is only this one yet
         Confinement.dropPrivileges(of: host)
         logWriter.start()
@@ -82,24 +84,19 @@ struct Watch: ~Copyable {
         // after loading, which takes long on a slow machine
         let now = Clock.now()
         metrics = settings.metricsPath.map { MetricsFile(path: $0, log: log) }
-        risky = RiskyReaders(procFS: host.procFS)
+        risky = TapedReaders(readers: RiskyReaders(procFS: host.procFS), recorder: recorder)
         filePasses = FilePassRunner(log: log)
         seesAllProcesses = host.isInInitialPIDNamespace
         schedule = ScanSchedule(
             threshold: settings.thresholdNanoseconds, tick: Clock.tickNanoseconds, now: now.monotonic)
-        pipeline = Pipeline(
+        pipeline = TapedPipeline(
             Pipeline.Settings(
                 thresholdNanoseconds: settings.thresholdNanoseconds, newOnly: settings.newOnly,
                 repeatNanoseconds: settings.repeatNanoseconds, maxRate: settings.maxRate, filter: settings.filter,
                 ignoreRules: settings.ignoreRules, verdicts: settings.verdicts,
                 tellsHeldSockets: settings.heldSockets),
-            identifier: Identifier(
-                procFS: host.procFS, users: host.users,
-                settings: Identifier.Settings(
-                    bootID: host.bootID, commandLine: settings.commandLine,
-                    clockTicksPerSecond: UInt64(max(sysconf(Int32(_SC_CLK_TCK)), 1)), nativeABI: Host.nativeABI),
-                symbols: { symbols.take() }),
-            now: now.monotonic)
+            host: host, identifier: Identifier.Settings(host, commandLine: settings.commandLine), symbols: symbols,
+            recorder: recorder, start: now.monotonic)
         formats = Formats(settings, hostName: host.name, bootID: host.bootID)
         nextSummary = settings.summaryNanoseconds.map { now.monotonic.saturatingAdd($0) }
         end = settings.durationNanoseconds.map { now.monotonic.saturatingAdd($0) }
@@ -164,13 +161,9 @@ struct Watch: ~Copyable {
 
     /// Takes what the programs have said.
     private mutating func drain() {
-        var records: [KernelRecord] = []
-        capture.consume { bytes in
-            do throws(DecodeError) { records.append(try KernelRecord(bytes)) } catch {
-                log.error("a record of the kernel side is not understood: \(error)")
-            }
+        pipeline.drain(capture, risky: &risky) { error in
+            log.error("a record of the kernel side is not understood: \(error)")
         }
-        if !records.isEmpty { pipeline.ingest(records, clock: Clock.now(), risky: &risky) }
     }
 
     private mutating func scan(_ now: ClockReading) {
@@ -212,7 +205,7 @@ struct Watch: ~Copyable {
             sayAgain(pipeline.dueRepeats(at: now.monotonic, most: capture.mostRefreshes))
             nextRepeats = finish + (Clock.processCPU() - before) * Self.repeatShare
         }
-        metrics?.write(pipeline: pipeline, counters: counters, schedule: schedule, usage: host.usage())
+        metrics?.write(pipeline: pipeline.pure, counters: counters, schedule: schedule, usage: host.usage())
     }
 
     /// Has the programs look at all threads, and says what they bring up. A ringful at a time, so that memory stays small
@@ -273,7 +266,8 @@ struct Watch: ~Copyable {
         let before = Clock.processCPU()
         let relooks = isLast && start.monotonic >= nextRelook
         var source = LiveHolders(
-            holders: capture.holders, runner: filePasses, seesAllProcesses: seesAllProcesses, log: log)
+            holders: capture.holders, runner: filePasses, seesAllProcesses: seesAllProcesses, recorder: recorder,
+            log: log)
         pipeline.relate(source: &source, risky: &risky, relooks: relooks, clock: start)
         let end = Clock.now().monotonic
         if source.questionCount > 0 {
@@ -347,7 +341,10 @@ struct Watch: ~Copyable {
     }
 
     /// Takes the programs out of the kernel now.
-    consuming func release() { log.writer?.flush(withinMilliseconds: 200) }
+    consuming func release() {
+        recorder?.close()
+        log.writer?.flush(withinMilliseconds: 200)
+    }
 
     // MARK: - lines
 
