@@ -8,7 +8,11 @@ DESTDIR ?=
 ARGS ?= --threshold 5s
 SWIFT ?= swift
 JOBS ?=
-BUILD_FLAGS := -c release --static-swift-stdlib -Xlinker -s $(if $(JOBS),-j $(JOBS))
+# error: no build that the tests need passes with a warning; make check and CI set it, and nothing is compiled twice for it
+WARNINGS ?=
+STRICT := $(if $(filter error,$(WARNINGS)),-Xswiftc -warnings-as-errors)
+BUILD_FLAGS := -c release --static-swift-stdlib -Xlinker -s $(STRICT) $(if $(JOBS),-j $(JOBS))
+TEST_FLAGS := --build-tests $(STRICT) $(if $(JOBS),-j $(JOBS))
 BINARY := .build/release/blockwatch
 # needs no library at all: what the virtual machines run; in a folder of its own, since its flags are others
 STATIC_FLAGS := -c release --scratch-path .build-static --static-swift-stdlib -Xswiftc -static-executable -Xlinker -s \
@@ -46,10 +50,19 @@ run: need-build build need-root ## install what is missing, build, and watch thi
 	@echo "blockwatch $(ARGS)   (end with Ctrl-C)" >&2
 	@exec $(AS_ROOT) $(BINARY) $(ARGS)
 
+.PHONY: debug-record
+debug-record: need-root $(if $(BLOCKWATCH),,build) ## record what verdicts come from: FILE=hang.tape ARGS='--threshold 1s --duration 30s'
+	@test -n "$(FILE)" || { echo "name a new file: make debug-record FILE=hang.tape" >&2; exit 64; }
+	@exec $(AS_ROOT) $(or $(BLOCKWATCH),$(BINARY)) $(ARGS) --debug-record "$(FILE)"
+
+.PHONY: compare-recordings
+compare-recordings: build ## play recordings through another binary and this one: BEFORE=blockwatch RECORDINGS=folder
+	@tools/compare-recordings "$(BEFORE)" $(BINARY) $(RECORDINGS)
+
 .PHONY: test
 test: need-build need-test need-root programs ## install what the tests need, build, and run all of them (root)
 	$(SWIFT) build $(BUILD_FLAGS)
-	$(SWIFT) build --build-tests $(if $(JOBS),-j $(JOBS))
+	$(SWIFT) build $(TEST_FLAGS)
 	@if answer=$$($(AS_ROOT) $(BINARY) doctor); then \
 		$(if $(TEST_ARGS),$(call run-tests,$(TEST_ARGS)),$(call run-tests,--skip '$(ALONE)|$(ELSEWHERE)') && $(call run-tests,--no-parallel --filter '$(ALONE)')); \
 	else \
@@ -60,6 +73,7 @@ test: need-build need-test need-root programs ## install what the tests need, bu
 	fi
 
 # the faults of a sick host are made one after the other, and while nobody else needs a healthy one
+# by file names: FaultTests+FileSystems.swift is one of them
 ALONE := FaultTests|AccountTests
 # and what would disturb everybody else only on machines of its own: make test-kernels
 ELSEWHERE := MachineTests
@@ -68,7 +82,7 @@ run-tests = $(AS_ROOT) env PATH="$$PATH" BLOCKWATCH_BINARY="$(CURDIR)/$(BINARY)"
 
 .PHONY: test-kernels
 test-kernels: need-build need-kernels static programs-static ## boot Debian's kernels in virtual machines, run the end-to-end tests there (KERNELS='6.1 6.12')
-	$(SWIFT) build --build-tests $(if $(JOBS),-j $(JOBS))
+	$(SWIFT) build $(TEST_FLAGS)
 	@Tests/Kernels/run $(KERNELS)
 
 .PHONY: test-aarch64
@@ -151,9 +165,8 @@ lint: ## fail on anything that is not formatted or breaks a rule
 	$(SWIFT) format lint --strict --parallel --recursive Package.swift Sources Tests
 
 .PHONY: check
-check: lint verify-bpf ## format, lint, build without warnings, tests, BPF object against its source
-	$(SWIFT) build --scratch-path .build-check -Xswiftc -warnings-as-errors
-	$(MAKE) test
+check: lint verify-bpf ## format, lint, BPF object against its source, builds without warnings, tests
+	$(MAKE) test WARNINGS=error
 
 # What the sanitizers see: the tests that need no root, then the real binary under the end-to-end tests. Left out: what measures
 # memory, a thread that never comes back from the kernel (the leak sanitizer waits for it), and the account, which a slow
@@ -164,7 +177,7 @@ UNSANITIZED := '64 MB|killed for its memory|30,000 threads|nobody reads stdout|l
 sanitize-thread sanitize-address: sanitize-%: need-build need-test need-root programs ## the tests, built with the thread or the address sanitizer (root, 15 minutes)
 	$(SWIFT) build --build-tests --sanitize=$* --scratch-path .build-$* -Xswiftc -DUNCONFINED $(if $(JOBS),-j $(JOBS))
 	$(SANITIZER) $(SWIFT) test --skip-build --sanitize=$* --scratch-path .build-$* --filter 'BlockWatch(Core|Capture)Tests'
-	$(SWIFT) build --build-tests $(if $(JOBS),-j $(JOBS))
+	$(SWIFT) build $(TEST_FLAGS)
 	$(AS_ROOT) env PATH="$$PATH" $(SANITIZER) BLOCKWATCH_PATIENCE=4 BLOCKWATCH_BINARY="$(CURDIR)/.build-$*/debug/blockwatch" \
 		BLOCKWATCH_PROGRAMS="$(CURDIR)/.build/programs" $(SWIFT) test --skip-build --no-parallel --filter $(SANITIZED) --skip $(UNSANITIZED)
 
@@ -234,7 +247,7 @@ install: ## put the binary below PREFIX (and DESTDIR)
 
 .PHONY: clean
 clean: ## remove what was built
-	rm -rf .build .build-check .build-fuzz .build-static .build-thread .build-address
+	rm -rf .build .build-fuzz .build-static .build-thread .build-address
 
 # ---- what the machine must have ----
 

@@ -37,7 +37,7 @@ struct {
 /* Tables of descriptors told in this pass: where the leader has exited, the kernel visits the table once a thread. */
 struct seen_table {
 	u64 session;
-	u32 pid, pad;
+	u32 pid, tgid;
 };
 
 struct {
@@ -463,13 +463,13 @@ int holders(struct bpf_iter__task_file *ctx)
 		return 0;
 	table = (u64)task->files;
 	if (task->tgid != task->pid) {
-		struct seen_table now = { .session = ctx->meta->session_id, .pid = task->pid };
+		struct seen_table now = { .session = ctx->meta->session_id, .pid = task->pid, .tgid = task->tgid };
 		struct seen_table *seen = bpf_map_lookup_elem(&tables, &table);
 
 		if (!seen || seen->session != now.session)
 			bpf_map_update_elem(&tables, &table, &now, 0);
-		else if (seen->pid != now.pid)
-			return 0;
+		else if (seen->pid != now.pid && seen->tgid == now.tgid)
+			return 0; /* but whoever shares it without being a thread has it too */
 	}
 	room = bpf_map_lookup_elem(&pass_scratch, &zero);
 	if (!room)

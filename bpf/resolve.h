@@ -254,7 +254,7 @@ static __noinline int resolve_tty(struct bw_object *object)
 	struct tty_file_private *private = (struct tty_file_private *)object->address;
 	struct tty_driver *driver;
 	struct tty_struct *tty;
-	u32 major = object->rdev >> 20, type, subtype;
+	u32 major = object->rdev >> 20, type, subtype, pty = 4;
 
 	if (!private || !(major == 4 || major == 5 || (major >= 136 && major <= 143)))
 		return 0;
@@ -265,10 +265,12 @@ static __noinline int resolve_tty(struct bw_object *object)
 		type = BPF_CORE_READ((struct tty_driver___short *)driver, type);
 		subtype = BPF_CORE_READ((struct tty_driver___short *)driver, subtype);
 	} else {
+		/* an enum since 6.16, with other numbers */
+		pty = bpf_core_enum_value(enum tty_driver_type, TTY_DRIVER_TYPE_PTY);
 		type = BPF_CORE_READ(driver, type);
 		subtype = BPF_CORE_READ(driver, subtype);
 	}
-	if (type == TTY_DRIVER_TYPE_PTY) {
+	if (type == pty) {
 		object->u.tty.link = (u64)BPF_CORE_READ(tty, link);
 		object->u.tty.is_master = subtype == PTY_TYPE_MASTER;
 	}

@@ -16,7 +16,7 @@ struct BlockWatch: ParsableCommand {
         version: blockwatchVersion,
         subcommands: [
             WatchCommand.self, SnapshotCommand.self, ExplainCommand.self, ReplayCommand.self, DoctorCommand.self,
-            SyscallsCommand.self,
+            SyscallsCommand.self, DebugCommand.self,
         ],
         defaultSubcommand: WatchCommand.self)
 
@@ -45,21 +45,5 @@ private func openStandardDescriptors() {
     for descriptor in STDIN_FILENO...STDERR_FILENO where fcntl(descriptor, F_GETFD) < 0 {
         // of stdout only for reading: writing to it fails, as it should
         _ = unsafe open("/dev/null", descriptor == STDERR_FILENO ? O_WRONLY : O_RDONLY)
-    }
-}
-
-struct WatchCommand: ParsableCommand {
-    static let configuration = CommandConfiguration(
-        commandName: "watch", abstract: "Stream blocked calls until stopped (the default).")
-
-    @OptionGroup var options: WatchOptions
-
-    mutating func run() throws {
-        let settings = Settings.load(options, arguments: Array(CommandLine.arguments.dropFirst()))
-        var watch = Watch(settings, log: Log(level: settings.logLevel))
-        let code = watch.run()
-        // a thread that hangs in a dead file system would keep the programs in the kernel
-        watch.release()
-        Glibc.exit(code.rawValue)
     }
 }

@@ -33,98 +33,30 @@ public struct Pipeline {
     }
 
     private let settings: Settings
-    private var identifier: Identifier
-    private let startedAt: UInt64
-    private var sequence: UInt64 = 0
-    private var open: [UInt64: OpenCall] = [:]
-    /// Seen in flight just now, to be said as soon as their other ends are known.
-    private var pending: [Pending] = []
-    private var habits = Habits()
-    private var pendingOver: [Int: Int] = [:]
-    private var pendingIDs: Set<UInt64> = []
-    /// How many open calls are behind each root.
-    private var behind: [String: Int] = [:]
+    private let selection: Selection
+    var examiner: Examiner
+    private(set) var ledger: CallLedger
     private var toldDeadlocks: Set<String> = []
-    private var nextLook: UInt64 = 0
-    /// Dying threads among the open calls.
-    private var exiting: Set<UInt64> = []
-    /// No repetition is due before.
-    private var earliestRepeat: UInt64 = 0
-    /// Closings that overtook their opening: by call, with the time they came.
-    private var early: [UInt64: ClosedRecord] = [:]
     private var rate: RateLimit
-    private var outgoing: [Record] = []
-    public private(set) var totals = Totals()
+    private var records = RecordStream()
 
-    /// What is kept of every call, small because there may be tens of thousands.
-    fileprivate struct OpenCall {
-        let name: String
-        let start: UInt64
-        let tid: Int
-        let procPID, procTID: Int32
-        let place: Habits.Place?
-        /// Its `blocked` was written, so its end must be, and as it was said.
-        var said: Said?
-        /// When to say it again, CLOCK_MONOTONIC; `nil` for never.
-        var nextRepeat: UInt64?
-        var repeatInterval: UInt64
-        /// Of the last look.
-        var reason: Reason?
-        /// Only the thread itself can change what was found.
-        var isSettled = false
-        var chainID: String?
-        var lookedAt: UInt64 = 0
-        /// It ended before it could be said.
-        var closing: ClosedRecord?
-
-        init(_ record: CallRecord, _ call: BlockedCall, nextRepeat: UInt64?, repeatInterval: UInt64) {
-            name = call.call?.name ?? "none"
-            start = record.startNanoseconds
-            tid = record.tid
-            procPID = Int32(clamping: record.procPID)
-            procTID = Int32(clamping: record.procTID)
-            place = Habits.Place(record)
-            self.nextRepeat = nextRepeat
-            self.repeatInterval = repeatInterval
-        }
-
-        var isWritten: Bool { said != nil }
-    }
-
-    /// A call that was written, with what was last said of it.
-    fileprivate final class Said: Sendable {
-        let call: BlockedCall
-        let finding: Finding?
-        init(_ call: BlockedCall, _ finding: Finding?) {
-            self.call = call
-            self.finding = finding
-        }
-    }
-
-    private struct Pending {
-        var record: CallRecord
-        var call: BlockedCall
-    }
-
-    public static let longestRepeat: UInt64 = 3_600_000_000_000
+    public static let longestRepeat = RepeatSchedule.longest
 
     public init(_ settings: Settings, identifier: Identifier, now: UInt64) {
         self.settings = settings
-        self.identifier = identifier
-        startedAt = now
+        selection = Selection(settings, startedAt: now)
+        examiner = Examiner(
+            identifier: identifier, thresholdNanoseconds: settings.thresholdNanoseconds,
+            isThorough: settings.verdicts.contains(.idle))
+        ledger = CallLedger(repeatNanoseconds: settings.repeatNanoseconds)
         rate = RateLimit(perSecond: settings.maxRate)
     }
 
     /// Records made since the last call, in order.
-    public mutating func takeRecords() -> [Record] {
-        defer { outgoing.removeAll(keepingCapacity: true) }
-        return outgoing
-    }
+    public mutating func takeRecords() -> [Record] { records.take() }
 
-    public var openCount: Int { open.count }
-    fileprivate mutating func identify(
-        _ records: [CallRecord], clock: ClockReading, risky: inout some RiskyReading
-    ) -> [BlockedCall] { identifier.identify(records, clock: clock, risky: &risky) }
+    public var totals: Totals { records.totals }
+    public var openCount: Int { ledger.calls.count }
 
     // MARK: - from the kernel
 
@@ -133,438 +65,284 @@ public struct Pipeline {
         _ records: [KernelRecord], clock: ClockReading, risky: inout some RiskyReading
     ) {
         let calls = records.compactMap { if case .call(let call) = $0 { call } else { nil } }
-        var identified = identifier.identify(calls, clock: clock, isBrief: true, risky: &risky)[...]
-        var over: [(record: CallRecord, call: BlockedCall)] = []
+        var identified = examiner.identifier.identify(calls, clock: clock, isBrief: true, risky: &risky)[...]
+        var slow: [Sighting] = []
         for record in records {
             switch record {
             case .call(let record):
                 guard let call = identified.popFirst() else { continue }
                 switch record.occasion {
-                case .found: opened(call, record, clock)
-                case .refreshed: refreshed(call, record, clock)
-                case .slow: if !mayBeRelated(call, record, clock) { over.append((record, call)) }
+                case .found: opened((record, call), clock)
+                case .refreshed: refreshed((record, call), clock)
+                case .slow: if !waitsForLook(over: (record, call)) { slow.append((record, call)) }
                 case .viewed: break
                 }
             case .closed(let closing): closed(closing, clock)
             }
         }
-        slow(over, clock, &risky)
+        writeSlow(slow, clock, &risky)
     }
 
-    private mutating func opened(_ call: BlockedCall, _ record: CallRecord, _ clock: ClockReading) {
-        let duration = record.nowNanoseconds - min(call.startNanoseconds, record.nowNanoseconds)
+    private mutating func opened(_ sighting: Sighting, _ clock: ClockReading) {
         // the kernel side says a call once; twice means that its first telling was taken back
-        guard open[call.id] == nil else { return }
-        var mayBeSaidLater = true
-        let reason = hidden(record, call, duration)
-        if let reason {
-            totals.hidden[reason, default: 0] += 1
-            // an ignore rule may run out; a filter's answer stays
-            mayBeSaidLater = reason != "filter" && reason != "new_only"
-        } else {
-            pend(record, call)
-        }
-        let first = mayBeSaidLater ? settings.repeatNanoseconds : nil
-        open[call.id] = OpenCall(
-            record, call, nextRepeat: first.map { clock.monotonic.saturatingAdd($0) }, repeatInterval: first ?? 0)
-        if let first { earliestRepeat = min(earliestRepeat, clock.monotonic.saturatingAdd(first)) }
-        if record.kind == .exiting { exiting.insert(call.id) }
-        if let closing = early.removeValue(forKey: call.id) { closed(closing, clock) }
+        guard ledger[sighting.call.id] == nil else { return }
+        let exclusion = exclusion(of: sighting)
+        if let exclusion { records.leaveOut(exclusion) }
+        let concealment = exclusion.map { $0.isLasting ? CallLedger.Concealment.lasting : .passing }
+        let gone = ledger.open(sighting, hidden: concealment, at: clock.monotonic)
+        if let gone { ended(gone.call, gone.closing, clock) }
     }
 
-    private mutating func refreshed(_ call: BlockedCall, _ record: CallRecord, _ clock: ClockReading) {
-        guard let known = open[call.id] else {
+    private mutating func refreshed(_ sighting: Sighting, _ clock: ClockReading) {
+        guard let known = ledger[sighting.call.id] else {
             // said before this process listened, or its opening was lost: better late than never
-            opened(call, record, clock)
+            opened(sighting, clock)
             return
         }
-        let duration = record.nowNanoseconds - min(call.startNanoseconds, record.nowNanoseconds)
         // an ignore rule's time may be over, or the rate may have room again
-        guard known.isWritten || hidden(record, call, duration) == nil else { return }
-        pend(record, call)
+        guard known.isWritten || exclusion(of: sighting) == nil else { return }
+        ledger.enqueue(sighting)
     }
 
-    private mutating func pend(_ record: CallRecord, _ call: BlockedCall) {
-        if pendingIDs.insert(call.id).inserted { pending.append(Pending(record: record, call: call)) }
+    private mutating func closed(_ closing: ClosedRecord, _ clock: ClockReading) {
+        if let call = ledger.close(closing) { ended(call, closing, clock) }
+    }
+
+    /// A call has left the ledger.
+    private mutating func ended(_ call: LedgerEntry, _ closing: ClosedRecord, _ clock: ClockReading) {
+        let duration = call.duration(at: closing.nowNanoseconds)
+        if closing.reason == .returned, closing.result > 0 { examiner.habits.note(call.wait, duration) }
+        guard let account = call.account else { return }
+        let result = closing.reason == .returned ? closing.result : nil
+        records.write(
+            closing.reason == .ended ? .ended : .returned,
+            report(account.call, account.finding, duration: duration, result: result), clock)
+    }
+
+    /// A call that was over before it was said. Where somebody holds the other end, that is looked for first.
+    ///
+    /// - Returns: whether it is.
+    private mutating func waitsForLook(over sighting: Sighting) -> Bool {
+        let (record, call) = sighting
+        if record.result > 0 { examiner.habits.note(Habits.Wait(record), duration(of: sighting)) }
+        guard exclusion(of: sighting) == nil, Investigation.hasQuestions(record, call) else { return false }
+        return ledger.open(over: sighting)
+    }
+
+    /// Calls that were over before they were said, and whose other ends nobody holds.
+    private mutating func writeSlow(
+        _ sightings: [Sighting], _ clock: ClockReading, _ risky: inout some RiskyReading
+    ) {
+        var written: [Sighting] = []
+        var judged: [Finding] = []
+        for sighting in sightings {
+            let tid = sighting.record.tid
+            var findings = examiner.judge(over: sighting)
+            if let exclusion = exclusion(of: sighting, findings.judgement(of: tid).reason) {
+                records.leaveOut(exclusion)
+            } else if isAdmitted(clock) {
+                written.append(sighting)
+                judged.append(findings.finding(of: tid) ?? Finding())
+            }
+        }
+        let complete = examiner.identifier.complete(written, clock: clock, risky: &risky)
+        for ((sighting, call), finding) in zip(zip(written, complete), judged) {
+            let report = report(call, finding, duration: duration(of: sighting), result: sighting.record.result)
+            records.write(.slow, report, clock)
+        }
     }
 
     // MARK: - other ends
 
-    /// Something was seen that has not been said yet.
-    public var hasPending: Bool { !pending.isEmpty }
+    /// Something was seen that nobody has looked at yet.
+    public var hasPending: Bool { !ledger.queue.isEmpty }
 
-    /// Looks for the other ends of what was seen since the last time, and says it.
+    /// Looks for the other ends of what was seen since the last time, and writes it.
     ///
-    /// - Parameter relooks: calls said already may be looked at again, since something may have changed.
+    /// - Parameter relooks: calls that were written may be looked at again, since something may have changed.
     public mutating func relate(
         source: inout some HolderSource, risky: inout some RiskyReading, relooks: Bool, clock: ClockReading
     ) {
-        // what is over says nothing about what its thread does now
-        var over: [Pending] = []
-        var seeds: [(CallRecord, BlockedCall)] = []
-        for one in pending {
-            if open[one.call.id]?.closing != nil { over.append(one) } else { seeds.append((one.record, one.call)) }
-        }
-        let isNew = pendingIDs
-        pending = []
-        pendingIDs = []
-        pendingOver = [:]
-        // a thread can have had several such calls
+        var (inFlight, over, new) = ledger.takeQueue()
+        // what is over says nothing about what its thread does now; and a thread can have had several such calls
         while !over.isEmpty {
             var tids: Set<Int> = []
             let cut = over.partition { tids.insert($0.record.tid).inserted }
-            tell(over[cut...].map { ($0.record, $0.call) }, isNew: isNew, &source, &risky, clock)
+            look(at: Array(over[cut...]), new: new, &source, &risky, clock)
             over.removeSubrange(cut...)
         }
-        if relooks { seeds += lookAgain(except: isNew, source: &source, risky: &risky, clock: clock) }
-        tell(seeds, isNew: isNew, &source, &risky, clock)
+        if relooks { inFlight += seenAgain(except: new, source: &source, risky: &risky, clock: clock) }
+        look(at: inFlight, new: new, &source, &risky, clock)
     }
 
-    /// Looks for the other ends of some calls, and says what is new.
-    private mutating func tell(
-        _ seeds: [(CallRecord, BlockedCall)], isNew: Set<UInt64>, _ source: inout some HolderSource,
-        _ risky: inout some RiskyReading, _ clock: ClockReading
-    ) {
-        guard !seeds.isEmpty else { return }
-        let seeds = withoutStaleTimeouts(seeds, &source)
-        var findings = investigate(seeds, &source, &risky, clock)
-        let confirmed = confirm(findings.deadlocks, &findings, &source, &risky, clock)
-        if confirmed.count != findings.deadlocks.count { findings.keep(confirmed) }
-        var told: [Told] = []
-        for (record, call) in seeds {
-            guard var known = open[call.id] else { continue }
-            let reason = findings.judgement(of: record.tid).reason
-            let old = known.reason
-            known.reason = reason
-            known.lookedAt = clock.monotonic
-            known.isSettled = reason.verdict == .idle && findings.isSettled(record.tid)
-            count(known.chainID, -1)
-            known.chainID = nil
-            // of most calls nothing is said but how many there are
-            guard known.isWritten || known.closing != nil || reason.verdict != .idle || !isShut(reason) else {
-                if old == nil { totals.hidden["verdict", default: 0] += 1 }
-                known.nextRepeat = nil
-                open[call.id] = known
-                continue
-            }
-            let finding = findings.finding(of: record.tid) ?? Finding()
-            known.chainID = finding.chainID
-            count(known.chainID, 1)
-            var call = call
-            if let lock = findings.lock(of: record.tid) { call.resource.lock = lock }
-            open[call.id] = known
-            told.append(Told(record: record, call: call, finding: finding, old: old, isNew: isNew.contains(call.id)))
-        }
-        let cursory = told.indices.filter { findings.hasUnaskedMembers(told[$0].record.tid) }
-        if !cursory.isEmpty {
-            var whole = investigate(
-                cursory.map { (told[$0].record, told[$0].call) }, &source, &risky, clock, isThorough: true)
-            for index in cursory {
-                if let finding = whole.finding(of: told[index].record.tid) {
-                    told[index].finding.take(membersOf: finding)
-                }
-            }
-        }
-        say(told, clock, &source, &risky)
-        for deadlock in confirmed where toldDeadlocks.insert(deadlock.id).inserted {
-            if toldDeadlocks.count > 4096 { toldDeadlocks = [deadlock.id] }
-            say(deadlock, findings, clock)
-        }
-    }
-
-    /// A program that goes on uses that memory again, and pselect6 leaves there what is left of the time: what makes a call
-    /// overdue is believed only if the call is still the same after it was read.
-    private func withoutStaleTimeouts(
-        _ seeds: [(CallRecord, BlockedCall)], _ source: inout some HolderSource
-    ) -> [(CallRecord, BlockedCall)] {
-        let doubtful = seeds.indices.filter { index in
-            let (record, call) = seeds[index]
-            guard let asked = call.call, let timeout = asked.timeout.value else { return false }
-            let duration = record.nowNanoseconds - min(record.startNanoseconds, record.nowNanoseconds)
-            return Judge.isPast(timeout, after: duration) && identifier.hasTimeoutInMemory(record, asked)
-        }
-        guard !doubtful.isEmpty else { return seeds }
-        let same = Set(source.threads(doubtful.map { .thread(seeds[$0].0.tid) }).map(\.id))
-        var believed = seeds
-        for index in doubtful where !same.contains(seeds[index].0.id) {
-            believed[index].1.call?.timeout = .unknown(.inFlight)
-        }
-        return believed
-    }
-
-    /// No call of that verdict is written.
-    private func isShut(_ reason: Reason) -> Bool { !settings.verdicts.contains(reason.verdict) }
-
-    fileprivate mutating func investigate(
-        _ seeds: [(CallRecord, BlockedCall)], _ source: inout some HolderSource, _ risky: inout some RiskyReading,
-        _ clock: ClockReading, isThorough: Bool = false
-    ) -> Findings {
-        var investigation = Investigation(isThorough: isThorough || settings.verdicts.contains(.idle))
-        investigation.run(
-            seeds.map { (record: $0.0, call: $0.1) }, source: &source, risky: &risky, identifier: &identifier,
-            clock: clock)
-        for (record, _) in seeds where habits.knows(record, record.nowNanoseconds - record.startNanoseconds) {
-            investigation.waits[record.tid]?.isPeriodic = true
-        }
-        return Findings(
-            investigation, thresholdNanoseconds: settings.thresholdNanoseconds, bootID: identifier.bootID,
-            nativeABI: identifier.nativeABI)
-    }
-
-    /// Evidence taken a second time: the same threads in the same circle, and none of them has moved.
-    fileprivate mutating func confirm(
-        _ deadlocks: [Deadlock], _ findings: inout Findings, _ source: inout some HolderSource,
-        _ risky: inout some RiskyReading, _ clock: ClockReading
-    ) -> [Deadlock] {
-        guard !deadlocks.isEmpty else { return [] }
-        let tids = Set(deadlocks.flatMap(\.tids))
-        let records = source.threads(tids.sorted().map { .thread($0) })
-        let calls = identifier.identify(records, clock: clock, isBrief: true, risky: &risky)
-        let again = investigate(Array(zip(records, calls)), &source, &risky, clock)
-        return deadlocks.filter { deadlock in
-            again.deadlocks.contains { $0.id == deadlock.id }
-                && deadlock.tids.allSatisfy { findings.proof(of: $0) == again.proof(of: $0) }
-        }
-    }
-
-    /// Calls whose last look is a second old, also idle ones, which may have ceased to be; fresh records of those that
-    /// are still the same.
-    private mutating func lookAgain(
+    /// Fresh records of calls that are due to be looked at again, of those that are still the same.
+    private mutating func seenAgain(
         except new: Set<UInt64>, source: inout some HolderSource, risky: inout some RiskyReading, clock: ClockReading
-    ) -> [(CallRecord, BlockedCall)] {
-        guard clock.monotonic >= nextLook else { return [] }
-        nextLook = clock.monotonic + 1_000_000_000
-        var due: [(lookedAt: UInt64, tid: Int)] = []
-        for (id, call) in open where call.reason != nil && !new.contains(id) {
-            let pause = call.isSettled ? Self.settledPause : 1_000_000_000
-            if call.lookedAt + pause <= clock.monotonic { due.append((call.lookedAt, call.tid)) }
-        }
+    ) -> [Sighting] {
+        let due = ledger.takeDueRelooks(at: clock.monotonic, except: new)
         guard !due.isEmpty else { return [] }
-        if due.count > Self.mostRelooks {
-            due.sort { $0.lookedAt < $1.lookedAt }
-            due.removeSubrange(Self.mostRelooks...)
-        }
-        let records = source.threads(due.map { .thread($0.tid) }).filter { open[$0.id]?.reason != nil }
-        let calls = identifier.identify(records, clock: clock, isBrief: true, risky: &risky)
+        let records = source.threads(due.map { .thread($0) }).filter { ledger[$0.id]?.look != nil }
+        let calls = examiner.identifier.identify(records, clock: clock, isBrief: true, risky: &risky)
         return Array(zip(records, calls))
     }
 
-    private static let mostRelooks = 1024
-    /// Nobody is known to hold the other end, and the thread has not moved: still, what was found in a program's memory
-    /// may have changed.
-    private static let settledPause: UInt64 = 300_000_000_000
+    /// Looks for the other ends of some calls, and writes what is new.
+    private mutating func look(
+        at sightings: [Sighting], new: Set<UInt64>, _ source: inout some HolderSource,
+        _ risky: inout some RiskyReading, _ clock: ClockReading
+    ) {
+        guard !sightings.isEmpty else { return }
+        let sightings = examiner.withoutStaleTimeouts(sightings, &source)
+        var (findings, deadlocks) = examiner.examine(sightings, &source, &risky, clock)
+        var results: [LookResult] = []
+        for (record, call) in sightings {
+            guard let known = ledger[call.id] else { continue }
+            let reason = findings.judgement(of: record.tid).reason
+            let isSettled = reason.verdict == .idle && findings.isSettled(record.tid)
+            var look = LedgerEntry.Look(at: clock.monotonic, reason: reason, isSettled: isSettled)
+            // of most calls nothing is said but how many there are
+            guard known.isWritten || known.closing != nil || reason.verdict != .idle || selection.wants(reason) else {
+                if known.look == nil { records.leaveOut(.verdict) }
+                ledger.looked(at: call.id, look)
+                ledger.stopRepeats(of: call.id)
+                continue
+            }
+            let finding = findings.finding(of: record.tid) ?? Finding()
+            look.chainID = finding.chainID
+            ledger.looked(at: call.id, look)
+            var call = call
+            if let lock = findings.lock(of: record.tid) { call.resource.lock = lock }
+            results.append(
+                LookResult(
+                    sighting: (record, call), finding: finding, before: known.look?.reason,
+                    isNew: new.contains(call.id)))
+        }
+        let cursory = results.indices.filter { findings.hasUnaskedMembers(results[$0].sighting.record.tid) }
+        if !cursory.isEmpty {
+            var whole = examiner.investigate(
+                cursory.map { results[$0].sighting }, &source, &risky, clock, isThorough: true)
+            for index in cursory {
+                let finding = whole.finding(of: results[index].sighting.record.tid)
+                if let finding { results[index].finding.take(membersOf: finding) }
+            }
+        }
+        write(results, clock, &source, &risky)
+        for deadlock in deadlocks where toldDeadlocks.insert(deadlock.id).inserted {
+            if toldDeadlocks.count > 4096 { toldDeadlocks = [deadlock.id] }
+            write(deadlock, findings, clock)
+        }
+    }
+
+    // MARK: - records
 
     /// What a look has brought for one call.
-    private struct Told {
-        var record: CallRecord
-        var call: BlockedCall
+    private struct LookResult {
+        var sighting: Sighting
         var finding: Finding
-        var old: Reason?
+        /// Of the look before; `nil` if this is the first.
+        var before: Reason?
+        /// It was in the queue, and not only looked at again.
         var isNew: Bool
+
+        var hasNews: Bool { isNew || before != finding.reason }
     }
 
     /// Openings, repetitions, changes, ends that came meanwhile.
-    private mutating func say(
-        _ told: [Told], _ clock: ClockReading, _ source: inout some HolderSource, _ risky: inout some RiskyReading
+    private mutating func write(
+        _ results: [LookResult], _ clock: ClockReading, _ source: inout some HolderSource,
+        _ risky: inout some RiskyReading
     ) {
         // who waits is asked of those only that are written
-        var new: [(told: Told, duration: UInt64)] = []
-        for one in told {
-            guard var known = open[one.call.id] else { continue }
-            let duration = one.record.nowNanoseconds - min(known.start, one.record.nowNanoseconds)
-            if let said = known.said {
-                guard one.isNew || one.old != one.finding.reason else { continue }
-                let call = said.call.now(one.call)
-                known.said = Said(call, one.finding)
-                open[one.call.id] = known
-                guard isAdmitted(clock) else { continue }
-                totals.stillBlocked += 1
-                say(.stillBlocked, call, one.finding, duration: duration, result: nil, clock)
-                continue
-            }
-            guard one.isNew || one.old != one.finding.reason || known.closing != nil else { continue }
-            let whole = known.closing.map { $0.nowNanoseconds - min(known.start, $0.nowNanoseconds) } ?? duration
-            if let reason = hidden(one.record, one.call, whole, one.finding.reason) {
-                if one.old == nil || known.closing != nil { totals.hidden[reason, default: 0] += 1 }
-                if reason == "verdict" { known.nextRepeat = nil }
-                open[one.call.id] = known.closing == nil ? known : nil
-                if known.closing != nil { count(known.chainID, -1) }
-                continue
-            }
-            guard isAdmitted(clock) else {
-                if known.closing != nil {
-                    open[one.call.id] = nil
-                    count(known.chainID, -1)
-                } else {
-                    repeatLater(one.call.id, clock)
-                }
-                continue
-            }
-            new.append((one, whole))
-        }
-        let calls = identifier.complete(new.map { ($0.told.record, $0.told.call) }, clock: clock, risky: &risky)
-        let held = settings.tellsHeldSockets ? heldSockets(of: calls, &source) : [:]
-        for (one, var call) in zip(new, calls) {
-            guard var known = open[call.id] else { continue }
-            call.heldSockets = held[call.process.pid]?.filter { $0 != call.resource.network?.communityID } ?? []
-            if let closing = known.closing {
-                open[call.id] = nil
-                totals.slow += 1
-                let result = closing.reason == .returned ? closing.result : nil
-                say(.slow, call, one.told.finding, duration: one.duration, result: result, clock)
-                count(known.chainID, -1)
+        var first: [(result: LookResult, duration: UInt64)] = []
+        for result in results {
+            let (record, call) = result.sighting
+            guard let known = ledger[call.id] else { continue }
+            guard result.hasNews || known.closing != nil else { continue }
+            let end = known.closing?.nowNanoseconds ?? record.nowNanoseconds
+            let duration = known.duration(at: end)
+            if let account = known.account {
+                writeAgain(account.call.now(call), result.finding, duration, clock)
+            } else if let exclusion = exclusion(of: result.sighting, lasting: duration, result.finding.reason) {
+                if result.before == nil || known.closing != nil { records.leaveOut(exclusion) }
+                if exclusion == .verdict { ledger.stopRepeats(of: call.id) }
+                ledger.settle(call.id)
+            } else if isAdmitted(clock) {
+                first.append((result, duration))
             } else {
-                known.said = Said(call, one.told.finding)
-                open[call.id] = known
-                totals.blocked += 1
-                say(.blocked, call, one.told.finding, duration: one.duration, result: nil, clock)
-                if known.nextRepeat == nil { repeatLater(call.id, clock) }
+                ledger.resumeRepeats(of: call.id, at: clock.monotonic)
+                ledger.settle(call.id)
             }
         }
-    }
-
-    /// Community IDs of the connections that the processes of these calls hold.
-    private func heldSockets(of calls: [BlockedCall], _ source: inout some HolderSource) -> [Int: [String]] {
-        let pids = Set(calls.map(\.process.pid)).sorted()
-        guard !pids.isEmpty, let answers = source.files(pids.map(FileQuestion.sockets)) else { return [:] }
-        var held: [Int: Set<String>] = [:]
-        for member in answers.members where pids.indices.contains(member.question) {
-            guard let id = SocketKind.resource(member.object).network?.communityID else { continue }
-            held[pids[member.question], default: []].insert(id)
+        let calls = examiner.identifier.complete(first.map(\.result.sighting), clock: clock, risky: &risky)
+        let held = settings.tellsHeldSockets ? examiner.heldSockets(of: calls, &source) : [:]
+        for ((result, duration), var call) in zip(first, calls) {
+            call.heldSockets = held[call.process.pid]?.filter { $0 != call.resource.network?.communityID } ?? []
+            writeFirst(call, result.finding, duration, clock)
         }
-        return held.mapValues { $0.sorted() }
     }
 
-    private mutating func isAdmitted(_ clock: ClockReading) -> Bool {
-        if rate.admit(at: clock.monotonic) { return true }
-        totals.hidden["max_rate", default: 0] += 1
-        return false
+    /// The one record of a call that is over, or the first of one that is not.
+    private mutating func writeFirst(
+        _ call: BlockedCall, _ finding: Finding, _ duration: UInt64, _ clock: ClockReading
+    ) {
+        if let closing = ledger[call.id]?.closing {
+            let result = closing.reason == .returned ? closing.result : nil
+            records.write(.slow, report(call, finding, duration: duration, result: result), clock)
+            ledger.settle(call.id)
+        } else if ledger.write(call.id, LedgerEntry.Account(call, finding), at: clock.monotonic) {
+            records.write(.blocked, report(call, finding, duration: duration, result: nil), clock)
+        }
     }
 
-    private mutating func repeatLater(_ id: UInt64, _ clock: ClockReading) {
-        guard let interval = settings.repeatNanoseconds, open[id]?.nextRepeat == nil else { return }
-        open[id]?.repeatInterval = interval
-        open[id]?.nextRepeat = clock.monotonic.saturatingAdd(interval)
-        earliestRepeat = min(earliestRepeat, clock.monotonic.saturatingAdd(interval))
+    /// What a written call waits for is kept as it is now, whether there is room for a record or not.
+    private mutating func writeAgain(
+        _ call: BlockedCall, _ finding: Finding, _ duration: UInt64, _ clock: ClockReading
+    ) {
+        ledger.revise(call.id, LedgerEntry.Account(call, finding))
+        guard isAdmitted(clock) else { return }
+        records.write(.stillBlocked, report(call, finding, duration: duration, result: nil), clock)
     }
 
-    private mutating func say(_ deadlock: Deadlock, _ findings: Findings, _ clock: ClockReading) {
+    private mutating func write(_ deadlock: Deadlock, _ findings: Findings, _ clock: ClockReading) {
         let members = deadlock.tids.compactMap { findings.member($0, of: deadlock) }
         let parts = stride(from: 0, to: members.count, by: 8).map { Array(members[$0..<min($0 + 8, members.count)]) }
         let chain = deadlock.tids.first.flatMap { tid -> Finding? in
             var findings = findings
             return findings.finding(of: tid)
         }
-        totals.deadlocks += 1
-        for (index, part) in parts.enumerated() {
-            say(
-                .deadlock,
-                .deadlock(
-                    DeadlockReport(
-                        id: deadlock.id, threads: members.count, members: part, part: index + 1, parts: parts.count,
-                        chain: chain?.chain ?? "", chainID: chain?.chainID,
-                        victims: chain?.chainID.map { victims(of: $0) } ?? 0)), clock)
+        let reports = parts.enumerated().map { index, part in
+            DeadlockReport(
+                id: deadlock.id, threads: members.count, members: part, part: index + 1, parts: parts.count,
+                chain: chain?.chain ?? "", chainID: chain?.chainID,
+                victims: chain?.chainID.map { ledger.victims(of: $0) } ?? 0)
         }
+        records.write(reports, clock)
     }
 
-    /// Open calls behind one root.
-    fileprivate func victims(of chainID: String) -> Int { behind[chainID] ?? 0 }
-
-    private mutating func count(_ chainID: String?, _ step: Int) {
-        guard let id = chainID else { return }
-        let count = (behind[id] ?? 0) + step
-        behind[id] = count > 0 ? count : nil
+    func report(_ call: BlockedCall, _ finding: Finding?, duration: UInt64, result: Int64?) -> CallReport {
+        CallReport(
+            call: call, startWallNanoseconds: call.startWallNanoseconds, durationNanoseconds: duration, result: result,
+            finding: finding, victims: finding?.chainID.map { ledger.victims(of: $0) } ?? 0)
     }
 
-    /// A call that was over before it was said. Where somebody holds the other end, that is looked for first.
-    ///
-    /// - Returns: whether it will be said later.
-    private mutating func mayBeRelated(_ call: BlockedCall, _ record: CallRecord, _ clock: ClockReading) -> Bool {
-        let duration = record.nowNanoseconds - min(call.startNanoseconds, record.nowNanoseconds)
-        if record.result > 0 { habits.note(Habits.Place(record), duration) }
-        guard hidden(record, call, duration) == nil, open[call.id] == nil, Investigation.hasQuestions(record, call),
-            pendingOver[record.tid, default: 0] < Self.mostOver
-        else { return false }
-        pendingOver[record.tid, default: 0] += 1
-        pend(record, call)
-        open[call.id] = OpenCall(record, call, nextRepeat: nil, repeatInterval: 0)
-        open[call.id]?.closing = ClosedRecord(
-            call: call.id, reason: .returned, nowNanoseconds: record.nowNanoseconds, result: record.result)
-        return true
+    private func duration(of sighting: Sighting) -> UInt64 {
+        let now = sighting.record.nowNanoseconds
+        return now - min(sighting.call.startNanoseconds, now)
     }
 
-    /// Calls that were over before they were said, and whose other ends nobody holds.
-    private mutating func slow(
-        _ calls: [(record: CallRecord, call: BlockedCall)], _ clock: ClockReading, _ risky: inout some RiskyReading
-    ) {
-        var written: [(record: CallRecord, call: BlockedCall)] = []
-        var told: [Finding] = []
-        for (record, call) in calls {
-            let duration = record.nowNanoseconds - min(call.startNanoseconds, record.nowNanoseconds)
-            var findings = judged(record, call)
-            if let reason = hidden(record, call, duration, findings.judgement(of: record.tid).reason) {
-                totals.hidden[reason, default: 0] += 1
-            } else if isAdmitted(clock) {
-                written.append((record, call))
-                told.append(findings.finding(of: record.tid) ?? Finding())
-            }
-        }
-        let complete = identifier.complete(written, clock: clock, risky: &risky)
-        for (((record, _), call), finding) in zip(zip(written, complete), told) {
-            let duration = record.nowNanoseconds - min(call.startNanoseconds, record.nowNanoseconds)
-            totals.slow += 1
-            say(.slow, call, finding, duration: duration, result: record.result, clock)
-        }
+    /// - Parameter duration: nanoseconds; as long as it has lasted when it was seen, unless said otherwise.
+    private mutating func exclusion(
+        of sighting: Sighting, lasting duration: UInt64? = nil, _ reason: Reason? = nil
+    ) -> Exclusion? {
+        selection.exclusion(
+            of: sighting, duration: duration ?? self.duration(of: sighting), reason: reason,
+            identifier: &examiner.identifier)
     }
 
-    /// So many calls of one thread that are over wait for their other ends.
-    private static let mostOver = 4
-
-    /// The verdict of a call that is over: by what its exit itself captured.
-    private func judged(_ record: CallRecord, _ call: BlockedCall) -> Findings {
-        var investigation = Investigation()
-        investigation.add(record, call)
-        return Findings(
-            investigation, thresholdNanoseconds: settings.thresholdNanoseconds, bootID: identifier.bootID,
-            nativeABI: identifier.nativeABI)
-    }
-
-    private mutating func closed(_ closing: ClosedRecord, _ clock: ClockReading) {
-        guard var known = open.removeValue(forKey: closing.call) else {
-            early[closing.call] = closing
-            return
-        }
-        if !known.isWritten, pendingIDs.contains(closing.call) {
-            known.closing = closing
-            open[closing.call] = known
-            return
-        }
-        exiting.remove(closing.call)
-        count(known.chainID, -1)
-        let duration = closing.nowNanoseconds > known.start ? closing.nowNanoseconds - known.start : 0
-        if closing.reason == .returned, closing.result > 0 { habits.note(known.place, duration) }
-        guard let said = known.said else { return }
-        if closing.reason == .ended {
-            totals.ended += 1
-            say(.ended, said.call, said.finding, duration: duration, result: nil, clock)
-        } else {
-            totals.returned += 1
-            let result = closing.reason == .returned ? closing.result : nil
-            say(.returned, said.call, said.finding, duration: duration, result: result, clock)
-        }
-    }
-
-    /// Why a call is not to be written: the option's name; `nil` if it is.
-    private mutating func hidden(
-        _ record: CallRecord, _ call: BlockedCall, _ duration: UInt64, _ reason: Reason? = nil
-    ) -> String? {
-        if settings.newOnly, call.startSource == .lastRan, call.startNanoseconds < startedAt { return "new_only" }
-        if let reason, isShut(reason) { return "verdict" }
-        if settings.filter.isEmpty, settings.ignoreRules.isEmpty { return nil }
-        var subject = identifier.subject(record, call, duration: duration)
-        subject.reason = reason?.rawValue
-        if !settings.filter.admits(subject) { return "filter" }
-        return settings.ignoreRules.first { $0.ignores(subject) }.map { "ignore.\($0.name)" }
+    private mutating func isAdmitted(_ clock: ClockReading) -> Bool {
+        if rate.admit(at: clock.monotonic) { return true }
+        records.leaveOut(.maxRate)
+        return false
     }
 
     // MARK: - by time
@@ -573,44 +351,22 @@ public struct Pipeline {
     ///
     /// - Parameter most: how many; the others stay due.
     public mutating func dueRepeats(at now: UInt64, most: Int = .max) -> [UInt64] {
-        guard now >= earliestRepeat else { return [] }
-        earliestRepeat = .max
-        var due: [(since: UInt64, id: UInt64)] = []
-        for (id, call) in open {
-            guard let next = call.nextRepeat else { continue }
-            if next <= now { due.append((next, id)) } else { earliestRepeat = min(earliestRepeat, next) }
-        }
-        if due.count > most {
-            due.sort { $0 < $1 }
-            earliestRepeat = due[most].since
-            due.removeSubrange(most...)
-        }
-        for (_, id) in due {
-            guard let call = open[id] else { continue }
-            let interval = min(call.repeatInterval.saturatingAdd(call.repeatInterval), Self.longestRepeat)
-            open[id]?.repeatInterval = interval
-            open[id]?.nextRepeat = now.saturatingAdd(interval)
-            earliestRepeat = min(earliestRepeat, now.saturatingAdd(interval))
-        }
-        return due.map(\.id)
+        ledger.takeDueRepeats(at: now, most: most)
     }
 
     /// Calls whose `blocked` was written.
-    public var writtenCalls: [UInt64] { open.filter(\.value.isWritten).map(\.key) }
+    public var writtenCalls: [UInt64] { ledger.writtenCalls }
 
-    /// When ``dueRepeats(at:)`` has something next.
-    public var nextRepeat: UInt64? { open.values.lazy.compactMap(\.nextRepeat).min() }
+    /// When ``dueRepeats(at:most:)`` has something next.
+    public var nextRepeat: UInt64? { ledger.nextRepeat }
 
-    /// After a scan: closings without an opening are of calls that the ring had no room for.
-    public mutating func endOfScan(at now: UInt64) {
-        early = early.filter { now - min($0.value.nowNanoseconds, now) < 10_000_000_000 }
-    }
+    /// After a scan: what it was to bring has come.
+    public mutating func endOfScan(at now: UInt64) { ledger.forgetEarlyClosings(at: now) }
 
     /// Threads of which only /proc can tell whether they still exist: dying ones fire no event any more; after
     /// lost closings, all.
     public func threadsToCheck(all: Bool) -> [(call: UInt64, pid: Int32, tid: Int32)] {
-        let calls = all ? Array(open.keys) : Array(exiting)
-        return calls.compactMap { id in open[id].map { (id, $0.procPID, $0.procTID) } }
+        ledger.threadsToCheck(all: all)
     }
 
     /// The thread of an open call is gone.
@@ -620,131 +376,32 @@ public struct Pipeline {
 
     // MARK: - about blockwatch itself
 
-    public mutating func started(_ body: Started, clock: ClockReading) { say(.started, .started(body), clock) }
-
-    public mutating func lost(_ loss: Loss, clock: ClockReading) {
-        totals.lost[loss.what, default: 0] += loss.count
-        say(.loss, .loss(loss), clock)
+    public mutating func started(_ body: Started, clock: ClockReading) {
+        records.write(.started, .started(body), clock)
     }
+
+    public mutating func lost(_ loss: Loss, clock: ClockReading) { records.write(loss, clock) }
 
     public mutating func summarize(
         usage: OwnUsage, threads: UInt64, schedule: ScanSchedule, clock: ClockReading
     ) {
-        var bySyscall: [String: UInt64] = [:]
-        var byVerdict: [String: UInt64] = [:]
-        var idleByReason: [String: UInt64] = [:]
-        for known in open.values {
-            bySyscall[known.name, default: 0] += 1
-            guard let reason = known.reason else { continue }
-            byVerdict[reason.verdict.rawValue, default: 0] += 1
-            if reason.verdict == .idle { idleByReason[reason.rawValue, default: 0] += 1 }
-        }
+        let counts = ledger.counts
         let summary = Summary(
-            open: UInt64(open.count), openBySyscall: bySyscall, openByVerdict: byVerdict, idleByReason: idleByReason,
-            openWritten: UInt64(open.values.count { $0.isWritten }), totals: totals, usage: usage, threads: threads,
-            scanNanoseconds: schedule.lastDuration, scanPeriodNanoseconds: schedule.period)
-        say(.summary, .summary(summary), clock)
+            open: UInt64(openCount), openBySyscall: counts.bySyscall, openByVerdict: counts.byVerdict,
+            idleByReason: counts.idleByReason, openWritten: UInt64(ledger.writtenCount), totals: totals, usage: usage,
+            threads: threads, scanNanoseconds: schedule.lastDuration, scanPeriodNanoseconds: schedule.period)
+        records.write(.summary, .summary(summary), clock)
     }
 
     public mutating func stopped(reason: String, usage: OwnUsage, clock: ClockReading) {
-        let open = UInt64(open.values.count { $0.isWritten })
-        say(.stopped, .stopped(Stopped(reason: reason, totals: totals, open: open, usage: usage)), clock)
+        let open = UInt64(ledger.writtenCount)
+        records.write(.stopped, .stopped(Stopped(reason: reason, totals: totals, open: open, usage: usage)), clock)
     }
 
     /// The output had no room for a `blocked`: its end must not be written either.
     public mutating func wasDropped(_ record: Record) {
         guard case .call(let report) = record.body else { return }
-        switch record.action {
-        case .blocked:
-            totals.blocked -= 1
-            open[report.call.id]?.said = nil
-        case .stillBlocked: totals.stillBlocked -= 1
-        case .slow: totals.slow -= 1
-        default: break
-        }
-    }
-
-    private mutating func say(
-        _ action: Record.Action, _ call: BlockedCall, _ finding: Finding?, duration: UInt64, result: Int64?,
-        _ clock: ClockReading
-    ) {
-        let report = CallReport(
-            call: call, startWallNanoseconds: call.startWallNanoseconds,
-            durationNanoseconds: duration, result: result, finding: finding,
-            victims: finding?.chainID.map { victims(of: $0) } ?? 0)
-        say(action, .call(report), clock)
-    }
-
-    private mutating func say(_ action: Record.Action, _ body: Record.Body, _ clock: ClockReading) {
-        sequence += 1
-        outgoing.append(Record(action: action, sequence: sequence, wallNanoseconds: clock.wall, body: body))
-    }
-}
-
-extension UInt64 {
-    /// The sum, or as much as there is: a user may ask for 500 years.
-    public func saturatingAdd(_ other: UInt64) -> UInt64 {
-        let (sum, overflow) = addingReportingOverflow(other)
-        return overflow ? .max : sum
-    }
-}
-
-/// At most so many records a second, with a second's worth saved up.
-struct RateLimit: Sendable {
-    private let perSecond: UInt64
-    private var windowStart: UInt64 = 0
-    private var used: UInt64 = 0
-
-    init(perSecond: UInt64) { self.perSecond = perSecond }
-
-    mutating func admit(at now: UInt64) -> Bool {
-        if now >= windowStart + 1_000_000_000 {
-            windowStart = now
-            used = 0
-        }
-        guard used < perSecond else { return false }
-        used += 1
-        return true
-    }
-}
-
-// MARK: - one look
-
-extension Pipeline {
-    /// Everything that is open and would be written, for `snapshot`.
-    public func reports(clock: ClockReading) -> [CallReport] {
-        open.values.compactMap(\.said).map { said in
-            let start = said.call.startNanoseconds
-            return CallReport(
-                call: said.call, startWallNanoseconds: said.call.startWallNanoseconds,
-                durationNanoseconds: clock.monotonic - min(start, clock.monotonic), result: nil, finding: said.finding,
-                victims: said.finding?.chainID.map { victims(of: $0) } ?? 0)
-        }
-    }
-
-    /// Open calls of a verdict, written or not.
-    public func count(of verdict: Verdict) -> Int { open.values.count { $0.reason?.verdict == verdict } }
-
-    /// Looks at all threads of one process, whatever they do.
-    ///
-    /// - Returns: `nil` if there are none: it is gone, or it is the kernel's own.
-    public mutating func explain(
-        pid: Int, source: inout some HolderSource, risky: inout some RiskyReading, clock: ClockReading
-    ) -> Explanation? {
-        let records = source.threads([.process(pid)])
-        guard !records.isEmpty else { return nil }
-        let calls = identify(records, clock: clock, risky: &risky)
-        var findings = investigate(Array(zip(records, calls)), &source, &risky, clock, isThorough: true)
-        let confirmed = confirm(findings.deadlocks, &findings, &source, &risky, clock)
-        if confirmed.count != findings.deadlocks.count { findings.keep(confirmed) }
-        let threads = zip(records, calls).map { record, call -> Explanation.Thread in
-            var call = call
-            if let lock = findings.lock(of: record.tid) { call.resource.lock = lock }
-            return Explanation.Thread(
-                call: call, durationNanoseconds: record.nowNanoseconds - record.startNanoseconds,
-                finding: findings.finding(of: record.tid) ?? Finding(), isRunning: record.kind == .running,
-                tracerPID: record.tracerPID)
-        }
-        return Explanation(threads: threads.sorted { $0.call.process.tid < $1.call.process.tid }, deadlocks: [])
+        records.takeBack(record.action)
+        if record.action == .blocked { ledger.unwrite(report.call.id) }
     }
 }

@@ -385,7 +385,8 @@ import Testing
         #expect(UserMemory.timeout(spec, call("nanosleep", [8]), memory: .known([1])).value == nil)
         let old = SyscallTimeout(argument: 0, unit: .timeval32)
         #expect(
-            UserMemory.timeout(old, call("select", [8]), memory: .known([2, 0, 0, 0, 1, 0, 0, 0])).value == 2_000_001_000)
+            UserMemory.timeout(old, call("select", [8]), memory: .known([2, 0, 0, 0, 1, 0, 0, 0])).value
+                == 2_000_001_000)
     }
 }
 

@@ -71,7 +71,12 @@ struct TerminalTextTests {
         #expect(TerminalText.cut("abc", to: 1) == "…")
         #expect(TerminalText.cut("abc", to: 0) == "")
         #expect(TerminalText.cut("abc", to: -3) == "")
-        #expect(TerminalText.fitted("漢字漢字", to: 4) == "漢… ")
+        #expect(fitted("漢字漢字", to: 4) == "漢… ")
+    }
+
+    /// A column of a table: exactly so wide.
+    private func fitted(_ text: String, to width: Int, keep: JSONWriter.Keep = .head) -> String {
+        TerminalText.padded(TerminalText.cut(text, to: width, keep: keep), to: width)
     }
 
     @Test func cuttingNeverExceedsTheWidth() {
@@ -85,7 +90,7 @@ struct TerminalTextTests {
             let columns = Int.random(in: 0...20, using: &generator)
             for keep in [JSONWriter.Keep.head, .headAndTail] {
                 #expect(TerminalText.width(TerminalText.cut(String(text), to: columns, keep: keep)) <= columns)
-                #expect(TerminalText.width(TerminalText.fitted(String(text), to: columns, keep: keep)) == columns)
+                #expect(TerminalText.width(fitted(String(text), to: columns, keep: keep)) == columns)
             }
         }
     }

@@ -155,7 +155,8 @@ func fuzzText(_ bytes: [UInt8]) {
     for keep in [JSONWriter.Keep.head, .headAndTail] {
         let cut = TerminalText.cut(TerminalText.escaped(text), to: width, keep: keep)
         require(TerminalText.width(cut) <= width, "\(TerminalText.width(cut)) columns of \(width)")
-        require(TerminalText.width(TerminalText.fitted(string, to: width, keep: keep)) == width, "not \(width) columns")
+        let column = TerminalText.padded(TerminalText.cut(string, to: width, keep: keep), to: width)
+        require(TerminalText.width(column) == width, "not \(width) columns")
         let (part, wasCut) = JSONWriter.cut(text, budget: budget, keep: keep)
         require(JSONWriter.escapedCount(part) <= budget, "\(JSONWriter.escapedCount(part)) bytes of \(budget)")
         require(wasCut || part == text, "changed")

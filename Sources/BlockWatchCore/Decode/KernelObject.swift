@@ -49,7 +49,6 @@ public struct KernelObject: Sendable {
     }
     /// Of a device node.
     public var deviceMajor: UInt32 { raw.rdev >> 20 }
-    public var deviceMinor: UInt32 { raw.rdev & 0xfffff }
     public var isDirectory: Bool { mode & 0o170000 == 0o040000 }
     public var isCharacterDevice: Bool { mode & 0o170000 == 0o020000 }
     public var isBlockDevice: Bool { mode & 0o170000 == 0o060000 }
@@ -90,11 +89,8 @@ public struct KernelObject: Sendable {
         public var retransmits: UInt8
         public var receiveQueue, sendQueue: UInt32
         /// Ages in nanoseconds; `nil` for never.
-        public var lastSent, lastReceived, lastAcknowledged: UInt64?
+        public var lastSent, lastReceived: UInt64?
         public var unacknowledged: UInt32
-        /// Bytes that the peer will take.
-        public var peerWindow: UInt32
-        public var probes: UInt8
     }
     public var internet: Internet {
         let inet = unsafe raw.u.inet
@@ -106,8 +102,7 @@ public struct KernelObject: Sendable {
             local: address(inet.local), peer: address(inet.peer), localPort: inet.local_port,
             peerPort: inet.peer_port, retransmits: inet.retransmits, receiveQueue: inet.receive_queue,
             sendQueue: inet.send_queue, lastSent: age(inet.last_sent), lastReceived: age(inet.last_received),
-            lastAcknowledged: age(inet.last_acked), unacknowledged: inet.unacked, peerWindow: inet.peer_window,
-            probes: inet.probes)
+            unacknowledged: inet.unacked)
     }
 
     public struct Unix: Sendable, Equatable {

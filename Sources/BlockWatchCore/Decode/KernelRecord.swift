@@ -167,7 +167,6 @@ public struct CallRecord: Sendable {
     public var tracerPID: Int { Int(raw.tracer_tgid) }
     public var number: Int { Int(raw.number) }
     public var isCompat: Bool { raw.abi == BW_ABI_COMPAT.rawValue }
-    public var classByte: UInt8 { UInt8(truncatingIfNeeded: raw.class_) }
     /// CLOCK_BOOTTIME, nanoseconds.
     public var threadStartNanoseconds: UInt64 { raw.thread_start_ns }
     public var processStartNanoseconds: UInt64 { raw.process_start_ns }
@@ -179,7 +178,6 @@ public struct CallRecord: Sendable {
     /// Where in the program.
     public var instructionPointer: UInt64 { raw.ip }
     public var stackPointer: UInt64 { raw.sp }
-    public var cgroupID: UInt64 { raw.cgroup_id }
     public var threadName: [UInt8] { cString(raw.comm) }
     public var processName: [UInt8] { cString(raw.leader_comm) }
 
@@ -225,7 +223,6 @@ public struct CallRecord: Sendable {
         return [io.0, io.1, io.2, io.3, io.4, io.5, io.6, io.7]
     }
     public var contextSwitches: UInt64 { raw.switches }
-    public var cpuNanoseconds: UInt64 { raw.cpu_ns }
     /// Exited, and not waited for yet.
     public var isZombie: Bool { raw.state & 0x30 != 0 }
     public var descriptorIsClosed: Bool { has(BW_CALL_FD_CLOSED) }

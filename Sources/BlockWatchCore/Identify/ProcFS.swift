@@ -22,6 +22,14 @@ public struct ProcError: Error, Equatable, Sendable, CustomStringConvertible {
     public var description: String { "cannot read \(path): errno \(errno)" }
 }
 
+/// Small files and links of /proc by other means: written down on the way, or from a tape.
+public protocol ProcReading: Sendable {
+    /// As ``ProcFS/readFile(_:limit:)``.
+    func readFile(_ path: String, limit: Int) throws(ProcError) -> [UInt8]
+    /// As ``ProcFS/readLink(_:limit:)``.
+    func readLink(_ path: String, limit: Int) throws(ProcError) -> [UInt8]
+}
+
 /// A process file system at any root, read by plain system calls with bounded buffers.
 ///
 /// The watcher must not hang on what it watches: links are read and never followed, and nothing a link of a process
@@ -29,9 +37,14 @@ public struct ProcError: Error, Equatable, Sendable, CustomStringConvertible {
 public struct ProcFS: Sendable {
     /// The folder, without a slash at its end; empty for `/`.
     public let root: String
+    /// Answers in its stead.
+    private let reader: (any ProcReading)?
 
-    /// - Parameter root: `/proc`, or a fixture tree of the same shape.
-    public init(root: String) {
+    /// - Parameters:
+    ///   - root: `/proc`, or a fixture tree of the same shape.
+    ///   - reader: who answers for what a process's files and links say, instead of the files below the root.
+    public init(root: String, reader: (any ProcReading)? = nil) {
+        self.reader = reader
         var end = root.utf8.endIndex
         while end > root.utf8.startIndex, root.utf8[root.utf8.index(before: end)] == UInt8(ascii: "/") {
             end = root.utf8.index(before: end)
@@ -50,6 +63,7 @@ public struct ProcFS: Sendable {
     public func readFile(_ path: String, limit: Int) throws(ProcError) -> [UInt8] {
         let full = "\(root)/\(path)"
         guard !Self.leadsThroughProcessLink(path) else { throw ProcError(path: full, errno: ELOOP) }
+        if let reader { return try reader.readFile(path, limit: limit) }
         // O_NOFOLLOW: exe, cwd, root and fd/N are links into file systems that may not answer.
         // O_NONBLOCK: a FIFO in the way must not stop the reader.
         let descriptor = unsafe open(full, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY)
@@ -103,6 +117,7 @@ public struct ProcFS: Sendable {
         let full = "\(root)/\(path)"
         guard !Self.leadsThroughProcessLink(path) else { throw ProcError(path: full, errno: ELOOP) }
         guard limit > 0 else { return [] }
+        if let reader { return try reader.readLink(path, limit: limit) }
         let room = min(limit, 65536)
         var failure: Int32 = 0
         // what is kept has the size of the text, not of the room for it

@@ -49,7 +49,8 @@ public enum Reason: String, Sendable, CaseIterable {
     public var verdict: Verdict {
         switch self {
         case .cycle: .deadlock
-        case .connectUnanswered, .connectBacklogFull, .notAccepted, .lockHeld, .ownerGone, .peerGone, .peerStuck, .sendStalled,
+        case .connectUnanswered, .connectBacklogFull, .notAccepted, .lockHeld, .ownerGone, .peerGone, .peerStuck,
+            .sendStalled,
             .kernelStuck, .stopped, .overdue:
             .stuck
         case .replyPending, .peerSleeping, .peerWaiting, .unknown: .waiting

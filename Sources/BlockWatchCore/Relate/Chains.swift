@@ -80,6 +80,7 @@ extension Findings {
         var wait = start
         var steps = [step(wait)]
         var seen: Set<Int> = [wait.tid]
+        var previous = wait.pid
         func finish(_ root: Root, _ identity: [String]) {
             finding.root = .known(root)
             finding.chainID = Self.hash(["chain", bootID] + identity)
@@ -96,7 +97,10 @@ extension Findings {
                     [set.id])
                 break
             }
-            guard case .known(let relation) = (judge.deciding[wait.tid] ?? wait).relation else { break }
+            guard let relation = onward(wait, from: start, previous) else {
+                if case .known = wait.relation, steps.count > 1 { finish(root(wait), identity(of: wait)) }
+                break
+            }
             if let first = ranked(relation.holders, of: start.tid, leadingBackTo: seen).first {
                 let next = speaker(for: first)
                 guard let next else {
@@ -110,6 +114,7 @@ extension Findings {
                     break
                 }
                 if seen.insert(next.tid).inserted {
+                    previous = wait.pid
                     wait = next
                     steps.append(step(wait))
                     continue
@@ -124,7 +129,8 @@ extension Findings {
                 let sent = (judge.deciding[wait.tid] ?? wait).retransmitted
                 finish(
                     Root(
-                        kind: sent == nil ? .remote : .network, doing: sent.map { "\($0) retransmits, not acknowledged" },
+                        kind: sent == nil ? .remote : .network,
+                        doing: sent.map { "\($0) retransmits, not acknowledged" },
                         address: address), ["remote", address])
             case .device(let name):
                 steps.append("device \(TerminalText.escaped(Array(name.utf8)))")
@@ -146,6 +152,22 @@ extension Findings {
             break
         }
         finding.chain = steps.count > 1 ? steps.joined(separator: " <- ") : ""
+    }
+
+    /// What the chain goes on by: the one thing that the thread waits for, or the member of its set that decides. An event
+    /// loop on the way serves many; it stands between two others only where one alone of its peers owes it an answer.
+    ///
+    /// - Parameter previous: the process that the chain comes from.
+    /// - Returns: `nil` where the chain ends here.
+    private mutating func onward(_ wait: Wait, from start: Wait, _ previous: Int) -> Relation? {
+        if let member = judge.deciding[wait.tid] { return member.relation.value }
+        guard wait.tid != start.tid, let set = wait.set.value, judgement(of: start.tid).verdict != .idle else {
+            return wait.relation.value
+        }
+        let owing = set.members.filter { member in
+            member.isReplyOutstanding && member.relation.value?.holders.contains { $0.pid != previous } == true
+        }
+        return owing.count == 1 ? owing[0].relation.value : nil
     }
 
     /// The rest of the circle, back to where it was entered.

@@ -48,7 +48,8 @@ final class Wait {
         self.isAlone = isAlone
         state = State(record)
         target = Targets.target(record, call, state)
-        set = target is SetTarget ? .unknown(.tooMany) : .absent
+        // one that is over can no longer be looked into: whatever it waited for has come, or its time-out
+        set = target is SetTarget && record.occasion != .slow ? .unknown(.tooMany) : .absent
     }
 
     var pid: Int { record.pid }

@@ -156,6 +156,8 @@ public struct Filter: Sendable, Equatable {
 /// A named rule of the config file: `comm=borg syscall=read max=2h`.
 public struct IgnoreRule: Sendable, Equatable {
     public var name: String
+    /// As it was written.
+    public let text: String
     public var conditions: [FilterField: [String]]
     /// Ignored for so long only, nanoseconds.
     public var maxNanoseconds: UInt64?
@@ -163,6 +165,7 @@ public struct IgnoreRule: Sendable, Equatable {
     /// - Throws: ``FilterError`` that says what is wrong with the text.
     public init(name: String, text: String) throws(FilterError) {
         self.name = name
+        self.text = text
         conditions = [:]
         for (key, value) in try Self.pairs(text) {
             if key == "max" {

@@ -111,12 +111,6 @@ public struct JSONWriter: Sendable {
         endArray()
     }
 
-    public mutating func integers(_ key: String, _ values: [some FixedWidthInteger]) {
-        beginArray(key)
-        for value in values { element(value) }
-        endArray()
-    }
-
     /// A value that was read, written anew: on one line, its strings harmless like all others.
     public mutating func copy(_ value: JSONValue) {
         separate()

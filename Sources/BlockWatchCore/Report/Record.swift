@@ -108,7 +108,7 @@ public struct Summary: Sendable {
     public var scanPeriodNanoseconds: UInt64
 }
 
-public struct Started: Sendable {
+public struct Started: Sendable, Equatable {
     public var version: String
     public var options: [String]
     public var kernel: String

@@ -126,13 +126,6 @@ public enum TerminalText {
         return String(result)
     }
 
-    /// Cut and then padded: exactly `width` columns.
-    public static func fitted(
-        _ text: String, to width: Int, _ alignment: Alignment = .left, keep: JSONWriter.Keep = .head
-    ) -> String {
-        padded(cut(text, to: width, keep: keep), to: width, alignment)
-    }
-
     private static func width(_ scalar: Unicode.Scalar) -> Int {
         if scalar.value < 0x300 { return 1 }
         switch scalar.properties.generalCategory {

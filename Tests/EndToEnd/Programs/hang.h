@@ -26,7 +26,7 @@ struct mode {
 
 // Each table ends with a mode without a name.
 extern const struct mode file_modes[], socket_modes[], set_modes[], lock_modes[], wait_modes[], memory_modes[], thread_modes[],
-	signal_modes[], entry_modes[], name_modes[], chain_modes[];
+	signal_modes[], entry_modes[], name_modes[], chain_modes[], mutex_modes[];
 
 // The n-th number of the command line after the mode and its folder.
 long number_argument(int n, long fallback);
@@ -46,6 +46,7 @@ void say_fd(int fd, const char *kind);			     // fd, kind, inode, device
 void say_file(int fd, const char *kind, const char *path);     // and the path
 void say_socket(int fd, const char *kind, const char *state); // and addresses, ports, state (NULL: has none)
 void say_members(const int *fds, const char *const *kinds, int count);
+void say_members_pids(const pid_t *pids, int count);
 void say_call(const char *name, long number); // number < 0: not a system call
 void say_thread(pid_t pid, pid_t tid);	      // the line is about this one instead of the caller
 void say_done(void);
@@ -99,6 +100,8 @@ pid_t fork_bound(void);				  // the child dies with its parent
 _Noreturn void follow(pid_t child);		  // waits for it and exits
 pid_t fork_sleeper(void);			  // a child in pause
 pid_t fork_ready(void (*prepare)(void *), void *); // a child that prepares, says so, and sleeps
+void tell(int fd); // one byte through a pipe: the other side has come so far
+void hear(int fd);
 void start_thread(void *(*body)(void *), void *argument);
 pid_t this_thread(void);
 void wait_until_in(pid_t tid, long number); // a thread of this process is in that system call

@@ -210,3 +210,9 @@ void hang_in_silent_connect(void) {
 	say_number("peer_port", 3306);
 	hang_in(connect, fd, &there, sizeof there);
 }
+
+void tell(int fd) { must(write(fd, "x", 1), "write"); }
+void hear(int fd) {
+	char byte;
+	must(read(fd, &byte, 1) == 1 ? 0 : -1, "read");
+}

@@ -168,3 +168,12 @@ void say_done(void) {
 	fields[0] = '\0';
 	other_pid = other_tid = 0;
 }
+
+void say_members_pids(const pid_t *pids, int count) {
+	char key[32];
+	say_number("members_count", count);
+	for (int i = 0; i < count; i++) {
+		snprintf(key, sizeof key, "member_%d", i);
+		say_number(key, pids[i]);
+	}
+}

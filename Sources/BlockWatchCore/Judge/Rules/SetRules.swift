@@ -10,7 +10,6 @@ extension Judge {
         let set: WaitSet
         switch wait.set {
         case .known(let known): set = known
-        // one that is over can no longer be looked into: whatever it waited for has come, or its time-out
         case .absent: return quiet
         case .unknown: return Judgement(.unknown, by: .set)
         }

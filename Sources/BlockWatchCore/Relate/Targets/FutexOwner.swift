@@ -72,7 +72,9 @@ private struct Futex {
 
     /// Robust mutexes of glibc, and musl's with an owner: its number with the waiters' bit.
     private var robust: FutexOwner? {
-        guard current & 0x8000_0000 != 0, owner > 0, current == expected, operation == 0 || !isPrivate else { return nil }
+        guard current & 0x8000_0000 != 0, owner > 0, current == expected, operation == 0 || !isPrivate else {
+            return nil
+        }
         return .mutex(owner: owner)
     }
 

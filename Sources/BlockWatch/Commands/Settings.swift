@@ -1,0 +1,161 @@
+import ArgumentParser
+import BlockWatchCore
+import Glibc
+
+/// What `watch` runs with: the config file's options as if they stood before those of the command line. Of an option
+/// with one value the command line's wins; lists are joined.
+struct Settings: Sendable {
+    var thresholdNanoseconds: UInt64
+    var engine: Engine
+    var format: OutputFormat
+    var outputPath: String?
+    var repeatNanoseconds: UInt64?
+    var maxRate: UInt64
+    var summaryNanoseconds: UInt64?
+    var scope: Scope
+    var newOnly: Bool
+    var heldSockets: Bool
+    var durationNanoseconds: UInt64?
+    var commandLine: CommandLinePolicy
+    var metricsPath: String?
+    var recordPath: String?
+    var ringBytes: UInt32
+    var logLevel: Log.Level
+    var filter: Filter
+    var ignoreRules: [IgnoreRule]
+    var verdicts: Set<Verdict>
+    /// As given, for the `started` record.
+    var commandLineOptions: [String]
+
+    /// - Parameter arguments: those of the command line, without the program's name.
+    static func load(_ options: WatchOptions, arguments: [String]) -> Settings {
+        if let problem = userProblem(options.filters) { fail(.wrongUsage, problem) }
+        var options = options
+        var rules: [IgnoreRule] = []
+        let own = arguments.first == WatchCommand._commandName ? Array(arguments.dropFirst()) : arguments
+        if let path = options.config {
+            let config = read(path)
+            rules = config.ignoreRules
+            let given = words(of: config, in: path)
+            do { options = try WatchOptions.parse(given + own) } catch {
+                fail(.badConfig, "\(path): \(WatchOptions.message(for: error))")
+            }
+        }
+        return Settings(options, rules: rules, arguments: own)
+    }
+
+    private init(_ options: WatchOptions, rules: [IgnoreRule], arguments: [String]) {
+        thresholdNanoseconds = options.threshold
+        engine = options.engine
+        format = options.format
+        outputPath = options.output
+        repeatNanoseconds =
+            (options.repetition ?? Span(nanoseconds: max(options.threshold, 10_000_000_000))).nanoseconds
+        maxRate = options.maxRate
+        summaryNanoseconds = options.summary.nanoseconds
+        scope = options.scope
+        newOnly = options.newOnly
+        heldSockets = options.heldSockets
+        durationNanoseconds = options.duration
+        commandLine = options.commandLine
+        metricsPath = options.metrics
+        recordPath = options.recording.path
+        ringBytes = options.ringSize
+        logLevel =
+            switch options.logLevel {
+            case .error: .error
+            case .warning: .warning
+            case .info: .info
+            case .debug: .debug
+            }
+        filter = options.filters.filter
+        ignoreRules = rules
+        verdicts = options.verdicts
+        commandLineOptions = arguments
+    }
+
+    // MARK: - the config file
+
+    /// - Returns: what is in it; ends with 78 if it cannot be read or understood.
+    static func read(_ path: String) -> ConfigFile {
+        let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else {
+            fail(.badConfig, "cannot open the config file \(path): \(describe(errno: errno))")
+        }
+        defer { close(descriptor) }
+        var bytes: [UInt8] = []
+        var chunk = [UInt8](repeating: 0, count: 65536)
+        while bytes.count <= ConfigFile.sizeLimit {
+            let count = unsafe Glibc.read(descriptor, &chunk, chunk.count)
+            if count < 0, errno == EINTR { continue }
+            if count < 0 { fail(.badConfig, "cannot read the config file \(path): \(describe(errno: errno))") }
+            if count == 0 { break }
+            bytes += chunk.prefix(count)
+        }
+        do throws(ConfigFile.ParseError) { return try ConfigFile(bytes, checkRule: check) } catch {
+            fail(.badConfig, "\(path):\(error.line): \(error.what)")
+        }
+    }
+
+    private static let flags = ["all", "new-only", "held-sockets"]
+
+    /// The file as arguments, each line such as the command line would understand. Of a flag the last line counts.
+    private static func words(of config: ConfigFile, in path: String) -> [String] {
+        let last = Dictionary(config.entries.map { ($0.key, $0.line) }, uniquingKeysWith: max)
+        return config.entries.flatMap { entry in
+            let words = words(of: entry, in: path)
+            return flags.contains(entry.key) && last[entry.key] != entry.line ? [] : words
+        }
+    }
+
+    private static func words(of entry: ConfigFile.Entry, in path: String) -> [String] {
+        func bad(_ what: String) -> Never { fail(.badConfig, "\(path):\(entry.line): \(what)") }
+        if entry.key == "config" { bad("config: a config file cannot name another") }
+        if flags.contains(entry.key) {
+            switch entry.value {
+            case "true": return ["--\(entry.key)"]
+            case "false": return []
+            default: bad("\(entry.key): true or false, not \(entry.value)")
+            }
+        }
+        let arguments = ["--\(entry.key)=\(entry.value)"]
+        do {
+            if let problem = userProblem(try WatchOptions.parse(arguments).filters) { bad(problem) }
+        } catch {
+            let text = WatchOptions.message(for: error)
+            // options of the parser's own, such as --help, are no keys and end with success
+            let isUnknown = text.hasPrefix("Unknown option") || WatchOptions.exitCode(for: error) == .success
+            bad(isUnknown ? "unknown key \(entry.key)" : text)
+        }
+        return arguments
+    }
+
+    /// What a rule names must exist, as on the command line: a rule with a typo would never ignore anything.
+    private static func check(_ rule: IgnoreRule) throws(FilterError) {
+        for pattern in rule.conditions[.syscall] ?? [] {
+            if let problem = FilterOptions.syscallProblem(pattern) { throw FilterError("syscall: \(problem)") }
+        }
+        if let user = unknownUser(in: rule.conditions[.user] ?? []) {
+            throw FilterError("user: there is no user \(user) in /etc/passwd")
+        }
+    }
+
+    // MARK: - users
+
+    /// A name that nobody has would silently hide everything.
+    static func userProblem(_ options: FilterOptions) -> String? {
+        for list in options.lists where list.field == .user {
+            if let user = unknownUser(in: list.values.flatMap(FilterField.elements)) {
+                return "\(list.option): there is no user \(user) in /etc/passwd"
+            }
+        }
+        return nil
+    }
+
+    private static func unknownUser(in names: [String]) -> String? {
+        let names = names.filter { UInt32($0) == nil && !FilterField.isPattern($0) }
+        guard !names.isEmpty else { return nil }
+        let users = UserNames(passwd: (try? ProcFS(root: "/etc").readFile("passwd", limit: 4 << 20)) ?? [])
+        return names.first { users.uid(name: $0) == nil }
+    }
+}

@@ -1,0 +1,71 @@
+import BlockWatchCore
+import Glibc
+
+/// The machine and this process on it.
+struct Host: Sendable {
+    let procFS: ProcFS
+    let name: String
+    let kernelRelease: String
+    let machine: String
+    let bootID: String
+    let users: UserNames
+
+    #if arch(arm64)
+        static let nativeABI = ABI.aarch64
+    #else
+        static let nativeABI = ABI.x86_64
+    #endif
+
+    init(procFS: ProcFS) {
+        self.procFS = procFS
+        var names = utsname()
+        unsafe uname(&names)
+        func text<T>(_ field: T) -> String {
+            unsafe withUnsafeBytes(of: field) { unsafe String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+        }
+        name = text(names.nodename)
+        kernelRelease = text(names.release)
+        machine = text(names.machine)
+        bootID = (try? procFS.bootID()) ?? ""
+        users = UserNames(passwd: (try? ProcFS(root: "/etc").readFile("passwd", limit: 4 << 20)) ?? [])
+    }
+
+    /// PROC_PID_INIT_INO: the initial PID namespace has the same inode on every Linux.
+    static let initialPIDNamespace: UInt64 = 4_026_531_836
+
+    var isInInitialPIDNamespace: Bool {
+        ((try? procFS.ownNamespaceInode("pid")) ?? Self.initialPIDNamespace) == Self.initialPIDNamespace
+    }
+
+    func requireScope(_ scope: Scope) {
+        guard scope == .host, !isInInitialPIDNamespace else { return }
+        fail(
+            .missingPrivilege,
+            "this is a PID namespace of its own, from which the host's processes cannot be seen; "
+                + "run the pod with hostPID: true (docker: --pid=host), or say --scope namespace")
+    }
+
+    /// C function: `getrusage`, and `statm` for the resident set
+    func usage() -> OwnUsage {
+        var usage = rusage()
+        unsafe getrusage(RUSAGE_SELF.rawValue, &usage)
+        func nanoseconds(_ time: timeval) -> UInt64 {
+            UInt64(max(time.tv_sec, 0)) * 1_000_000_000 + UInt64(max(time.tv_usec, 0)) * 1000
+        }
+        let statm = (try? procFS.readFile("self/statm", limit: 256)) ?? []
+        let pages = String(decoding: statm, as: UTF8.self).split(separator: " ").dropFirst().first.flatMap {
+            UInt64($0)
+        }
+        return OwnUsage(
+            cpuNanoseconds: nanoseconds(usage.ru_utime) + nanoseconds(usage.ru_stime),
+            residentBytes: (pages ?? 0) * UInt64(max(sysconf(Int32(_SC_PAGESIZE)), 1)))
+    }
+}
+
+extension Identifier.Settings {
+    init(_ host: borrowing Host, commandLine: CommandLinePolicy) {
+        self.init(
+            bootID: host.bootID, commandLine: commandLine,
+            clockTicksPerSecond: UInt64(max(sysconf(Int32(_SC_CLK_TCK)), 1)), nativeABI: Host.nativeABI)
+    }
+}

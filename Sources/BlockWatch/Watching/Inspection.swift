@@ -1,0 +1,57 @@
+import ArgumentParser
+import BlockWatchCapture
+import BlockWatchCore
+import Glibc
+
+/// What `snapshot` and `explain` share: everything that one look needs, and no program on any system call.
+struct Inspection: ~Copyable {
+    let host: Host
+    let capture: Capture
+    var pipeline: TapedPipeline
+    var source: LiveHolders
+    var risky: TapedReaders
+    private let recorder: Recorder?
+
+    init(
+        scope: Scope, thresholdNanoseconds: UInt64, filter: Filter, commandLine: CommandLinePolicy,
+        verdicts: Set<Verdict> = Set(Verdict.allCases), recordPath: String?, log: Log
+    ) {
+        let symbols = SymbolLoader(ProcFS(root: "/proc"))
+        host = Host(procFS: ProcFS(root: "/proc"))
+        host.requireScope(scope)
+        host.requireCapabilities()
+        do throws(CaptureError) {
+            capture = try Capture(
+                CaptureSettings(
+                    thresholdNanoseconds: thresholdNanoseconds, trace: false, filter: filter, verdicts: verdicts))
+        } catch {
+            fail(error.exitCode, error.description)
+        }
+        recorder = Recorder.begin(path: recordPath, host: host, symbols: symbols, log: log)
+        Confinement.dropPrivileges(of: host)
+        risky = TapedReaders(readers: RiskyReaders(procFS: host.procFS), recorder: recorder)
+        source = LiveHolders(
+            holders: capture.holders, runner: FilePassRunner(log: log),
+            seesAllProcesses: host.isInInitialPIDNamespace, recorder: recorder, log: log)
+        pipeline = TapedPipeline(
+            Pipeline.Settings(
+                thresholdNanoseconds: thresholdNanoseconds, newOnly: false, repeatNanoseconds: nil, maxRate: .max,
+                filter: filter, ignoreRules: [], verdicts: verdicts),
+            host: host, identifier: Identifier.Settings(host, commandLine: commandLine), symbols: symbols,
+            recorder: recorder, start: Clock.now().monotonic)
+        Confinement.filterSystemCalls(appendsToFile: false, replacesFile: false, log: log)
+    }
+
+    /// Looks at all threads once, and for the other ends of those that are blocked.
+    mutating func look() {
+        for _ in 0..<64 {
+            do throws(CaptureError) { try capture.scan() } catch { fail(error.exitCode, error.description) }
+            pipeline.drain(capture, risky: &risky)
+            pipeline.relate(source: &source, risky: &risky, relooks: false, clock: Clock.now())
+            if capture.counters.scanDropped == 0 { break }
+        }
+    }
+
+    /// Writes the rest of the recording.
+    func endRecording() { recorder?.close() }
+}

@@ -1,0 +1,98 @@
+/// The stages from record to verdict, for some calls at once: call ▶ resource ▶ holders ▶ wait-for graph ▶ verdict.
+struct Examiner {
+    var identifier: Identifier
+    var habits = Habits()
+    private let thresholdNanoseconds: UInt64
+    /// All members of sets are looked into, also of those that are idle.
+    private let isThorough: Bool
+
+    init(identifier: Identifier, thresholdNanoseconds: UInt64, isThorough: Bool) {
+        self.identifier = identifier
+        self.thresholdNanoseconds = thresholdNanoseconds
+        self.isThorough = isThorough
+    }
+
+    /// Looks for the other ends of these calls, and twice at every deadlock.
+    ///
+    /// - Returns: what was found, and of it the deadlocks that a second look confirmed.
+    mutating func examine(
+        _ sightings: [Sighting], _ source: inout some HolderSource, _ risky: inout some RiskyReading,
+        _ clock: ClockReading, isThorough: Bool = false
+    ) -> (findings: Findings, deadlocks: [Deadlock]) {
+        var findings = investigate(sightings, &source, &risky, clock, isThorough: isThorough)
+        let confirmed = confirm(findings.deadlocks, &findings, &source, &risky, clock)
+        if confirmed.count != findings.deadlocks.count { findings.keep(confirmed) }
+        return (findings, confirmed)
+    }
+
+    mutating func investigate(
+        _ sightings: [Sighting], _ source: inout some HolderSource, _ risky: inout some RiskyReading,
+        _ clock: ClockReading, isThorough: Bool = false
+    ) -> Findings {
+        var investigation = Investigation(isThorough: isThorough || self.isThorough)
+        investigation.run(sightings, source: &source, risky: &risky, identifier: &identifier, clock: clock)
+        for (record, _) in sightings where habits.knows(record, record.nowNanoseconds - record.startNanoseconds) {
+            investigation.waits[record.tid]?.isPeriodic = true
+        }
+        return findings(of: investigation)
+    }
+
+    /// The verdict of a call that is over and has no other end: by what its exit itself captured.
+    func judge(over sighting: Sighting) -> Findings {
+        var investigation = Investigation()
+        investigation.add(sighting.record, sighting.call)
+        return findings(of: investigation)
+    }
+
+    private func findings(of investigation: Investigation) -> Findings {
+        Findings(
+            investigation, thresholdNanoseconds: thresholdNanoseconds, bootID: identifier.bootID,
+            nativeABI: identifier.nativeABI)
+    }
+
+    /// Evidence taken a second time: the same threads in the same circle, and none of them has moved.
+    private mutating func confirm(
+        _ deadlocks: [Deadlock], _ findings: inout Findings, _ source: inout some HolderSource,
+        _ risky: inout some RiskyReading, _ clock: ClockReading
+    ) -> [Deadlock] {
+        guard !deadlocks.isEmpty else { return [] }
+        let tids = Set(deadlocks.flatMap(\.tids))
+        let records = source.threads(tids.sorted().map { .thread($0) })
+        let calls = identifier.identify(records, clock: clock, isBrief: true, risky: &risky)
+        let again = investigate(Array(zip(records, calls)), &source, &risky, clock)
+        return deadlocks.filter { deadlock in
+            again.deadlocks.contains { $0.id == deadlock.id }
+                && deadlock.tids.allSatisfy { findings.proof(of: $0) == again.proof(of: $0) }
+        }
+    }
+
+    /// A program that goes on uses that memory again, and pselect6 leaves there what is left of the time: what makes a call
+    /// overdue is believed only if the call is still the same after it was read.
+    func withoutStaleTimeouts(_ sightings: [Sighting], _ source: inout some HolderSource) -> [Sighting] {
+        let doubtful = sightings.indices.filter { index in
+            let (record, call) = sightings[index]
+            guard let asked = call.call, let timeout = asked.timeout.value else { return false }
+            let duration = record.nowNanoseconds - min(record.startNanoseconds, record.nowNanoseconds)
+            return Judge.isPast(timeout, after: duration) && identifier.hasTimeoutInMemory(record, asked)
+        }
+        guard !doubtful.isEmpty else { return sightings }
+        let same = Set(source.threads(doubtful.map { .thread(sightings[$0].record.tid) }).map(\.id))
+        var believed = sightings
+        for index in doubtful where !same.contains(sightings[index].record.id) {
+            believed[index].call.call?.timeout = .unknown(.inFlight)
+        }
+        return believed
+    }
+
+    /// Community IDs of the connections that the processes of these calls hold, by process.
+    func heldSockets(of calls: [BlockedCall], _ source: inout some HolderSource) -> [Int: [String]] {
+        let pids = Set(calls.map(\.process.pid)).sorted()
+        guard !pids.isEmpty, let answers = source.files(pids.map(FileQuestion.sockets)) else { return [:] }
+        var held: [Int: Set<String>] = [:]
+        for member in answers.members where pids.indices.contains(member.question) {
+            guard let id = SocketKind.resource(member.object).network?.communityID else { continue }
+            held[pids[member.question], default: []].insert(id)
+        }
+        return held.mapValues { $0.sorted() }
+    }
+}

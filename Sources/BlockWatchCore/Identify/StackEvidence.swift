@@ -1,0 +1,58 @@
+/// What the functions on a kernel stack tell of a wait.
+struct StackEvidence: OptionSet {
+    var rawValue: UInt8
+    /// Copying from or to the program's memory, which does not come.
+    static let pageFault = StackEvidence(rawValue: 1)
+    static let fifoOpen = StackEvidence(rawValue: 2)
+    static let seccomp = StackEvidence(rawValue: 4)
+
+    init(rawValue: UInt8) { self.rawValue = rawValue }
+    init(function name: String) {
+        self = []
+        if name.hasSuffix("exc_page_fault") || name == "handle_userfault" || name == "do_mem_abort" {
+            insert(.pageFault)
+        }
+        if name == "fifo_open" || name == "wait_for_partner" { insert(.fifoOpen) }
+        if name.hasPrefix("seccomp_do_user_notification") || name == "__seccomp_filter" { insert(.seccomp) }
+    }
+}
+
+/// Names kernel stacks. Threads wait in a few places of the kernel: each address is looked up once.
+struct StackReader {
+    private struct Frame {
+        var name: String
+        var evidence: StackEvidence
+    }
+    private static let mostFrames = 8192
+
+    /// Asked when the first stack is to be named.
+    private let symbolSource: @Sendable () -> KernelSymbols
+    private var symbols: KernelSymbols?
+    private var frames: [UInt64: Frame] = [:]
+
+    init(_ symbolSource: @escaping @Sendable () -> KernelSymbols) { self.symbolSource = symbolSource }
+
+    mutating func evidence(of record: CallRecord) -> StackEvidence {
+        var evidence: StackEvidence = []
+        for index in 0..<record.stackDepth { evidence.formUnion(frame(at: record.stackFrame(index)).evidence) }
+        return evidence
+    }
+
+    /// - Returns: the functions, innermost first; `nil` if there is a stack whose addresses kptr_restrict hides from
+    ///   everybody.
+    mutating func names(of record: CallRecord) -> [String]? {
+        let names = record.stack.map { frame(at: $0).name }
+        return !names.isEmpty && symbols?.isEmpty == true ? nil : names
+    }
+
+    private mutating func frame(at address: UInt64) -> Frame {
+        if let known = frames[address] { return known }
+        let symbols = self.symbols ?? symbolSource()
+        self.symbols = symbols
+        let name = symbols.name(of: address) ?? "[unknown]"
+        let frame = Frame(name: name, evidence: StackEvidence(function: name))
+        if frames.count >= Self.mostFrames { frames.removeAll(keepingCapacity: true) }
+        frames[address] = frame
+        return frame
+    }
+}

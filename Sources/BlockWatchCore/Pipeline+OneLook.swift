@@ -1,0 +1,35 @@
+/// One look, for `snapshot` and `explain`.
+extension Pipeline {
+    /// Everything that is open and would be written, for `snapshot`.
+    public func reports(clock: ClockReading) -> [CallReport] {
+        ledger.accounts.map { account in
+            let start = account.call.startNanoseconds
+            return report(
+                account.call, account.finding, duration: clock.monotonic - min(start, clock.monotonic), result: nil)
+        }
+    }
+
+    /// Open calls of a verdict, written or not.
+    public func count(of verdict: Verdict) -> Int { ledger.count(of: verdict) }
+
+    /// Looks at all threads of one process, whatever they do.
+    ///
+    /// - Returns: `nil` if there are none: it is gone, or it is the kernel's own.
+    public mutating func explain(
+        pid: Int, source: inout some HolderSource, risky: inout some RiskyReading, clock: ClockReading
+    ) -> Explanation? {
+        let records = source.threads([.process(pid)])
+        guard !records.isEmpty else { return nil }
+        let calls = examiner.identifier.identify(records, clock: clock, risky: &risky)
+        var (findings, _) = examiner.examine(Array(zip(records, calls)), &source, &risky, clock, isThorough: true)
+        let threads = zip(records, calls).map { record, call -> Explanation.Thread in
+            var call = call
+            if let lock = findings.lock(of: record.tid) { call.resource.lock = lock }
+            return Explanation.Thread(
+                call: call, durationNanoseconds: record.nowNanoseconds - record.startNanoseconds,
+                finding: findings.finding(of: record.tid) ?? Finding(), isRunning: record.kind == .running,
+                tracerPID: record.tracerPID)
+        }
+        return Explanation(threads: threads.sorted { $0.call.process.tid < $1.call.process.tid }, deadlocks: [])
+    }
+}

@@ -1,0 +1,67 @@
+/// Who is open at the end, as trees, of many hosts.
+extension ReplayReport {
+    /// By the host of their roots.
+    func trees() -> [Int: [String]] {
+        var shownThreads = Set(shown(calls).map(\.thread))
+        // who others hang on is shown with them
+        for link in joining.links.values where shownThreads.contains(link.from) { shownThreads.insert(link.to.thread) }
+        let prefixes = hosts.count > 1 ? hosts.indices.map { name(of: $0) + ": " } : [""]
+        var entries: [Int: [Trees.Entry]] = [:]
+        var titles: [String: String] = [:]
+        let deadlocks = hosts.flatMap(\.runs).flatMap { recording.runs[$0].deadlocks.values.map(\.report) }
+        let byChain = Dictionary(deadlocks.compactMap { report in report.chainID.map { ($0, report) } }) { $1 }
+
+        // calls that are roots of others' chains and have none themselves
+        var groupOfRoot: [Trees.Thread: String] = [:]
+        var places: [Joining.Group: (key: String, host: Int)] = [:]
+        func place(_ group: Joining.Group, _ call: OpenCall) -> (key: String, host: Int) {
+            if let known = places[group] { return known }
+            var key = "\(group.host) \(group.chain)"
+            var host = group.host
+            if let end = joining.end(of: group) {
+                host = end.call.host
+                if let last = end.group {
+                    // a circle of hosts has no end: one of them stands for it
+                    key = "\(last.host) \(last.chain)"
+                    let root = calls.lazy.compactMap {
+                        $0.host == last.host && $0.chainID == last.chain ? $0.report.finding?.root.value : nil
+                    }.first
+                    titles[key] = root.map { prefixes[host] + Trees.title($0, deadlock: byChain[last.chain]) }
+                } else {
+                    key = "\(host) thread \(end.call.thread.tid)"
+                    groupOfRoot[end.call.thread] = key
+                    titles[key] = "\(prefixes[host])\(Sentence.who(end.call.report.call))"
+                }
+            } else if hosts.count > 1, let root = call.report.finding?.root.value {
+                titles[key] = prefixes[host] + Trees.title(root, deadlock: byChain[group.chain])
+            }
+            places[group] = (key, host)
+            return (key, host)
+        }
+        let visible = calls.filter { shownThreads.contains($0.thread) }
+        for call in visible { if let chain = call.chainID { _ = place(.init(host: call.host, chain: chain), call) } }
+        for call in visible {
+            var entry = Trees.Entry(report: call.report, host: call.host, prefix: prefixes[call.host])
+            if call.isPartial { entry.note = "(partial)" }
+            var host = call.host
+            if let chain = call.chainID {
+                let group = Joining.Group(host: call.host, chain: chain)
+                let place = place(group, call)
+                entry.group = place.key
+                host = place.host
+                if let link = joining.links[group], link.from == call.thread || isEdge(call, like: link) {
+                    entry.above = link.to.thread
+                }
+            } else if let key = groupOfRoot[call.thread] {
+                entry.group = key
+            }
+            entries[host, default: []].append(entry)
+        }
+        return entries.mapValues { Trees($0, deadlocks: deadlocks, titles: titles).lines() }
+    }
+
+    /// A call that ends at the same far end as the one that was followed, with no thread between.
+    private func isEdge(_ call: OpenCall, like link: Joining.Link) -> Bool {
+        !call.waitsOn.isDisjoint(with: link.to.waitsOn.union(link.to.holds))
+    }
+}

@@ -1,0 +1,58 @@
+/// Which calls the options leave out.
+struct Selection {
+    private let filter: Filter
+    private let ignoreRules: [IgnoreRule]
+    private let verdicts: Set<Verdict>
+    private let newOnly: Bool
+    /// CLOCK_MONOTONIC, nanoseconds: when blockwatch began.
+    private let startedAt: UInt64
+
+    init(_ settings: Pipeline.Settings, startedAt: UInt64) {
+        filter = settings.filter
+        ignoreRules = settings.ignoreRules
+        verdicts = settings.verdicts
+        newOnly = settings.newOnly
+        self.startedAt = startedAt
+    }
+
+    /// Calls of its verdict are written.
+    func wants(_ reason: Reason) -> Bool { verdicts.contains(reason.verdict) }
+
+    /// Why a call is not to be written; `nil` if it is.
+    ///
+    /// - Parameter reason: `nil` as long as nobody has looked.
+    func exclusion(
+        of sighting: Sighting, duration: UInt64, reason: Reason? = nil, identifier: inout Identifier
+    ) -> Exclusion? {
+        let (record, call) = sighting
+        if newOnly, call.startSource == .lastRan, call.startNanoseconds < startedAt { return .newOnly }
+        if let reason, !wants(reason) { return .verdict }
+        if filter.isEmpty, ignoreRules.isEmpty { return nil }
+        var subject = identifier.subject(record, call, duration: duration)
+        subject.reason = reason?.rawValue
+        if !filter.admits(subject) { return .filter }
+        return ignoreRules.first { $0.ignores(subject) }.map { .ignoreRule($0.name) }
+    }
+}
+
+/// The option that keeps a call from being written.
+enum Exclusion: Equatable {
+    case newOnly, verdict, filter
+    case ignoreRule(String)
+    /// There were too many records in this second.
+    case maxRate
+
+    /// The option's name, as ``Totals/hidden`` has it.
+    var name: String {
+        switch self {
+        case .newOnly: "new_only"
+        case .verdict: "verdict"
+        case .filter: "filter"
+        case .ignoreRule(let name): "ignore.\(name)"
+        case .maxRate: "max_rate"
+        }
+    }
+
+    /// It stays, whatever becomes of the call; an ignore rule may run out.
+    var isLasting: Bool { self == .filter || self == .newOnly }
+}
