@@ -338,10 +338,9 @@ public struct Pipeline {
             if call.lookedAt + pause <= clock.monotonic { due.append((call.lookedAt, call.tid)) }
         }
         guard !due.isEmpty else { return [] }
-        if due.count > Self.mostRelooks {
-            due.sort { $0.lookedAt < $1.lookedAt }
-            due.removeSubrange(Self.mostRelooks...)
-        }
+        // the same of a host, whatever the order of a dictionary
+        due.sort { $0 < $1 }
+        if due.count > Self.mostRelooks { due.removeSubrange(Self.mostRelooks...) }
         let records = source.threads(due.map { .thread($0.tid) }).filter { open[$0.id]?.reason != nil }
         let calls = identifier.identify(records, clock: clock, isBrief: true, risky: &risky)
         return Array(zip(records, calls))
@@ -578,8 +577,8 @@ public struct Pipeline {
             guard let next = call.nextRepeat else { continue }
             if next <= now { due.append((next, id)) } else { earliestRepeat = min(earliestRepeat, next) }
         }
+        due.sort { $0 < $1 }
         if due.count > most {
-            due.sort { $0 < $1 }
             earliestRepeat = due[most].since
             due.removeSubrange(most...)
         }
@@ -594,7 +593,7 @@ public struct Pipeline {
     }
 
     /// Calls whose `blocked` was written.
-    public var writtenCalls: [UInt64] { open.filter(\.value.isWritten).map(\.key) }
+    public var writtenCalls: [UInt64] { open.filter(\.value.isWritten).map(\.key).sorted() }
 
     /// When ``dueRepeats(at:)`` has something next.
     public var nextRepeat: UInt64? { open.values.lazy.compactMap(\.nextRepeat).min() }
@@ -608,7 +607,7 @@ public struct Pipeline {
     /// lost closings, all.
     public func threadsToCheck(all: Bool) -> [(call: UInt64, pid: Int32, tid: Int32)] {
         let calls = all ? Array(open.keys) : Array(exiting)
-        return calls.compactMap { id in open[id].map { (id, $0.procPID, $0.procTID) } }
+        return calls.sorted().compactMap { id in open[id].map { (id, $0.procPID, $0.procTID) } }
     }
 
     /// The thread of an open call is gone.

@@ -376,7 +376,7 @@ struct Investigation {
     ) {
         guard !questions.isEmpty, viewedCount < Self.mostNodes else { return }
         askedViews.formUnion(questions)
-        let records = source.threads(Array(questions))
+        let records = source.threads(questions.sorted())
         viewedCount += records.count
         let new = records.filter { nodes[$0.tid] == nil }.prefix(Self.mostNodes)
         let calls = identifier.identify(Array(new), clock: clock, isBrief: true, risky: &risky)
