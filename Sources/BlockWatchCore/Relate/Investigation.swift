@@ -139,7 +139,7 @@ struct Investigation {
         guard !questions.isEmpty, viewedCount < Self.mostWaits else { return }
         askedViews.formUnion(questions)
         // in order, whatever the order of the questions: one situation is told in one way
-        let records = source.threads(Array(questions)).sorted { $0.tid < $1.tid }
+        let records = source.threads(questions.sorted()).sorted { $0.tid < $1.tid }
         viewedCount += records.count
         let new = records.filter { waits[$0.tid] == nil }.prefix(Self.mostWaits)
         let calls = identifier.identify(Array(new), clock: clock, isBrief: true, risky: &risky)
