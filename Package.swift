@@ -59,6 +59,7 @@ let package = Package(
         .testTarget(
             name: "BlockWatchCoreTests",
             dependencies: ["BlockWatchCore", "BlockWatchBPF"],
+            exclude: ["Recordings"],
             swiftSettings: [.swiftLanguageMode(.v6)]),
         .testTarget(
             name: "BlockWatchCaptureTests",

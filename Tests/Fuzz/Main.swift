@@ -5,7 +5,7 @@ import Glibc
 /// libFuzzer's own main is not used: Swift's package manager wants one of its own name.
 let targets: [(name: String, run: @Sendable ([UInt8]) -> Void)] = [
     ("records", fuzzRecords), ("proc", fuzzProc), ("memory", fuzzMemory), ("config", fuzzConfig), ("text", fuzzText),
-    ("replay", fuzzReplay), ("metrics", fuzzMetrics),
+    ("replay", fuzzReplay), ("metrics", fuzzMetrics), ("tape", fuzzTape),
 ]
 
 nonisolated(unsafe) private var chosen: @Sendable ([UInt8]) -> Void = { _ in }

@@ -29,6 +29,7 @@ struct DebugCommand: ParsableCommand {
 
     private func play(_ player: consuming TapePlayer) throws(TapeError) -> TapePlayer.Outcome {
         let host = player.host
+        let hasTrees = player.hasReports
         let text = format == .text ? TextFormat(usesColor: false) : nil
         var ndjson = NDJSON(hostName: host.hostName, bootID: host.identifier.bootID)
         var deadlocks: [DeadlockReport] = []
@@ -37,6 +38,7 @@ struct DebugCommand: ParsableCommand {
             switch saying {
             case .record(let record):
                 if case .deadlock(let report) = record.body { deadlocks.append(report) }
+                if text != nil, hasTrees { return }
                 lines += text?.line(record, offsetSeconds: 0) ?? ndjson.line(record)
             case .explanation(let pid, let explanation):
                 let told = explanation?.lines() ?? ["PID \(pid) has just ended."]

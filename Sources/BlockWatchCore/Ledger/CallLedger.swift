@@ -193,7 +193,7 @@ struct CallLedger {
     /// Threads of which only /proc can tell whether they still exist: dying ones fire no event any more; after
     /// lost closings, all.
     func threadsToCheck(all: Bool) -> [(call: UInt64, pid: Int32, tid: Int32)] {
-        let ids = all ? Array(calls.keys) : Array(exiting)
+        let ids = (all ? Array(calls.keys) : Array(exiting)).sorted()
         return ids.compactMap { id in calls[id].map { (id, $0.procPID, $0.procTID) } }
     }
 

@@ -18,10 +18,9 @@ struct RelookSchedule {
             guard let look = call.look, !new.contains(id) else { continue }
             if look.at + (look.isSettled ? Self.settledPause : Self.pause) <= now { due.append((look.at, call.tid)) }
         }
-        if due.count > Self.most {
-            due.sort { $0.lookedAt < $1.lookedAt }
-            due.removeSubrange(Self.most...)
-        }
+        // the same of a host, whatever the order of a dictionary
+        due.sort { $0 < $1 }
+        if due.count > Self.most { due.removeSubrange(Self.most...) }
         return due.map(\.tid)
     }
 }

@@ -36,8 +36,8 @@ struct RepeatSchedule {
             guard let at = call.repetition?.at else { continue }
             if at <= now { due.append((at, id)) } else { earliest = min(earliest, at) }
         }
+        due.sort { $0 < $1 }
         if due.count > most {
-            due.sort { $0 < $1 }
             earliest = due[most].since
             due.removeSubrange(most...)
         }

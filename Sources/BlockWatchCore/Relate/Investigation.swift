@@ -151,7 +151,7 @@ struct Investigation {
         askedViews.formUnion(questions)
         // in order, whatever the order of the questions: one situation is told in one way
         var seenTIDs: Set<Int> = []
-        let records = source.threads(Array(questions)).sorted { $0.tid < $1.tid }
+        let records = source.threads(questions.sorted()).sorted { $0.tid < $1.tid }
             // asked for as a thread and as one of a process
             .filter { seenTIDs.insert($0.tid).inserted }
         viewedCount += records.count

@@ -139,7 +139,21 @@ public enum ViewQuestion: Hashable, Sendable {
     }
 }
 
-/// Where the answers come from: the kernel, or a fixture.
+extension ViewQuestion: Comparable {
+    /// Of a set, which has no order: whoever is asked first is told first.
+    public static func < (a: ViewQuestion, b: ViewQuestion) -> Bool { a.place < b.place }
+
+    private var place: (Int, UInt32, Int) {
+        switch self {
+        case .process(let pid): (0, 0, pid)
+        case .thread(let tid): (1, 0, tid)
+        case .children(let pid): (2, 0, pid)
+        case .inner(let namespace, let tid): (3, namespace, tid)
+        }
+    }
+}
+
+/// Where the answers come from: the kernel, or a tape.
 public protocol HolderSource {
     /// One pass over the open files of the host; `nil` when it did not end in time. The answers' `question` is the
     /// place in `questions`.

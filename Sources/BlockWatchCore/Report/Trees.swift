@@ -49,6 +49,9 @@ public struct Trees: Sendable {
         var rank: Int
         var calls: [Entry]
         var note = ""
+
+        /// What tells groups apart that are alike in all else: the first thread.
+        var first: (Int, Int) { calls.first.map { ($0.thread.host, $0.thread.tid) } ?? (0, 0) }
     }
 
     /// - Returns: lines without newlines, safe for terminals.
@@ -88,7 +91,8 @@ public struct Trees: Sendable {
                 rank: calls[0].report.finding?.verdict.rank ?? 9, calls: calls)
         }
         return groups.sorted {
-            ($0.rank, -$0.calls.count, $0.title) < ($1.rank, -$1.calls.count, $1.title)
+            ($0.rank, -$0.calls.count, $0.title, $0.first.0, $0.first.1)
+                < ($1.rank, -$1.calls.count, $1.title, $1.first.0, $1.first.1)
         }
     }
 

@@ -27,6 +27,8 @@ public struct TapePlayer {
     }
 
     public let host: TapeHost
+    /// It ends with what `snapshot` tells.
+    public private(set) var hasReports = false
     private let bytes: [UInt8]
     private let symbols: [UInt64: String]
     private let users: [UInt32: String]
@@ -50,6 +52,7 @@ public struct TapePlayer {
             case .symbol(let address, let name): symbols[address] = name
             case .user(let id, let name): users[id] = name
             case .gap(let count): outcome.lost = outcome.lost.saturatingAdd(count)
+            case .reports: hasReports = true
             case .settings: throw TapeError(offset: TapeFile.magic.count, what: "the recording has settings twice")
             default: break
             }
