@@ -710,7 +710,7 @@ struct RateLimit: Sendable {
 extension Pipeline {
     /// Everything that is open and would be written, for `snapshot`.
     public func reports(clock: ClockReading) -> [CallReport] {
-        open.values.compactMap(\.said).map { said in
+        open.sorted { $0.key < $1.key }.compactMap(\.value.said).map { said in
             let start = said.call.startNanoseconds
             return CallReport(
                 call: said.call, startWallNanoseconds: said.call.startWallNanoseconds,

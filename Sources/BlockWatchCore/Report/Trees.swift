@@ -85,8 +85,10 @@ public struct Trees: Sendable {
                 title: "\(calls[0].prefix)\(verdict(calls[0].report)), nothing known of another end",
                 rank: calls[0].report.story?.verdict.rank ?? 9, calls: calls)
         }
-        return groups.sorted {
-            ($0.rank, -$0.calls.count, $0.title) < ($1.rank, -$1.calls.count, $1.title)
+        return groups.sorted { a, b in
+            let (first, second) = (a.calls[0].thread, b.calls[0].thread)
+            return (a.rank, -a.calls.count, a.title, first.host, first.tid)
+                < (b.rank, -b.calls.count, b.title, second.host, second.tid)
         }
     }
 
@@ -155,7 +157,7 @@ public struct Trees: Sendable {
         var order: [String] = []
         var folded: [String: [Entry]] = [:]
         let calls = (forest.children[parent] ?? []).sorted {
-            $0.report.durationNanoseconds > $1.report.durationNanoseconds
+            ($1.report.durationNanoseconds, $0.thread.tid) < ($0.report.durationNanoseconds, $1.thread.tid)
         }
         for call in calls {
             let isLeaf = forest.children[call.thread]?.isEmpty ?? true
