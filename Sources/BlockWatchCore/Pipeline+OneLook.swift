@@ -30,6 +30,6 @@ extension Pipeline {
                 finding: findings.finding(of: record.tid) ?? Finding(), isRunning: record.kind == .running,
                 tracerPID: record.tracerPID)
         }
-        return Explanation(threads: threads.sorted { $0.call.process.tid < $1.call.process.tid }, deadlocks: [])
+        return Explanation(threads: threads.sorted { $0.call.process.tid < $1.call.process.tid })
     }
 }

@@ -78,6 +78,17 @@ func recording(_ name: String) throws -> [UInt8] {
         #expect(try Played(bytes).lines == Played(bytes).lines)
     }
 
+    @Test func `a snapshot tells the calls in order of their ids`() throws {
+        let now = ClockReading(monotonic: 1 << 60, wall: 1 << 60, boot: 1 << 60)
+        let player = try TapePlayer(try recording("hangs.tape") + TapeFile.frame(.reports(now, threads: 12)))
+        #expect(player.hasReports)
+        var ids: [UInt64] = []
+        let outcome = try player.play { saying in
+            if case .reports(let calls, _, threads: 12) = saying { ids = calls.map(\.call.id) }
+        }
+        #expect(ids.count == 11 && ids == ids.sorted() && outcome.callRecords == 23)
+    }
+
     @Test func `what was never recorded is counted and named`() throws {
         var entries = try TapeEntries(try recording("hangs.tape"))
         var bytes = TapeFile.magic

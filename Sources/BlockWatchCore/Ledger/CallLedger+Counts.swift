@@ -2,10 +2,8 @@
 extension CallLedger {
     var writtenCount: Int { calls.values.count { $0.isWritten } }
     var writtenCalls: [UInt64] { calls.filter(\.value.isWritten).map(\.key).sorted() }
-    /// In one order, whatever that of a dictionary: the longest first.
-    var accounts: [LedgerEntry.Account] {
-        calls.sorted { ($0.value.start, $0.key) < ($1.value.start, $1.key) }.compactMap(\.value.account)
-    }
+    /// In one order, whatever that of a dictionary.
+    var accounts: [LedgerEntry.Account] { calls.sorted { $0.key < $1.key }.compactMap(\.value.account) }
 
     /// Written or not.
     func count(of verdict: Verdict) -> Int { calls.values.count { $0.look?.reason.verdict == verdict } }

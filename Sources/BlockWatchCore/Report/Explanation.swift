@@ -10,9 +10,6 @@ public struct Explanation: Sendable {
 
     public var threads: [Thread]
 
-    /// - Parameter deadlocks: looked at by nobody; goes with the last caller that has some.
-    init(threads: [Thread], deadlocks: [DeadlockReport] = []) { self.threads = threads }
-
     /// Some thread is in a deadlock, stuck, or waits for somebody.
     public var foundSomething: Bool { threads.contains { !$0.isRunning && $0.finding.verdict != .idle } }
 

@@ -162,7 +162,7 @@ public struct Trees: Sendable {
         var order: [String] = []
         var folded: [String: [Entry]] = [:]
         let calls = (forest.children[parent] ?? []).sorted {
-            $0.report.durationNanoseconds > $1.report.durationNanoseconds
+            ($1.report.durationNanoseconds, $0.thread.tid) < ($0.report.durationNanoseconds, $1.thread.tid)
         }
         for call in calls {
             let isLeaf = forest.children[call.thread]?.isEmpty ?? true
