@@ -24,7 +24,7 @@ extension Pipeline {
         var (findings, _) = examiner.examine(Array(zip(records, calls)), &source, &risky, clock, isThorough: true)
         let threads = zip(records, calls).map { record, call -> Explanation.Thread in
             var call = call
-            if let lock = findings.lock(of: record.tid) { call.resource.lock = lock }
+            call.resource = findings.resource(of: record.tid) ?? call.resource
             return Explanation.Thread(
                 call: call, durationNanoseconds: record.nowNanoseconds - record.startNanoseconds,
                 finding: findings.finding(of: record.tid) ?? Finding(), isRunning: record.kind == .running,

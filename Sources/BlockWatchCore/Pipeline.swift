@@ -15,12 +15,15 @@ public struct Pipeline {
         public var verdicts: Set<Verdict>
         /// Says which connections the process of a written call holds besides.
         public var tellsHeldSockets: Bool
+        /// Calls that wait for somebody who is at work are written after this.
+        public var busyAfterNanoseconds: UInt64
 
         public init(
             thresholdNanoseconds: UInt64, newOnly: Bool, repeatNanoseconds: UInt64?, maxRate: UInt64,
             filter: Filter, ignoreRules: [IgnoreRule], verdicts: Set<Verdict> = Set(Verdict.allCases),
-            tellsHeldSockets: Bool = false
+            tellsHeldSockets: Bool = false, busyAfterNanoseconds: UInt64 = 0
         ) {
+            self.busyAfterNanoseconds = busyAfterNanoseconds
             self.verdicts = verdicts
             self.tellsHeldSockets = tellsHeldSockets
             self.thresholdNanoseconds = thresholdNanoseconds
@@ -198,6 +201,18 @@ public struct Pipeline {
         for (record, call) in sightings {
             guard let known = ledger[call.id] else { continue }
             let reason = findings.judgement(of: record.tid).reason
+            if let account = known.account, let before = known.look, let finding = account.finding,
+                findings.sawLess(of: record.tid, than: before.reason)
+            {
+                // what was said is not taken back because a later look saw less
+                ledger.looked(
+                    at: call.id, LedgerEntry.Look(chainID: before.chainID, at: clock.monotonic, reason: before.reason))
+                results.append(
+                    LookResult(
+                        sighting: (record, account.call), finding: finding, before: before.reason,
+                        isNew: new.contains(call.id)))
+                continue
+            }
             let isSettled = reason.verdict == .idle && findings.isSettled(record.tid)
             var look = LedgerEntry.Look(at: clock.monotonic, reason: reason, isSettled: isSettled)
             // of most calls nothing is said but how many there are
@@ -211,7 +226,7 @@ public struct Pipeline {
             look.chainID = finding.chainID
             ledger.looked(at: call.id, look)
             var call = call
-            if let lock = findings.lock(of: record.tid) { call.resource.lock = lock }
+            call.resource = findings.resource(of: record.tid) ?? call.resource
             results.append(
                 LookResult(
                     sighting: (record, call), finding: finding, before: known.look?.reason,
@@ -257,9 +272,10 @@ public struct Pipeline {
         for result in results {
             let (record, call) = result.sighting
             guard let known = ledger[call.id] else { continue }
-            guard result.hasNews || known.closing != nil else { continue }
             let end = known.closing?.nowNanoseconds ?? record.nowNanoseconds
             let duration = known.duration(at: end)
+            let isDue = !known.isWritten && selection.hasWaitedEnough(duration, result.finding.reason)
+            guard result.hasNews || known.closing != nil || isDue else { continue }
             if let account = known.account {
                 writeAgain(account.call.now(call), result.finding, duration, clock)
             } else if let exclusion = exclusion(of: result.sighting, lasting: duration, result.finding.reason) {

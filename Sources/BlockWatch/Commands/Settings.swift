@@ -24,6 +24,7 @@ struct Settings: Sendable {
     var filter: Filter
     var ignoreRules: [IgnoreRule]
     var verdicts: Set<Verdict>
+    var busyAfterNanoseconds: UInt64
     /// As given, for the `started` record.
     var commandLineOptions: [String]
 
@@ -71,6 +72,7 @@ struct Settings: Sendable {
         filter = options.filters.filter
         ignoreRules = rules
         verdicts = options.verdicts
+        busyAfterNanoseconds = max(options.busyAfter, options.threshold)
         commandLineOptions = arguments
     }
 

@@ -32,8 +32,15 @@ struct WatchOptions: ParsableArguments {
     @Flag(help: "Calls that are idle by design too.")
     var all = false
 
-    @Option(help: "Only these verdicts: deadlock, stuck, waiting, idle; lists with commas.", transform: Self.verdicts)
+    @Option(
+        help: "Only these verdicts: deadlock, stuck, waiting, busy, idle; lists with commas.", transform: Self.verdicts)
     var verdict: Set<Verdict>?
+
+    @Option(
+        name: .customLong("busy-after"),
+        help: "Say a call that waits for somebody who is at work after this, the threshold at the least.",
+        transform: Self.threshold)
+    var busyAfter: UInt64 = 60_000_000_000
 
     @OptionGroup var filters: FilterOptions
 

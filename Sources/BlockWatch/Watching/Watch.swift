@@ -94,7 +94,7 @@ struct Watch: ~Copyable {
                 thresholdNanoseconds: settings.thresholdNanoseconds, newOnly: settings.newOnly,
                 repeatNanoseconds: settings.repeatNanoseconds, maxRate: settings.maxRate, filter: settings.filter,
                 ignoreRules: settings.ignoreRules, verdicts: settings.verdicts,
-                tellsHeldSockets: settings.heldSockets),
+                tellsHeldSockets: settings.heldSockets, busyAfterNanoseconds: settings.busyAfterNanoseconds),
             host: host, identifier: Identifier.Settings(host, commandLine: settings.commandLine), symbols: symbols,
             recorder: recorder, start: now.monotonic)
         formats = Formats(settings, hostName: host.name, bootID: host.bootID)

@@ -106,12 +106,22 @@ public struct Resource: Sendable, Equatable {
     public var pipe: PipeFields?
     public var network: NetworkFields?
     public var lock: LockFields?
+    /// Of a set, if one of its members decides: which. The name and the fields above are that one's.
+    public var member: SetMemberFields?
 
     public init(_ kind: ResourceKind, name: [UInt8] = [], descriptor: Int? = nil) {
         self.kind = kind
         self.name = name
         self.descriptor = descriptor
     }
+}
+
+/// The member of a set that a record tells of: `resource.member`.
+public struct SetMemberFields: Sendable, Equatable {
+    public var kind: ResourceKind
+    public var descriptor: Int?
+    /// How many members the set has, as far as they were looked at.
+    public var count: Int
 }
 
 public struct FileFields: Sendable, Equatable {

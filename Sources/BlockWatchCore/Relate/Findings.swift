@@ -38,13 +38,34 @@ struct Findings {
         return [record.threadStartNanoseconds, UInt64(record.number), record.contextSwitches]
     }
 
-    /// A mutex that the futex turned out to be.
-    func lock(of tid: Int) -> LockFields? {
-        switch look.waits[tid]?.owner.value {
-        case .mutex: LockFields(type: "mutex", mode: "write")
-        case .rwlock: LockFields(type: "mutex", mode: "read")
-        case .join, nil: nil
+    /// What the thread waits for, with what the look has found of it: a mutex that the futex turned out to be; of a set,
+    /// the member that decides or is the only one, as if the thread waited for it alone.
+    func resource(of tid: Int) -> Resource? {
+        guard let wait = look.waits[tid] else { return nil }
+        var resource = wait.call.resource
+        switch wait.owner.value {
+        case .mutex: resource.lock = LockFields(type: "mutex", mode: "write")
+        case .rwlock: resource.lock = LockFields(type: "mutex", mode: "read")
+        case .join, nil: break
         }
+        if let set = wait.set.value, let member = judge.deciding[tid]?.call.resource {
+            resource.member = SetMemberFields(
+                kind: member.kind, descriptor: member.descriptor, count: set.members.count)
+            resource.name = member.name
+            resource.descriptor = member.descriptor
+            resource.file = member.file
+            resource.pipe = member.pipe
+            resource.network = member.network
+        }
+        return resource
+    }
+
+    /// A look that could not read what it wanted says nothing against what was known before.
+    mutating func sawLess(of tid: Int, than before: Reason) -> Bool {
+        guard before != .unknown, judge.judgement(of: tid).reason == .unknown, let wait = look.waits[tid] else {
+            return false
+        }
+        return wait.set.gap != nil || wait.relation.value?.gap != nil || wait.relation.gap != nil
     }
 
     // MARK: - one call

@@ -17,6 +17,8 @@ final class Wait {
     let isMember: Bool
     /// The call waits for this one alone: directly, or as the only member of its set.
     let isAlone: Bool
+    /// Of a member: its set has a time-out, as whoever asks for something gives one.
+    let hasDeadline: Bool
 
     enum State: Equatable {
         /// On a processor, or in no call.
@@ -41,11 +43,15 @@ final class Wait {
         }
     }
 
-    init(_ record: CallRecord, _ call: BlockedCall, isMember: Bool = false, isAlone: Bool = true) {
+    init(
+        _ record: CallRecord, _ call: BlockedCall, isMember: Bool = false, isAlone: Bool = true,
+        hasDeadline: Bool = false
+    ) {
         self.record = record
         self.call = call
         self.isMember = isMember
         self.isAlone = isAlone
+        self.hasDeadline = hasDeadline
         state = State(record)
         target = Targets.target(record, call, state)
         // one that is over can no longer be looked into: whatever it waited for has come, or its time-out
@@ -108,9 +114,11 @@ final class Wait {
         return isOldQuestion
     }
 
-    /// Of UDP and unix sockets: it has connected to somebody's address.
+    /// Of UDP and unix sockets: it has connected to somebody's address. Who polls a unix socket without a time-out may as
+    /// well wait for news as for an answer (a monitor of a bus), and the kernel keeps no stamps of it.
     private func isClient(_ object: KernelObject) -> Bool {
-        object.socketFamily == 1 ? !object.unix.peer.isEmpty && object.socketType != 2 : object.internet.peerPort != 0
+        guard object.socketFamily == 1 else { return object.internet.peerPort != 0 }
+        return !object.unix.peer.isEmpty && object.socketType != 2 && (!isMember || hasDeadline)
     }
 }
 

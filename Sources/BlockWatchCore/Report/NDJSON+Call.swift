@@ -113,6 +113,13 @@ extension NDJSON {
         json.string("kind", resource.kind.rawValue)
         if let descriptor = resource.descriptor { json.integer("fd", descriptor) }
         if !resource.name.isEmpty { limited("name", resource.name, budget.name, as: "resource.name", &truncated) }
+        if let member = resource.member {
+            json.beginObject("member")
+            json.string("kind", member.kind.rawValue)
+            if let descriptor = member.descriptor { json.integer("fd", descriptor) }
+            json.integer("count", member.count)
+            json.endObject()
+        }
         json.endObject()
         if let file = resource.file {
             json.beginObject("file")

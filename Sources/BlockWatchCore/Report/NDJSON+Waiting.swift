@@ -68,7 +68,18 @@ extension NDJSON {
         if let descriptor = resource.descriptor { json.integer("fd", descriptor) }
         json.string("kind", resource.kind.rawValue)
         json.string("name", JSONWriter.cut(resource.name, budget: 96, keep: .headAndTail).bytes)
-        if let state = resource.network?.state { json.string("state", state) }
+        if let network = resource.network {
+            if let state = network.state { json.string("state", state) }
+            for (key, endpoint) in [("local", network.local), ("peer", network.peer)] {
+                guard let address = endpoint.address else { continue }
+                json.beginObject(key)
+                json.string("address", address)
+                if let port = endpoint.port { json.integer("port", port) }
+                json.endObject()
+            }
+            if let id = network.communityID { json.string("community_id", id) }
+            if let retransmits = network.retransmits { json.integer("retransmits", retransmits) }
+        }
         json.string("reason", member.reason.rawValue)
         json.endObject()
     }

@@ -4,6 +4,7 @@ struct Selection {
     private let ignoreRules: [IgnoreRule]
     private let verdicts: Set<Verdict>
     private let newOnly: Bool
+    private let busyAfterNanoseconds: UInt64
     /// CLOCK_MONOTONIC, nanoseconds: when blockwatch began.
     private let startedAt: UInt64
 
@@ -12,11 +13,17 @@ struct Selection {
         ignoreRules = settings.ignoreRules
         verdicts = settings.verdicts
         newOnly = settings.newOnly
+        busyAfterNanoseconds = settings.busyAfterNanoseconds
         self.startedAt = startedAt
     }
 
     /// Calls of its verdict are written.
     func wants(_ reason: Reason) -> Bool { verdicts.contains(reason.verdict) }
+
+    /// It waits for somebody who is at work, and has done so for long.
+    func hasWaitedEnough(_ duration: UInt64, _ reason: Reason) -> Bool {
+        reason.verdict == .busy && wants(reason) && duration >= busyAfterNanoseconds
+    }
 
     /// Why a call is not to be written; `nil` if it is.
     ///
@@ -27,6 +34,7 @@ struct Selection {
         let (record, call) = sighting
         if newOnly, call.startSource == .lastRan, call.startNanoseconds < startedAt { return .newOnly }
         if let reason, !wants(reason) { return .verdict }
+        if let reason, reason.verdict == .busy, !hasWaitedEnough(duration, reason) { return .busyAfter }
         if filter.isEmpty, ignoreRules.isEmpty { return nil }
         var subject = identifier.subject(record, call, duration: duration)
         subject.reason = reason?.rawValue
@@ -38,6 +46,8 @@ struct Selection {
 /// The option that keeps a call from being written.
 enum Exclusion: Equatable {
     case newOnly, verdict, filter
+    /// Whoever it waits for is at work, and not for long yet.
+    case busyAfter
     case ignoreRule(String)
     /// There were too many records in this second.
     case maxRate
@@ -47,6 +57,7 @@ enum Exclusion: Equatable {
         switch self {
         case .newOnly: "new_only"
         case .verdict: "verdict"
+        case .busyAfter: "busy_after"
         case .filter: "filter"
         case .ignoreRule(let name): "ignore.\(name)"
         case .maxRate: "max_rate"

@@ -25,6 +25,7 @@ public struct TapeHost: Sendable {
             TapeSetting("repeat", pipeline.repeatNanoseconds.map { "\($0)" } ?? "never"),
             TapeSetting("max-rate", "\(pipeline.maxRate)"), TapeSetting("new-only", "\(pipeline.newOnly)"),
             TapeSetting("held-sockets", "\(pipeline.tellsHeldSockets)"),
+            TapeSetting("busy-after", "\(pipeline.busyAfterNanoseconds)"),
         ]
         list += pipeline.verdicts.map(\.rawValue).sorted().map { TapeSetting("verdict", $0) }
         for field in FilterField.allCases {
@@ -68,6 +69,7 @@ public struct TapeHost: Sendable {
             case "repeat": pipeline.repeatNanoseconds = value == "never" ? nil : try known(UInt64(value))
             case "max-rate": pipeline.maxRate = try known(UInt64(value))
             case "new-only": pipeline.newOnly = try known(Bool(value))
+            case "busy-after": pipeline.busyAfterNanoseconds = try amount()
             case "held-sockets": pipeline.tellsHeldSockets = try known(Bool(value))
             case "verdict": pipeline.verdicts.insert(try known(Verdict(rawValue: value)))
             default: try Self.take(setting, &pipeline, offset)

@@ -25,7 +25,8 @@ extension Judge {
         switch relation.situation {
         case .futexOwner, .ownerGone: return lock(wait, relation)
         case .ownerless: return .parked
-        default: return relation.isWhole ? .parked : .unknown
+        // one that is over can no longer be read: what woke it has come
+        default: return relation.isWhole || wait.record.occasion == .slow ? .parked : .unknown
         }
     }
 }

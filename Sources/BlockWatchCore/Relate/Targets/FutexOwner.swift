@@ -79,15 +79,15 @@ private struct Futex {
     }
 
     /// `pd->tid`, which the kernel clears when the thread ends, and then wakes without the private flag. Behind it stands
-    /// the thread's list of robust mutexes, which begins and ends at itself: `robust_prev` and `robust_head.list`.
+    /// the thread's list of robust mutexes, which begins and ends at itself: `robust_prev`, where words have 64 bits, and
+    /// `robust_head.list`.
     private var join: FutexOwner? {
         guard !isPrivate, current == expected, owner > 0, current & 0xc000_0000 == 0 else { return nil }
-        let size = abi == .i386 ? 4 : 8
-        guard let previous = UserMemory.integer(word, at: 8, size: size),
-            let first = UserMemory.integer(word, at: 8 + size, size: size)
-        else { return nil }
-        let isPointer = { (value: Int64) in UInt64(bitPattern: value) >= 0x1_0000 && value % 4 == 0 }
-        return isPointer(previous) && isPointer(first) ? .join(thread: owner) : nil
+        let pointers =
+            abi == .i386
+            ? [UserMemory.integer(word, at: 8, size: 4).map { UInt64(UInt32(truncatingIfNeeded: $0)) }]
+            : [8, 16].map { UserMemory.integer(word, at: $0, size: 8).map { UInt64(bitPattern: $0) } }
+        return pointers.allSatisfy { $0.map { $0 >= 0x1_0000 && $0 % 4 == 0 } ?? false } ? .join(thread: owner) : nil
     }
 
     /// `__lock, __count, __owner, __nusers, __kind`, the last two the other way round where words have 32 bits

@@ -70,6 +70,7 @@ struct SetTarget: Target {
     ) -> [Wait] {
         let wait = unfolding.wait
         let isAlone = unfolding.members.count == 1 && !unfolding.isCut
+        let hasDeadline = wait.call.call?.timeout.value != nil
         return unfolding.members.compactMap { member in
             guard let object = objects[.descriptor(pid: wait.pid, member.descriptor)], var call = wait.call.call
             else { return nil }
@@ -81,7 +82,7 @@ struct SetTarget: Target {
             alone.resource = identifier.resource(of: object, descriptor: member.descriptor)
             return Wait(
                 wait.record.waiting(for: object, descriptor: member.descriptor), alone, isMember: true,
-                isAlone: isAlone)
+                isAlone: isAlone, hasDeadline: hasDeadline)
         }
     }
 
