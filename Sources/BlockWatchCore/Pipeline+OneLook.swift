@@ -24,10 +24,11 @@ extension Pipeline {
         var (findings, _) = examiner.examine(Array(zip(records, calls)), &source, &risky, clock, isThorough: true)
         let threads = zip(records, calls).map { record, call -> Explanation.Thread in
             var call = call
+            let finding = findings.finding(of: record.tid) ?? Finding()
             call.resource = findings.resource(of: record.tid) ?? call.resource
             return Explanation.Thread(
                 call: call, durationNanoseconds: record.nowNanoseconds - record.startNanoseconds,
-                finding: findings.finding(of: record.tid) ?? Finding(), isRunning: record.kind == .running,
+                finding: finding, isRunning: record.kind == .running,
                 tracerPID: record.tracerPID)
         }
         return Explanation(threads: threads.sorted { $0.call.process.tid < $1.call.process.tid })

@@ -126,11 +126,12 @@ extension Findings {
             switch relation.end {
             case .remote(let address):
                 steps.append(TerminalText.escaped(address))
-                let sent = (judge.deciding[wait.tid] ?? wait).retransmitted
+                let decisive = judge.deciding[wait.tid] ?? wait
+                let sent = decisive.retransmitted
                 finish(
                     Root(
                         kind: sent == nil ? .remote : .network,
-                        doing: sent.map { "\($0) retransmits, not acknowledged" },
+                        doing: sent.map { "\($0) retransmits, not acknowledged" } ?? decisive.unansweredText,
                         address: address), ["remote", address])
             case .device(let name):
                 steps.append("device \(TerminalText.escaped(Array(name.utf8)))")

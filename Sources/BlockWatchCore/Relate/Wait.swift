@@ -77,6 +77,15 @@ final class Wait {
         return inet.unacknowledged > 0 && inet.retransmits > 0 ? Int(inet.retransmits) : nil
     }
 
+    /// Of a connect in flight: that nobody answers, in words.
+    var unansweredText: String? {
+        guard let object = record.object, object.family == .socket, [2, 10].contains(object.socketFamily),
+            object.socketProtocol == 6, object.tcpState == 2
+        else { return nil }
+        let retransmits = object.internet.retransmits
+        return "does not answer" + (retransmits > 0 ? ", \(retransmits) retransmit\(retransmits == 1 ? "" : "s")" : "")
+    }
+
     /// `name[pid]`, safe for terminals
     var processText: String { "\(TerminalText.escaped(record.processName))[\(pid)]" }
 

@@ -61,8 +61,8 @@ enum Sentence {
         switch root.kind {
         case .deadlock: return ", behind a deadlock"
         case .nobody: return doing
-        case .remote, .network: return ""
-        case .device: return ""
+        case .remote, .network: return ", held up by \(TerminalText.escaped(root.address ?? "?"))\(doing)"
+        case .device: return ", held up by \(TerminalText.escaped(root.name ?? []))"
         case .process, .thread: return ", held up by \(TerminalText.escaped(root.name ?? []))[\(root.pid ?? 0)]\(doing)"
         }
     }

@@ -43,7 +43,9 @@ public struct TextFormat: Sendable {
         guard let root = finding.root.value else { return nil }
         switch root.kind {
         case .deadlock: return "deadlock: " + TerminalText.cut(finding.chain, to: 160, keep: .headAndTail)
-        case .remote, .device, .network: return nil
+        case .remote, .network:
+            return TerminalText.escaped(root.address ?? "?") + (root.doing.map { " \($0)" } ?? "")
+        case .device: return "device \(TerminalText.escaped(root.name ?? []))"
         case .nobody: return root.doing
         case .process, .thread:
             let name = TerminalText.escaped(root.name ?? [])
