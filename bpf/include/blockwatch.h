@@ -195,7 +195,7 @@ enum bw_call_kind {
 
 /* bw_call.flags */
 #define BW_CALL_OLD 0x1	       /* start is `last_ran`: older than blockwatch, or never entered */
-#define BW_CALL_LEFT 0x2       /* interrupted: has left the call and will restart it (stop, handler) */
+#define BW_CALL_INTERRUPTED 0x2       /* interrupted: has left the call and will restart it (stop, handler) */
 #define BW_CALL_STOPPED 0x4    /* job control stop */
 #define BW_CALL_TRACED 0x8     /* stopped by a tracer */
 #define BW_CALL_FROZEN 0x10    /* cgroup freezer */
