@@ -9,8 +9,6 @@
 #ifndef BLOCKWATCH_HOLDERS_BPF_H
 #define BLOCKWATCH_HOLDERS_BPF_H
 
-#define TTY_MAJORS_FIRST 136 /* UNIX98 pty slaves */
-#define TTY_MAJORS_LAST 143
 #define FUSE_RDEV (10u << 20 | 229)
 
 struct {
@@ -141,7 +139,7 @@ static __noinline int ask_special(struct pass_room *room, struct bpf_iter__task_
 	struct inode *inode = (struct inode *)room->inode;
 	struct bw_key *key = &room->key;
 	u64 private = room->private;
-	u32 rdev, major;
+	u32 rdev;
 
 	if (control.wanted & 1u << BW_KEY_PRIVATE && BPF_CORE_READ(inode, i_sb, s_magic) == ANON_INODE_FS_MAGIC) {
 		clear(key, BW_KEY_PRIVATE);
@@ -152,7 +150,6 @@ static __noinline int ask_special(struct pass_room *room, struct bpf_iter__task_
 	if ((mode & S_IFMT) != S_IFCHR || !private)
 		return 0;
 	rdev = BPF_CORE_READ(inode, i_rdev);
-	major = rdev >> 20;
 	if (rdev == FUSE_RDEV) {
 		struct fuse_dev *device = (struct fuse_dev *)private;
 
@@ -161,7 +158,7 @@ static __noinline int ask_special(struct pass_room *room, struct bpf_iter__task_
 		clear(key, BW_KEY_FUSE);
 		key->device = BPF_CORE_READ(device, fc, dev);
 		ask(room, ctx);
-	} else if (major == 5 || major == 4 || (major >= TTY_MAJORS_FIRST && major <= TTY_MAJORS_LAST)) {
+	} else if (is_terminal(rdev)) {
 		if (!(control.wanted & 1u << BW_KEY_TTY))
 			return 0;
 		clear(key, BW_KEY_TTY);

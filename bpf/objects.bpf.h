@@ -210,14 +210,22 @@ static __noinline int resolve_pidfd(struct bw_object *object, struct inode *inod
 	return 0;
 }
 
+/* By a device's number: consoles and serial lines, /dev/tty and /dev/ptmx, pseudo terminals. */
+static __always_inline bool is_terminal(u32 rdev)
+{
+	u32 major = rdev >> 20;
+
+	return major == 4 || major == 5 || (major >= 136 && major <= 143);
+}
+
 static __noinline int resolve_tty(struct bw_object *object)
 {
 	struct tty_file_private *private = (struct tty_file_private *)object->address;
 	struct tty_driver *driver;
 	struct tty_struct *tty;
-	u32 major = object->rdev >> 20, type, subtype;
+	u32 type, subtype;
 
-	if (!private || !(major == 4 || major == 5 || (major >= 136 && major <= 143)))
+	if (!private || !is_terminal(object->rdev))
 		return 0;
 	tty = BPF_CORE_READ(private, tty);
 	object->u.tty.self = (u64)tty;

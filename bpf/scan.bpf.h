@@ -98,7 +98,6 @@ static __always_inline void report_if_late_inlined(struct task_struct *task, str
 	/* the next round over the threads asks for what this one had no room for */
 	if (wait->type == BW_RECORD_REFRESH)
 		bpf_map_delete_elem(&refresh, &id);
-	count(scan_reported, 1);
 }
 
 static __noinline int report_if_late(struct task_struct *task, struct thread_state *state, u64 *word,
@@ -236,7 +235,6 @@ static __always_inline void start_scan(void)
 	scanner_tgid = bpf_get_current_pid_tgid() >> 32;
 	scanner_level = BPF_CORE_READ(self, thread_pid, level);
 	counters.scan_threads = 0;
-	counters.scan_reported = 0;
 	counters.scan_dropped = 0;
 	counters.scan_crossings = 0;
 	counters.scan_next_ns = 0;
