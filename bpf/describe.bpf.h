@@ -228,6 +228,29 @@ static __always_inline void read_clocks(struct task_struct *self)
 		counters.scan_sched = BPF_CORE_READ(self, se.cfs_rq, rq, clock);
 }
 
+static __always_inline u64 switches_of(struct task_struct *task)
+{
+	return task->nvcsw + task->nivcsw;
+}
+
+/* What a thread cannot change without leaving a wait outside of calls: a fault is counted when it is served, a stopped
+ * thread runs when it is continued, an io worker between its requests. An exit has no way back to be told apart. */
+static __always_inline u32 progress_of(struct task_struct *task, u32 kind)
+{
+	if (kind == BW_KIND_EXITING)
+		return 0;
+	return kind == BW_KIND_PAGE ? task->min_flt + task->maj_flt : switches_of(task);
+}
+
+/* Whether the wait in the slot is what the thread is in now. */
+static __always_inline bool is_same_outside(const struct outside_call *outside, struct task_struct *task,
+					    struct pt_regs *regs, u32 kind)
+{
+	if (outside->kind != kind || outside->progress != progress_of(task, kind))
+		return false;
+	return kind != BW_KIND_PAGE || (outside->ip == regs_ip(regs) && outside->sp == regs_sp(regs));
+}
+
 /* When the thread last ran, on CLOCK_MONOTONIC: the scheduler's own stamp, brought from its run
  * queue's task clock to that queue's clock and from there over a pair read at this scan. */
 static __noinline u64 last_ran_ns(struct task_struct *task, u64 now_ns)

@@ -233,7 +233,7 @@ struct task_struct {
 	u32 pid, tgid;
 	struct task_struct *real_parent, *parent, *group_leader;
 	struct pid *thread_pid;
-	unsigned long nvcsw, nivcsw;
+	unsigned long nvcsw, nivcsw, min_flt, maj_flt;
 	u64 start_boottime;
 	struct cred *cred;
 	char comm[16];

@@ -25,11 +25,6 @@ static __noinline int note_crossing(struct task_struct *task, u64 start_ns)
 	return 0;
 }
 
-static __always_inline u64 switches_of(struct task_struct *task)
-{
-	return task->nvcsw + task->nivcsw;
-}
-
 /* Nothing is to be done: the call has been reported and nobody asks for it, or it is young. Of most threads at most
  * times, and found out from what lies close together; what a call's exit should have said is looked after by and by. */
 static __always_inline bool is_quiet(struct task_struct *task, struct thread_state *state, u32 asleep)
@@ -175,11 +170,11 @@ static __noinline int scan_outside_call(struct task_struct *task, struct thread_
 	struct outside_call *outside = &state->outside_call;
 	u32 kind = now->kind;
 
-	if (outside->stamp && (outside->kind != kind ||
-			     (kind == BW_KIND_PAGE && (outside->ip != regs_ip(regs) || outside->sp != regs_sp(regs)))))
+	if (outside->stamp && !is_same_outside(outside, task, regs, kind))
 		close_outside_call(task, state);
 	if (!outside->stamp) {
 		outside->kind = kind;
+		outside->progress = progress_of(task, kind);
 		outside->ip = regs_ip(regs);
 		outside->sp = regs_sp(regs);
 		outside->stamp = ns_to_stamp(last_ran_ns(task, now->now_ns), now->clock, now->now_ns) | STAMP_LAST_RAN;

@@ -11,7 +11,8 @@
  *   unentered     found by the scan without its entry: older than blockwatch, or held before the
  *                 tracepoint by seccomp or a tracer
  *   renewing      ended by its own time-out or EINTR with nothing received: made again, it goes on
- *   outside_call  page fault, stop, hanging exit, io worker: found by the scan
+ *   outside_call  page fault, stop, hanging exit, io worker: found by the scan; another one if the
+ *                 thread has left it between two looks
  *   unsaid_close  no wait: the id of one whose closing found the ring full
  *
  * The table: `+` a wait is noted; `>x` it moves to slot x; a reason in capitals: it is closed with
@@ -91,7 +92,8 @@ struct call_slot {
 struct outside_call {
 	u64 stamp;
 	u64 ip, sp;
-	u32 kind, pad; /* enum bw_call_kind */
+	u32 kind;     /* enum bw_call_kind */
+	u32 progress; /* what changes when the thread leaves the wait: progress_of() */
 };
 
 struct thread_state {

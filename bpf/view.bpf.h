@@ -58,11 +58,12 @@ static __noinline int view_call(struct bw_call *call, struct task_struct *task, 
 {
 	u64 stamp = 0, clock = stamp_now();
 	struct call_slot *slot = NULL;
+	bool outside = false;
 
 	call->kind = BW_KIND_SYSCALL;
 	if (task->flags & (PF_EXITING | PF_POSTCOREDUMP | PF_DUMPCORE)) {
 		call->kind = BW_KIND_EXITING;
-		stamp = state ? state->outside_call.stamp : 0;
+		outside = true;
 		call->abi = abi_of_program(regs);
 	} else if (state && state->filled[SLOT_INTERRUPTED] && state->interrupted.stamp) {
 		slot = &state->interrupted;
@@ -81,10 +82,12 @@ static __noinline int view_call(struct bw_call *call, struct task_struct *task, 
 		regs_args(regs, call->abi, call->args);
 	} else if (asleep) {
 		call->kind = asleep & (TASK_STOPPED | TASK_TRACED) ? BW_KIND_STOPPED : BW_KIND_PAGE;
-		stamp = state ? state->outside_call.stamp : 0;
+		outside = true;
 	} else {
 		call->kind = BW_KIND_RUNNING;
 	}
+	if (outside && state && is_same_outside(&state->outside_call, task, regs, call->kind))
+		stamp = state->outside_call.stamp;
 	if (slot) {
 		stamp = slot->stamp;
 		call->number = slot->number;
