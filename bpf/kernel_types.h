@@ -28,7 +28,6 @@ typedef __s64 s64;
 
 enum {
 	BPF_MAP_TYPE_HASH = 1,
-	BPF_MAP_TYPE_ARRAY = 2,
 	BPF_MAP_TYPE_PERCPU_ARRAY = 6,
 	BPF_MAP_TYPE_LRU_HASH = 9,
 	BPF_MAP_TYPE_RINGBUF = 27,
@@ -37,7 +36,6 @@ enum {
 enum bpf_func_id { BPF_FUNC_loop = 181 }; /* 5.17 on */
 enum { BPF_F_NO_PREALLOC = 1 };
 enum { BPF_LOCAL_STORAGE_GET_F_CREATE = 1 };
-enum { BPF_RB_FORCE_WAKEUP = 2, BPF_RB_NO_WAKEUP = 1 };
 enum { BPF_RB_AVAIL_DATA = 0, BPF_RB_RING_SIZE = 1 };
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
@@ -85,9 +83,8 @@ struct upid { int nr; struct pid_namespace *ns; };
 struct pid { unsigned int level; struct upid numbers[1]; };
 
 typedef struct { u32 val; } kuid_t;
-struct cred { kuid_t uid, euid; };
+struct cred { kuid_t euid; };
 
-struct sigset { u64 bits; }; /* first word of sigset_t */
 struct list_head { struct list_head *next, *prev; };
 struct hlist_head { void *first; };
 struct sigpending { struct list_head list; };
@@ -103,15 +100,12 @@ struct signal_struct {
 	struct sigpending shared_pending;
 	struct hlist_head posix_timers;
 	struct hrtimer real_timer;
-	void *core_state;
-	int group_exit_code;
 };
 
 struct qstr { const unsigned char *name; u32 len; };
 struct inode;
 struct dentry { struct qstr d_name; struct inode *d_inode; };
-struct vfsmount;
-struct path { struct vfsmount *mnt; struct dentry *dentry; };
+struct path { struct dentry *dentry; };
 struct file_system_type { const char *name; };
 struct super_block {
 	unsigned int s_dev;
@@ -233,14 +227,13 @@ struct task_struct {
 	void *stack;
 	unsigned int flags;
 	unsigned int ptrace;
-	int on_cpu;
 	struct sched_entity se;
 	int exit_state;
 	unsigned long jobctl;
 	u32 pid, tgid;
 	struct task_struct *real_parent, *parent, *group_leader;
 	struct pid *thread_pid;
-	unsigned long nvcsw, nivcsw;
+	unsigned long nvcsw, nivcsw, min_flt, maj_flt;
 	u64 start_boottime;
 	struct cred *cred;
 	char comm[16];
@@ -248,7 +241,6 @@ struct task_struct {
 	struct nsproxy *nsproxy;
 	struct signal_struct *signal;
 	struct sigpending pending;
-	void *vfork_done;
 	unsigned long blocker; /* 6.16 on: the kernel lock a thread in D waits for, its kind in the lowest two bits */
 	unsigned long sas_ss_sp, sas_ss_size;
 	struct css_set *cgroups;

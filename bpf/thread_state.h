@@ -1,164 +1,126 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0 */
 /*
- * What is remembered of a thread, and the one word on which scan and exit agree.
+ * What is remembered of a thread: the slots that its waits stand in, and which event moves what.
  *
- * A stamp is (time << 2 | flags), time in jiffies or nanoseconds; 0 means no call. The scan
- * sets STAMP_REPORTED by compare-and-swap, whoever ends the call takes the whole word by
- * exchange: a call is opened and closed once, whatever the order. A stamp past the threshold
- * cannot come back by chance, because a new call's time is now.
+ * A slot holds one wait. `in_flight` is the call that the thread entered and has not left; the other
+ * slots are for what a signal, a stop, a missing entry or a time-out makes of a call, and for waits
+ * outside of calls. A wait is closed in the slot it stands in, and only if it was reported.
+ *
+ *   in_flight     entered, not left: all there is of most threads at most times
+ *   interrupted   left with a restart code (signal, stop, tracer): it will be entered again
+ *   unentered     found by the scan without its entry: older than blockwatch, or held before the
+ *                 tracepoint by seccomp or a tracer
+ *   renewing      ended by its own time-out or EINTR with nothing received: made again, it goes on
+ *   outside_call  page fault, stop, hanging exit, io worker: found by the scan; another one if the
+ *                 thread has left it between two looks
+ *   unsaid_close  no wait: the id of one whose closing found the ring full
+ *
+ * The table: `+` a wait is noted; `>x` it moves to slot x; a reason in capitals: it is closed with
+ * that (if it was reported; RETURNED past the threshold and not reported: a record of its own);
+ * `!` it is reported, or asked for again; nothing: it stays.
+ *
+ *   event                       in_flight     interrupted   unentered     renewing      outside_call
+ *   ----- in the thread itself
+ *   sys_enter, fast: no other   +
+ *   sys_enter, slots filled     UNSEEN, +                                               UNSEEN
+ *    of the call in the slot                  >in_flight    >in_flight    >in_flight
+ *    restart_syscall                          >in_flight    >interrupted (if that is empty, and on from there)
+ *    above interrupted's frame                UNSEEN
+ *    of any other call                        (a handler's) UNSEEN        RETURNED, but for a look at a set, at
+ *                                                                         memory or at a descriptor
+ *   sys_exit, young             cleared
+ *   sys_exit, late              RETURNED                    RETURNED      RETURNED if something was received
+ *    nothing received           >renewing                   >renewing     RETURNED if another comes
+ *   sys_exit, restart code      >interrupted  UNSEEN        >interrupted
+ *    of a handler's own call    UNSEEN        (stays)       UNSEEN
+ *   rt_sigreturn to
+ *    behind the call                          RETURNED or >renewing
+ *    the call itself                          (stays: it is entered next)
+ *    elsewhere                                UNSEEN, but for an inner handler's
+ *   process exit                ENDED         ENDED         ENDED         RETURNED      ENDED
+ *   ----- the scan, of a thread that is
+ *   in a call with its entry    !  or UNSEEN if the registers show another call
+ *   interrupted                               !
+ *   stopped or frozen, no slot                              +! if it will restart       +! if not
+ *   running, no slot                                        UNSEEN where exits          UNSEEN
+ *                                                           are not watched
+ *   asleep in an unseen call                                +!, UNSEEN if another       UNSEEN
+ *   asleep outside of calls                                                             +!, UNSEEN if another
+ *   dying, asleep                                                                       +!
+ *   an io worker                                                                        +! in D, else UNSEEN
+ *
+ * unsaid_close: filled by send_close, emptied by the next scan of the thread.
+ *
+ *   sys_enter      on_sys_enter   enter_slowly   resume_renewing   close_renewing
+ *   sys_exit       on_sys_exit    leave_slowly   keep_renewing     close_renewing
+ *   rt_sigreturn   on_sys_exit    leave_handler  keep_renewing
+ *   process exit   on_process_exit
+ *   scan           scan           scan_in_flight scan_unentered    scan_outside_call   (scan_slot only reports)
+ *   closings       close_returned close_unseen   close_outside_call                    close_ended
+ *
+ * A stamp is (time << 2 | flags), time in jiffies or nanoseconds; 0 means that the slot is empty. It
+ * is the one word on which scan and exit agree: the scan sets STAMP_REPORTED by compare-and-swap,
+ * whoever ends the wait takes the whole word by exchange: a wait is opened and closed once, whatever
+ * the order. A stamp past the threshold cannot come back by chance, because a new call's time is now.
  */
 #ifndef BLOCKWATCH_THREAD_STATE_H
 #define BLOCKWATCH_THREAD_STATE_H
 
 #define STAMP_REPORTED 1ull
-#define STAMP_OLD 2ull /* its start is `last_ran`, not measured at entry */
+#define STAMP_LAST_RAN 2ull /* its time is when the thread last ran, not measured at entry */
 #define STAMP_SHIFT 2
 
-/* A call that a thread is in without a stamp of its own. */
-struct parked_call {
+/* The slots beside the call in flight: each has a mark that takes entry and exit off the fast path. A mark may
+ * stand without a stamp: whoever looks at the slot asks the stamp. */
+enum slot {
+	SLOT_INTERRUPTED,
+	SLOT_UNENTERED,
+	SLOT_OUTSIDE_CALL,
+	SLOT_UNSAID_CLOSE,
+	SLOT_RENEWING,
+	SLOTS
+};
+
+/* A call, with what tells it from another one at the same place. */
+struct call_slot {
 	u64 stamp;
 	u64 ip, sp;
 	u64 args[6];
 	u32 number, abi;
 };
 
-/* A wait outside any call. */
-struct aside {
+struct outside_call {
 	u64 stamp;
 	u64 ip, sp;
-	u32 kind, pad;
+	u32 kind;     /* enum bw_call_kind */
+	u32 progress; /* what changes when the thread leaves the wait: progress_of() */
 };
 
-
 struct thread_state {
-	/* the hot path touches this, and one of `io` */
-	u64 stamp;
-	u32 number, abi;
+	/* the fast path touches these, and one of `io`; the registers hold the rest of the call */
+	struct {
+		u64 stamp;
+		u32 number, abi;
+	} in_flight;
 	union {
 		u64 attention; /* any of: entry and exit leave the fast path */
-		struct {
-			u8 has_left, has_old, has_aside, has_lost, has_renewed;
-		};
+		u8 filled[SLOTS];
 	};
-	u32 renewals;  /* the call in flight goes on with one that ended so often with nothing received */
-	u32 renewed_count; /* the same of `renewed` */
-	u32 restarted; /* in flight through restart_syscall: the registers show that number */
-	u64 lost_closing; /* id of a call whose closing found the ring full */
+	u32 renewals;	    /* the call in flight goes on with one that ended so often with nothing received */
+	u32 renewing_count; /* the same of `renewing` */
+	u32 restarted;	    /* in flight through restart_syscall: the registers show that number */
+	u64 unsaid_close;
 	struct bw_io io[BW_LAST_IO];
-	u64 switches; /* context switches when `old` was seen */
-	/* interrupted by a signal, a stop or a tracer, and going to be restarted: written by the thread itself */
-	struct parked_call left;
-	/* seen by the scan in a call whose entry was not: older than blockwatch, or held before the tracepoint by
-	 * seccomp or a tracer; written by the scan, taken by the thread */
-	struct parked_call old;
-	/* a wait that ended by its own time-out or EINTR with nothing received */
-	struct parked_call renewed;
-	struct aside aside; /* written by the scan, taken by the thread */
+	u64 unentered_switches; /* context switches when `unentered` was seen */
+	struct call_slot interrupted; /* written by the thread itself */
+	struct call_slot unentered;   /* written by the scan, taken by the thread */
+	struct call_slot renewing;    /* written by the thread itself */
+	struct outside_call outside_call; /* written by the scan, taken by the thread */
 	/* of a process's main thread: who sent it the last signal that stops */
 	u32 stopper_tgid;
 	char stopper_comm[BW_COMM_LEN];
 };
 
-struct {
-	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, int);
-	__type(value, struct thread_state);
-} threads SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 4 << 20);
-} records SEC(".maps");
-
-/* Ids of calls that user space wants to hear of again in the next scan. */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, BW_REFRESH_MAX);
-	__type(key, u64);
-	__type(value, u32);
-} refresh SEC(".maps");
-
-const volatile struct bw_settings settings SEC(".rodata.settings");
-struct bw_counters counters SEC(".data.counters");
-struct bw_control control SEC(".data.control");
-struct bw_crossing crossings[BW_CROSSINGS_MAX] SEC(".data.crossings");
-
-/* The layout test finds in the type information only what a map or a global variable mentions. */
-struct bw_close *mentioned __attribute__((unused));
-
-static __always_inline u64 stamp_now(void)
-{
-	return settings.precise ? bpf_ktime_get_ns() : bpf_jiffies64();
-}
-
-/* CLOCK_MONOTONIC of a stamp, given both clocks' now. */
-static __always_inline u64 stamp_to_ns(u64 stamp, u64 stamp_clock, u64 now_ns)
-{
-	u64 time = stamp >> STAMP_SHIFT;
-
-	if (settings.precise)
-		return time;
-	return now_ns - (stamp_clock - time) * settings.tick_ns;
-}
-
-static __always_inline u64 ns_to_stamp(u64 start_ns, u64 stamp_clock, u64 now_ns)
-{
-	u64 age = now_ns > start_ns ? now_ns - start_ns : 0;
-
-	if (settings.precise)
-		return (now_ns - age) << STAMP_SHIFT;
-	/* clock may be younger than the call only if jiffies wrapped, which 64 bits do not */
-	return (stamp_clock - age / settings.tick_ns) << STAMP_SHIFT;
-}
-
-/* Names one call for as long as blockwatch runs, from what scan and exit both know without
- * sharing more memory. The kernel stack stays when execve changes the pid. */
-static __always_inline u64 call_id(struct task_struct *task, u64 stamp, u32 number)
-{
-	u64 x = (u64)BPF_CORE_READ(task, stack) ^ ((stamp >> STAMP_SHIFT) * 0x9e3779b97f4a7c15ull) ^ ((u64)number << 48);
-
-	x ^= x >> 32;
-	x *= 0xd6e8feb86659fd93ull;
-	x ^= x >> 32;
-	return x;
-}
-
-#define count(field, n) __sync_fetch_and_add(&counters.field, (n))
-
-static __noinline long say_closed(struct thread_state *state, u64 id, u32 reason, s64 result)
-{
-	struct bw_close record = {
-		.type = BW_RECORD_CLOSE,
-		.reason = reason,
-		.id = id,
-		.now_ns = bpf_ktime_get_ns(),
-		.result = result,
-	};
-	long error = bpf_ringbuf_output(&records, &record, sizeof(record), 0);
-
-	if (error) {
-		count(lost_closings, 1);
-		if (state) {
-			state->lost_closing = id;
-			state->has_lost = 1;
-		}
-	}
-	return error;
-}
-
-static __always_inline void tell_last_io(struct bw_call *call, const struct thread_state *state)
-{
-	if (state)
-		__builtin_memcpy(call->last_io, state->io, sizeof(call->last_io));
-	else
-		__builtin_memset(call->last_io, 0, sizeof(call->last_io));
-}
-
-static __always_inline u64 take(u64 *stamp)
-{
-	return __sync_lock_test_and_set(stamp, 0);
-}
+_Static_assert(SLOTS <= sizeof(u64), "`attention` is all marks at once");
 
 #endif

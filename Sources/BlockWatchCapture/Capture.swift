@@ -44,7 +44,6 @@ public struct CaptureCounters: Sendable, Equatable {
     /// Runs that the kernel skipped because the same program was running on that CPU already.
     public var skippedRuns: UInt64 = 0
     public var scanThreads: UInt64 = 0
-    public var scanReported: UInt64 = 0
     /// Candidates of the last scan that found the ring full: scan again after draining it.
     public var scanDropped: UInt64 = 0
     /// CLOCK_MONOTONIC, nanoseconds, at which the first call crosses the threshold before the horizon of the last scan;
@@ -246,7 +245,6 @@ public struct CaptureCounters: Sendable, Equatable {
         counters.slowCalls = raw.slow_calls
         counters.skippedRuns = skippedRuns()
         counters.scanThreads = raw.scan_threads
-        counters.scanReported = raw.scan_reported
         counters.scanDropped = raw.scan_dropped
         counters.nextCrossingNanoseconds = raw.scan_next_ns
         return counters

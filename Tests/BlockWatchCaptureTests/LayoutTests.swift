@@ -123,7 +123,7 @@ import Testing
     @Test(arguments: [
         "bw_settings", "bw_close", "bw_control", "bw_counters", "bw_key", "bw_question", "bw_view_key", "bw_file",
         "bw_lock", "bw_call", "bw_object", "bw_pipe", "bw_inet", "bw_unix", "bw_netlink", "bw_vsock", "thread_state",
-        "parked_call",
+        "call_slot",
     ])
     func `both architectures lay it out alike`(name: String) throws {
         let ours = try #require(try layout(of: name), "the object has no struct \(name)")

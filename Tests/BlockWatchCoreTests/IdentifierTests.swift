@@ -46,7 +46,7 @@ import Testing
             var risky = ListedAnswers(answers: answers)
             return identifier.identify([try Bytes.callRecord(bytes)], clock: clock, risky: &risky)[0]
         }
-        // as registers.h takes them: orig_x0, then x1 to x5
+        // as registers.bpf.h takes them: orig_x0, then x1 to x5
         let read = try identify(
             [:],
             Bytes.call {

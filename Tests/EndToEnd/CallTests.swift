@@ -217,6 +217,21 @@ import Testing
         }
     }
 
+    @Test(arguments: [("duty-cycle", "child_pid"), ("fault-loop", "tid")])
+    func `what the thread leaves between two looks is not one wait outside of calls`(
+        mode: String, thread: String
+    ) async throws {
+        try await Watcher.run(["--threshold", "1s"]) { watcher in
+            try await Hanging.run(mode) { hanging in
+                // 4 s of short stops or faults, then one that stays
+                let began = ContinuousClock.now
+                let record = try await watcher.blocked(tid: try #require(hanging.says.integer(thread)))
+                #expect(began.duration(to: .now) > .seconds(4.5), "said of what was over: \(record)")
+                #expect(record.text("reason") == (mode == "duty-cycle" ? "stopped" : "kernel_stuck"))
+            }
+        }
+    }
+
     /// Both freezers, where the host has them mounted.
     @Test func `a frozen call goes on, and a thread frozen outside any call is said`() async throws {
         let places = [

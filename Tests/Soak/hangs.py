@@ -19,7 +19,8 @@ import processes
 
 NOT_PLANTED = {
     # storms, helpers, and modes whose every call returns in time
-    "fork-storm", "debugger", "idle", "crossing", "spin", "ppoll-eintr-loop", "many-threads", "many-pipes",
+    "fork-storm", "debugger", "idle", "crossing", "duty-cycle", "fault-loop", "spin", "ppoll-eintr-loop", "many-threads",
+    "many-pipes",
     # faults that whoever looks at the host feels: FaultTests makes those alone
     "fuse-dead", "mmap-lock", "userfaultfd-epoll",
 }  # fmt: skip

@@ -89,10 +89,8 @@ struct bw_counters {
 	bw_u64 null_storage;   /* no task storage for a thread: its call was not stamped */
 	bw_u64 missed_exits;   /* an exit was never seen; found by entry or scan */
 	bw_u64 slow_calls;     /* returned past the threshold before a scan saw them */
-	bw_u64 next_id;	       /* the last id given to a reported call */
 	/* of the last scan */
 	bw_u64 scan_threads;   /* threads looked at */
-	bw_u64 scan_reported;  /* candidates written */
 	bw_u64 scan_dropped;   /* candidates for which the ring had no room: scan again at once */
 	bw_u64 scan_crossings; /* calls that cross the threshold before the horizon; the first in `crossings` */
 	bw_u64 scan_next_ns;   /* CLOCK_MONOTONIC at which the first of these does; 0: none */
@@ -195,7 +193,7 @@ enum bw_call_kind {
 
 /* bw_call.flags */
 #define BW_CALL_OLD 0x1	       /* start is `last_ran`: older than blockwatch, or never entered */
-#define BW_CALL_LEFT 0x2       /* interrupted: has left the call and will restart it (stop, handler) */
+#define BW_CALL_INTERRUPTED 0x2       /* interrupted: has left the call and will restart it (stop, handler) */
 #define BW_CALL_STOPPED 0x4    /* job control stop */
 #define BW_CALL_TRACED 0x8     /* stopped by a tracer */
 #define BW_CALL_FROZEN 0x10    /* cgroup freezer */
@@ -245,7 +243,7 @@ struct bw_tty {
 };
 
 struct bw_pidfd {
-	bw_u32 tgid, pid;
+	bw_u32 tgid, pad;
 };
 
 struct bw_netlink {

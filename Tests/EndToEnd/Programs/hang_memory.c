@@ -21,11 +21,13 @@
 
 // MARK: Pages
 
+static int page_faults; // the userfaultfd of the last such page
+
 // A page that nobody will ever fill.
 static char *unserved_page(void) {
 	size_t size = sysconf(_SC_PAGESIZE);
 	char *page = must_map(size, 0);
-	int fd = must(syscall(SYS_userfaultfd, O_CLOEXEC), "userfaultfd");
+	int fd = page_faults = must(syscall(SYS_userfaultfd, O_CLOEXEC), "userfaultfd");
 	struct uffdio_api api = {.api = UFFD_API};
 	must(ioctl(fd, UFFDIO_API, &api), "UFFDIO_API");
 	struct uffdio_register range = {.range = {(unsigned long)page, size}, .mode = UFFDIO_REGISTER_MODE_MISSING};
@@ -41,6 +43,33 @@ static void userfaultfd_page(void) {
 	say_done();
 	*page = 1;
 	came_back("page fault", 0);
+}
+
+// Fills the page 190 ms after each fault and takes it away again 10 ms later, for 4 s.
+static void *serve_page(void *page) {
+	size_t size = sysconf(_SC_PAGESIZE);
+	struct uffd_msg fault;
+	for (int turn = 0; turn < 20; turn++) {
+		must(read(page_faults, &fault, sizeof fault) == sizeof fault ? 0 : -1, "read of a fault");
+		sleep_ms(190);
+		struct uffdio_zeropage zero = {.range = {(unsigned long)page, size}};
+		must(ioctl(page_faults, UFFDIO_ZEROPAGE, &zero), "UFFDIO_ZEROPAGE");
+		sleep_ms(10);
+		must(madvise(page, size, MADV_DONTNEED), "madvise");
+	}
+	return NULL;
+}
+
+// One instruction, and no system call of its own between the faults.
+static void fault_loop(void) {
+	volatile char *page = unserved_page();
+	say_kind("page");
+	say_address("address", page);
+	say_call("none", -1);
+	start_thread(serve_page, (void *)page);
+	say_done();
+	for (;;)
+		(void)*page;
 }
 
 static void userfaultfd_read(void) {
@@ -226,6 +255,7 @@ static void fuse_flush_kill(void) { serve_fuse((struct fuse_server){.direct = tr
 
 const struct mode memory_modes[] = {
 	{"userfaultfd-page", userfaultfd_page, "touches a page that is never served; no system call"},
+	{"fault-loop", fault_loop, "faults at one instruction that are served after 190 ms, and after 4 s no more"},
 	{"userfaultfd-epoll", userfaultfd_epoll, "epoll_wait that stores its event there, with the epoll's mutex"},
 	{"userfaultfd-read", userfaultfd_read, "read of a file into such a page"},
 	{"fuse-read", fuse_read, "read of a FUSE file whose server never answers"},

@@ -125,6 +125,24 @@ static void stopped(void) {
 	hang_in_pause();
 }
 
+// What cpulimit does to a busy program: for 4 s it is stopped and continued five times a second, then it stays stopped.
+static void duty_cycle(void) {
+	pid_t child = fork_bound();
+	while (child == 0)
+		__asm__ volatile("");
+	say_kind("none");
+	say_number("child_pid", child);
+	say_call("none", -1);
+	say_done();
+	for (int turn = 0; turn < 20; turn++) {
+		kill(child, SIGCONT);
+		sleep_ms(10);
+		kill(child, SIGSTOP);
+		sleep_ms(190);
+	}
+	follow(child);
+}
+
 const struct mode wait_modes[] = {
 	{"wait4", wait4_call, "wait4 for a child in pause"},
 	{"waitid-pidfd", waitid_pidfd, "waitid for a child by its pidfd"},
@@ -138,6 +156,7 @@ const struct mode wait_modes[] = {
 	{"sigsuspend", sigsuspend_call, "rt_sigsuspend"},
 	{"sigtimedwait", sigtimedwait_call, "rt_sigtimedwait for SIGUSR1"},
 	{"idle", idle, "not blocked: sleeps of 10 ms"},
+	{"duty-cycle", duty_cycle, "stops and continues a busy child for 4 s, then leaves it stopped"},
 	{"stopped", stopped, "stops itself; after SIGCONT announces a pause"},
 	{0},
 };

@@ -1,59 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0 */
-/* Who the thread is and what it is in: everything of struct bw_call but the verdict on its age. */
-#ifndef BLOCKWATCH_DESCRIBE_H
-#define BLOCKWATCH_DESCRIBE_H
-
-#define PF_EXITING 0x00000004
-#define PF_POSTCOREDUMP 0x00000008 /* 5.16 on */
-#define PF_IO_WORKER 0x00000010
-#define PF_DUMPCORE 0x00000200
-#define PF_USER_WORKER 0x00004000 /* 6.4 on */
-#define PF_KTHREAD 0x00200000
-enum { SIGSTOP = 19, SIGTTOU = 22 }; /* between them SIGTSTP and SIGTTIN; the same on x86 and arm */
-#define JOBCTL_STOP_SIGMASK 0xfffful
-#define JOBCTL_STOP_PENDING (1ul << 17)
-#define JOBCTL_TRAP_FREEZE (1ul << 23)
-#define JOBCTL_STOPPED (1ul << 26)
-#define JOBCTL_TRACED (1ul << 27)
-#define PIDTYPE_TGID 1
-#define PIDTYPE_PGID 2
-#define P_PIDFD 3
-
-static u32 scanner_level; /* depth of the PID namespace of whoever scans */
-static u32 scanner_tgid;  /* blockwatch itself */
-
-/* One call as scan and exit both report it. */
-struct instance {
-	u64 stamp;
-	u64 ip, sp;
-	u32 number, abi, kind;
-	u32 type, flags;
-	u32 renewals;
-	s64 result;
-};
-
-/* One look at one thread. */
-struct look {
-	u64 now_ns, clock;
-	u32 kind, flags; /* enum bw_call_kind, BW_CALL_... */
-};
-
-struct workspace {
-	struct bw_call call;
-	u64 task; /* a pointer stored and loaded again is a number, which functions of their own can take */
-	struct look now;
-	struct instance what; /* its arguments lie in `call` */
-};
-
-/* Room to build a record in: all functions on the way down have 512 bytes of stack together, and older kernels round
- * each up to 32 (6.1). One room for exits, where preemption is off, and one for the scan, which can be preempted by an
- * exit. */
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, u32);
-	__type(value, struct workspace);
-} exit_scratch SEC(".maps"), scan_scratch SEC(".maps");
+/* Who a thread is and what it is in: everything of struct bw_call but the verdict on its age. */
+#ifndef BLOCKWATCH_DESCRIBE_BPF_H
+#define BLOCKWATCH_DESCRIBE_BPF_H
 
 /* __state was `state` before 5.14; the floor is 5.15. */
 static __always_inline u32 task_state(struct task_struct *task)
@@ -134,20 +82,6 @@ static __noinline int read_cgroup(struct bw_call *call, struct task_struct *task
 	}
 	call->cgroup_len = used;
 	return 0;
-}
-
-static __always_inline u32 descriptor_of(u32 class, const u64 args[6], s32 *fd)
-{
-	u32 argument = class >> BW_FD_SHIFT;
-
-	if (argument >= 6)
-		return 0;
-	if ((class & BW_CLASS_MASK) == BW_CLASS_PROCESS && args[0] != P_PIDFD)
-		return 0; /* waitid, by a number */
-	/* the verifier wants constants to index a context it knows */
-	*fd = argument == 0 ? args[0] : argument == 1 ? args[1] : argument == 2 ? args[2] :
-	      argument == 3 ? args[3] : argument == 4 ? args[4] : args[5];
-	return *fd >= 0;
 }
 
 /* The owner of the kernel lock that a thread in D waits for; 0: no such thing, or not known. */
@@ -235,7 +169,7 @@ __noinline int describe(struct bw_call *call, u64 address)
 		else
 			call->flags |= BW_CALL_STOPPED;
 	}
-	if (!(state & ~0x400)) /* TASK_NOLOAD alone is no sleep */
+	if (!(state & ~TASK_NOLOAD)) /* that alone is no sleep */
 		call->flags |= BW_CALL_ON_CPU;
 	call->threads = BPF_CORE_READ(task, signal, nr_threads);
 	if (call->threads == 1)
@@ -267,17 +201,89 @@ __noinline int describe(struct bw_call *call, u64 address)
 	return 0;
 }
 
-/* Sends the record, without the unused end of the cgroup's name. */
-static __always_inline long send_call(struct bw_call *call)
-{
-	u32 length = call->cgroup_len;
+/* ---- what is told besides: the last bytes moved, the stack, when it last ran, who stopped it ---- */
 
-	if (length > BW_CGROUP_LEN)
-		length = BW_CGROUP_LEN;
-	length = (sizeof(*call) - BW_CGROUP_LEN + length + 7) & ~7u;
-	if (length > sizeof(*call))
-		length = sizeof(*call);
-	return bpf_ringbuf_output(&records, call, length, 0);
+static __always_inline void tell_last_io(struct bw_call *call, const struct thread_state *state)
+{
+	if (state)
+		__builtin_memcpy(call->last_io, state->io, sizeof(call->last_io));
+	else
+		__builtin_memset(call->last_io, 0, sizeof(call->last_io));
+}
+
+static __noinline int read_stack(struct bw_call *call, struct task_struct *task)
+{
+	long bytes = bpf_get_task_stack(task, call->stack, sizeof(call->stack), 0);
+
+	call->stack_depth = bytes > 0 ? bytes / sizeof(u64) : 0;
+	return 0;
+}
+
+/* The scheduler's clock and CLOCK_MONOTONIC at one moment: they drift apart. */
+static __always_inline void read_clocks(struct task_struct *self)
+{
+	counters.scan_boot = bpf_ktime_get_ns();
+	counters.scan_sched = counters.scan_boot;
+	if (bpf_core_field_exists(self->se.cfs_rq))
+		counters.scan_sched = BPF_CORE_READ(self, se.cfs_rq, rq, clock);
+}
+
+static __always_inline u64 switches_of(struct task_struct *task)
+{
+	return task->nvcsw + task->nivcsw;
+}
+
+/* What a thread cannot change without leaving a wait outside of calls: a fault is counted when it is served, a stopped
+ * thread runs when it is continued, an io worker between its requests. An exit has no way back to be told apart. */
+static __always_inline u32 progress_of(struct task_struct *task, u32 kind)
+{
+	if (kind == BW_KIND_EXITING)
+		return 0;
+	return kind == BW_KIND_PAGE ? task->min_flt + task->maj_flt : switches_of(task);
+}
+
+/* Whether the wait in the slot is what the thread is in now. */
+static __always_inline bool is_same_outside(const struct outside_call *outside, struct task_struct *task,
+					    struct pt_regs *regs, u32 kind)
+{
+	if (outside->kind != kind || outside->progress != progress_of(task, kind))
+		return false;
+	return kind != BW_KIND_PAGE || (outside->ip == regs_ip(regs) && outside->sp == regs_sp(regs));
+}
+
+/* When the thread last ran, on CLOCK_MONOTONIC: the scheduler's own stamp, brought from its run
+ * queue's task clock to that queue's clock and from there over a pair read at this scan. */
+static __noinline u64 last_ran_ns(struct task_struct *task, u64 now_ns)
+{
+	u64 then = BPF_CORE_READ(task, se.exec_start), age;
+
+	if (!then)
+		return now_ns; /* not run since it migrated */
+	if (bpf_core_field_exists(task->se.cfs_rq)) {
+		struct rq *rq = BPF_CORE_READ(task, se.cfs_rq, rq);
+
+		then += BPF_CORE_READ(rq, clock) - BPF_CORE_READ(rq, clock_task);
+	}
+	age = counters.scan_sched > then ? counters.scan_sched - then : 0;
+	return counters.scan_boot > age ? counters.scan_boot - age : 0;
+}
+
+/* When the thread last ran, and who stopped it if it is stopped. */
+static __noinline int describe_pause(struct bw_call *call, struct task_struct *task)
+{
+	struct thread_state *leader = bpf_task_storage_get(&threads, task->group_leader, 0, 0);
+
+	call->last_ran_ns = last_ran_ns(task, call->now_ns);
+	call->stopper_tgid = 0;
+	call->stop_signal = 0;
+	if (!(task->jobctl & JOBCTL_STOPPED) && !(task_state(task) & TASK_STOPPED))
+		return 0;
+	call->stop_signal = task->jobctl & JOBCTL_STOP_SIGMASK;
+	if (leader && leader->stopper_tgid) {
+		call->stopper_tgid = leader->stopper_tgid;
+		__builtin_memcpy(call->stopper_comm, leader->stopper_comm, BW_COMM_LEN);
+	}
+	return 0;
 }
 
 #endif

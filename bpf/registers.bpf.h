@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0 */
 /* Where each architecture keeps a system call's number, arguments, ip and sp. */
-#ifndef BLOCKWATCH_REGISTERS_H
-#define BLOCKWATCH_REGISTERS_H
+#ifndef BLOCKWATCH_REGISTERS_BPF_H
+#define BLOCKWATCH_REGISTERS_BPF_H
 
 #if defined(__TARGET_ARCH_x86)
 
 #define TS_COMPAT 0x0002
 #define RESTART_NUMBER 219
 #define RESTART_NUMBER_COMPAT 0
-#define IO_URING_ENTER_NUMBER 426
 
 static __always_inline u32 abi_of(struct task_struct *task)
 {
@@ -59,7 +58,6 @@ static __always_inline void regs_args(struct pt_regs *regs, u32 abi, u64 args[6]
 
 #define RESTART_NUMBER 128
 #define RESTART_NUMBER_COMPAT 0
-#define IO_URING_ENTER_NUMBER 426
 
 static __always_inline u32 abi_of(struct task_struct *task)
 {

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0 */
+/* Stamps the entry of a call that can block, or goes on with one that has its stamp already. */
+#ifndef BLOCKWATCH_ON_SYS_ENTER_BPF_H
+#define BLOCKWATCH_ON_SYS_ENTER_BPF_H
+
+/* Entry off the fast path: another slot is filled, or an exit was missed.
+ * True if this entry goes on with a call that has its stamp already. */
+static __noinline bool enter_slowly(struct task_struct *task, struct thread_state *state, struct pt_regs *regs,
+				    u32 number, u32 abi)
+{
+	u64 stamp = take(&state->in_flight.stamp);
+
+	if (stamp) {
+		count(missed_exits, 1);
+		if (stamp & STAMP_REPORTED)
+			send_close(state, call_id(task, stamp, state->in_flight.number), BW_CLOSE_UNSEEN, 0);
+	}
+	if (state->filled[SLOT_OUTSIDE_CALL])
+		close_outside_call(task, state);
+	if (state->filled[SLOT_RENEWING] && resume_renewing(task, state, regs, number, abi))
+		return true;
+	if (state->filled[SLOT_UNENTERED]) {
+		state->filled[SLOT_UNENTERED] = 0;
+		if (same_place(&state->unentered, regs, number, abi)) {
+			stamp = take(&state->unentered.stamp);
+			if (stamp) {
+				state->in_flight.number = number;
+				state->in_flight.abi = abi;
+				state->restarted = 0;
+				state->in_flight.stamp = stamp;
+				return true;
+			}
+		} else if (is_restart_number(number, abi) && !state->filled[SLOT_INTERRUPTED]) {
+			/* stopped before blockwatch began: this is the restart of that call */
+			state->interrupted = state->unentered;
+			state->interrupted.stamp = take(&state->unentered.stamp);
+			state->filled[SLOT_INTERRUPTED] = state->interrupted.stamp != 0;
+		} else {
+			close_unseen(task, state, &state->unentered);
+		}
+	}
+	if (state->filled[SLOT_INTERRUPTED]) {
+		if (is_restart_number(number, abi) || same_place(&state->interrupted, regs, number, abi)) {
+			state->filled[SLOT_INTERRUPTED] = 0;
+			state->in_flight.number = state->interrupted.number;
+			state->in_flight.abi = abi;
+			state->restarted = is_restart_number(number, abi);
+			state->in_flight.stamp = take(&state->interrupted.stamp);
+			return true;
+		}
+		/* Above the interrupted frame: the handler was left by longjmp. On an alternate stack sp says
+		 * nothing: Go and Java run their handlers there. */
+		if (regs_sp(regs) >= state->interrupted.sp && !on_alternate_stack(task, regs_sp(regs))) {
+			state->filled[SLOT_INTERRUPTED] = 0;
+			close_unseen(task, state, &state->interrupted);
+		}
+	}
+	return false;
+}
+
+SEC("tp_btf/sys_enter")
+int BPF_PROG(on_sys_enter, struct pt_regs *regs, long id)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	u32 abi = abi_of(task), class = watched_class(id, abi);
+	struct thread_state *state;
+
+	if (!class || class == (BW_CLASS_SIGRETURN | BW_FD_NONE << BW_FD_SHIFT))
+		return 0;
+	state = bpf_task_storage_get(&threads, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (!state) {
+		count(null_storage, 1);
+		return 0;
+	}
+	if (state->in_flight.stamp || state->attention) {
+		if (enter_slowly(task, state, regs, id, abi))
+			return 0;
+		state->restarted = 0;
+	}
+	state->in_flight.number = id;
+	state->in_flight.abi = abi;
+	state->in_flight.stamp = stamp_now() << STAMP_SHIFT;
+	return 0;
+}
+
+#endif
