@@ -43,6 +43,7 @@ struct Investigation {
             unfoldSets(waits, &source, &risky, identifier)
             askFiles(waits, &source)
             FutexTarget.readOwners(of: waits, &risky)
+            SemaphoreTarget.readTakers(of: waits, &risky)
             let known = Set(self.waits.keys)
             see(viewQuestions(waits), source: &source, risky: &risky, identifier: &identifier, clock: clock)
             answer(waits)

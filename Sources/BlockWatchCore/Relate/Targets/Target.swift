@@ -35,7 +35,8 @@ enum Targets {
     /// The first that takes the call is what it waits for.
     static let kinds: [any Target.Type] = [
         KernelLockTarget.self, ExitTarget.self, SetTarget.self, ChildrenTarget.self, ProcessTarget.self,
-        PipeTarget.self, FutexTarget.self, LockTarget.self, UnixTarget.self, ConnectionTarget.self,
+        PipeTarget.self, FutexTarget.self, LockTarget.self, SemaphoreTarget.self, UnixTarget.self,
+        ConnectionTarget.self,
         SharedTarget.self, TerminalTarget.self, FuseTarget.self, ServerTarget.self, DiskTarget.self,
     ]
 
