@@ -57,7 +57,7 @@ struct SemaphoreTarget: Target {
     // MARK: - the kernel's answers
 
     /// Asks who took the semaphores that these threads wait for.
-    static func readTakers(of waits: [Wait], _ risky: inout some RiskyReading) {
+    static func learn(about waits: [Wait], _ risky: inout some RiskyReading) {
         var asked: [(wait: Wait, operations: RiskyQuestion)] = []
         for wait in waits where wait.target is SemaphoreTarget {
             guard let call = wait.call.call else { continue }
