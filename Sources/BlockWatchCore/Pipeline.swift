@@ -111,7 +111,7 @@ public struct Pipeline {
     /// A call has left the ledger.
     private mutating func ended(_ call: LedgerEntry, _ closing: ClosedRecord, _ clock: ClockReading) {
         let duration = call.duration(at: closing.nowNanoseconds)
-        if closing.reason == .returned, closing.result > 0 { examiner.habits.note(call.wait, duration) }
+        if closing.reason == .returned, closing.result > 0 { examiner.habits.note(call.place, duration) }
         guard let account = call.account else { return }
         let result = closing.reason == .returned ? closing.result : nil
         records.write(
@@ -124,7 +124,7 @@ public struct Pipeline {
     /// - Returns: whether it is.
     private mutating func waitsForLook(over sighting: Sighting) -> Bool {
         let (record, call) = sighting
-        if record.result > 0 { examiner.habits.note(Habits.Wait(record), duration(of: sighting)) }
+        if record.result > 0 { examiner.habits.note(Habits.Place(record), duration(of: sighting)) }
         guard exclusion(of: sighting) == nil, Investigation.hasQuestions(record, call) else { return false }
         return ledger.open(over: sighting)
     }

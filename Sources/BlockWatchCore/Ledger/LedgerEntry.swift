@@ -8,7 +8,7 @@ struct LedgerEntry {
     /// As this process's /proc names them.
     let procPID, procTID: Int32
     /// `nil` outside a system call.
-    let wait: Habits.Wait?
+    let place: Habits.Place?
     var state: State
     /// When it is due to be written again; `nil` for never.
     var repetition: Repetition?
@@ -62,7 +62,7 @@ struct LedgerEntry {
         tid = record.tid
         procPID = Int32(clamping: record.procPID)
         procTID = Int32(clamping: record.procTID)
-        wait = Habits.Wait(record)
+        place = Habits.Place(record)
         self.state = state
     }
 
