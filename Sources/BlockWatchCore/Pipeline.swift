@@ -181,7 +181,7 @@ public struct Pipeline {
     ) -> [Sighting] {
         let due = ledger.takeDueRelooks(at: clock.monotonic, except: new)
         guard !due.isEmpty else { return [] }
-        let records = source.threads(due.map { .thread($0) }).filter { ledger[$0.id]?.look != nil }
+        let records = source.threads(due.map { .thread($0) }).filter { ledger[$0.id]?.lastLook != nil }
         let calls = examiner.identifier.identify(records, clock: clock, isBrief: true, risky: &risky)
         return Array(zip(records, calls))
     }
@@ -199,10 +199,10 @@ public struct Pipeline {
             guard let known = ledger[call.id] else { continue }
             let reason = findings.judgement(of: record.tid).reason
             let isSettled = reason.verdict == .idle && findings.isSettled(record.tid)
-            var look = LedgerEntry.Look(at: clock.monotonic, reason: reason, isSettled: isSettled)
+            var look = LedgerEntry.LastLook(at: clock.monotonic, reason: reason, isSettled: isSettled)
             // of most calls nothing is said but how many there are
             guard known.isWritten || known.closing != nil || reason.verdict != .idle || selection.wants(reason) else {
-                if known.look == nil { records.leaveOut(.verdict) }
+                if known.lastLook == nil { records.leaveOut(.verdict) }
                 ledger.looked(at: call.id, look)
                 ledger.stopRepeats(of: call.id)
                 continue
@@ -214,7 +214,7 @@ public struct Pipeline {
             if let lock = findings.lock(of: record.tid) { call.resource.lock = lock }
             results.append(
                 LookResult(
-                    sighting: (record, call), finding: finding, before: known.look?.reason,
+                    sighting: (record, call), finding: finding, before: known.lastLook?.reason,
                     isNew: new.contains(call.id)))
         }
         let cursory = results.indices.filter { findings.hasUnaskedMembers(results[$0].sighting.record.tid) }

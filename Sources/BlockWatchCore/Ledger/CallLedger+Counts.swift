@@ -8,7 +8,7 @@ extension CallLedger {
     }
 
     /// Written or not.
-    func count(of verdict: Verdict) -> Int { calls.values.count { $0.look?.reason.verdict == verdict } }
+    func count(of verdict: Verdict) -> Int { calls.values.count { $0.lastLook?.reason.verdict == verdict } }
 
     /// When ``takeDueRepeats(at:most:)`` has something next.
     var nextRepeat: UInt64? { calls.values.lazy.compactMap { $0.repetition?.at }.min() }
@@ -20,7 +20,7 @@ extension CallLedger {
         var idleByReason: [String: UInt64] = [:]
         for call in calls.values {
             bySyscall[call.name, default: 0] += 1
-            guard let reason = call.look?.reason else { continue }
+            guard let reason = call.lastLook?.reason else { continue }
             byVerdict[reason.verdict.rawValue, default: 0] += 1
             if reason.verdict == .idle { idleByReason[reason.rawValue, default: 0] += 1 }
         }
