@@ -92,6 +92,9 @@ import Testing
                 #expect(record.strings("evidence") == ["rule=lock", "last taken by \(dead), which has died"])
                 #expect(record["unresolved"] == nil)
             }
+            let set = try #require(hanging.says.integer("ipc_id"))
+            let text = try await run(["explain", "\(hanging.pid)"]).lines.joined(separator: "\n")
+            #expect(text.contains("ipcs -s -i \(set)"), "\(text)")
         }
         try await Hanging.run("semop") { hanging in
             try await Watcher.run(["--threshold", "500ms"]) { watcher in
