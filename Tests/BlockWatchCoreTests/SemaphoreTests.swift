@@ -81,6 +81,30 @@ import Testing
         #expect(unseen.unresolved == ["holders=process_gone"])
     }
 
+    @Test func `a circle of semaphores is told, and proves no deadlock`() throws {
+        let one = try waiter()
+        let other = try thread(9) {
+            $0.number = 65
+            $0.class_ = 9
+            $0.fd = -1
+            $0.args = (6, 0x1000, 1, 0, 0, 0)
+        }
+        var source = ListedHolders()
+        source.views = [.process(9): [other], .process(7): [one]]
+        var memory = ListedAnswers()
+        memory.answers = [
+            Self.operations: .bytes(Self.taken), Self.semaphore: answer(pid: 9, age: 100),
+            .memory(pid: 9, address: 0x1000, length: 6): .bytes(Self.taken),
+            .semaphore(pid: 9, set: 6, number: 0): answer(pid: 7, age: 100),
+        ]
+        var findings = findings([one, other], source, memory: memory)
+        let found = findings.finding(of: 7)
+        let finding = try #require(found)
+        #expect(findings.deadlocks.isEmpty)
+        #expect(finding.reason == .lockHeld)
+        #expect(finding.chain.hasSuffix("back to cat[7]"))
+    }
+
     @Test func `the other customary lock waits for zero and counts up`() throws {
         let zeroThenUp: [UInt8] = [0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0]
         let waiter = try waiter(count: 2)
