@@ -114,7 +114,7 @@ public struct Pipeline {
     /// A call has left the ledger.
     private mutating func ended(_ call: LedgerEntry, _ closing: ClosedRecord, _ clock: ClockReading) {
         let duration = call.duration(at: closing.nowNanoseconds)
-        if closing.reason == .returned, closing.result > 0 { examiner.habits.note(call.wait, duration) }
+        if closing.reason == .returned, closing.result > 0 { examiner.habits.note(call.place, duration) }
         guard let account = call.account else { return }
         let result = closing.reason == .returned ? closing.result : nil
         records.write(
@@ -127,7 +127,7 @@ public struct Pipeline {
     /// - Returns: whether it is.
     private mutating func waitsForLook(over sighting: Sighting) -> Bool {
         let (record, call) = sighting
-        if record.result > 0 { examiner.habits.note(Habits.Wait(record), duration(of: sighting)) }
+        if record.result > 0 { examiner.habits.note(Habits.Place(record), duration(of: sighting)) }
         guard exclusion(of: sighting) == nil, Investigation.hasQuestions(record, call) else { return false }
         return ledger.open(over: sighting)
     }
@@ -184,7 +184,7 @@ public struct Pipeline {
     ) -> [Sighting] {
         let due = ledger.takeDueRelooks(at: clock.monotonic, except: new)
         guard !due.isEmpty else { return [] }
-        let records = source.threads(due.map { .thread($0) }).filter { ledger[$0.id]?.look != nil }
+        let records = source.threads(due.map { .thread($0) }).filter { ledger[$0.id]?.lastLook != nil }
         let calls = examiner.identifier.identify(records, clock: clock, isBrief: true, risky: &risky)
         return Array(zip(records, calls))
     }
@@ -201,12 +201,12 @@ public struct Pipeline {
         for (record, call) in sightings {
             guard let known = ledger[call.id] else { continue }
             let reason = findings.judgement(of: record.tid).reason
-            if let account = known.account, let before = known.look, let finding = account.finding,
+            if let account = known.account, let before = known.lastLook, let finding = account.finding,
                 findings.sawLess(of: record.tid, than: before.reason)
             {
                 // what was said is not taken back because a later look saw less
                 ledger.looked(
-                    at: call.id, LedgerEntry.Look(chainID: before.chainID, at: clock.monotonic, reason: before.reason))
+                    at: call.id, LedgerEntry.LastLook(chainID: before.chainID, at: clock.monotonic, reason: before.reason))
                 results.append(
                     LookResult(
                         sighting: (record, account.call), finding: finding, before: before.reason,
@@ -214,10 +214,10 @@ public struct Pipeline {
                 continue
             }
             let isSettled = reason.verdict == .idle && findings.isSettled(record.tid)
-            var look = LedgerEntry.Look(at: clock.monotonic, reason: reason, isSettled: isSettled)
+            var look = LedgerEntry.LastLook(at: clock.monotonic, reason: reason, isSettled: isSettled)
             // of most calls nothing is said but how many there are
             guard known.isWritten || known.closing != nil || reason.verdict != .idle || selection.wants(reason) else {
-                if known.look == nil { records.leaveOut(.verdict) }
+                if known.lastLook == nil { records.leaveOut(.verdict) }
                 ledger.looked(at: call.id, look)
                 ledger.stopRepeats(of: call.id)
                 continue
@@ -229,7 +229,7 @@ public struct Pipeline {
             call.resource = findings.resource(of: record.tid) ?? call.resource
             results.append(
                 LookResult(
-                    sighting: (record, call), finding: finding, before: known.look?.reason,
+                    sighting: (record, call), finding: finding, before: known.lastLook?.reason,
                     isNew: new.contains(call.id)))
         }
         let cursory = results.indices.filter { findings.hasUnaskedMembers(results[$0].sighting.record.tid) }

@@ -8,6 +8,7 @@
 #include <linux/magic.h>
 #include <stdint.h>
 #include <sys/prctl.h>
+#include <sys/sem.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -32,6 +33,22 @@ static inline int linux_set_no_new_privileges(void) { return prctl(PR_SET_NO_NEW
 static inline int linux_filter_system_calls(struct sock_filter *instructions, unsigned short count) {
 	struct sock_fprog program = {count, instructions};
 	return (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &program);
+}
+
+// Of this IPC namespace. `used` and `set` are seconds since 1970, 0 for never; `pid` is who changed it last.
+struct linux_semaphore {
+	int64_t value, pid, used, set;
+};
+
+// 0, or -1 with errno. By the calls themselves, because libc's function may add flags to the commands.
+static inline int linux_read_semaphore(int set, int number, struct linux_semaphore *semaphore) {
+	struct semid_ds status;
+	long value = syscall(SYS_semctl, set, number, GETVAL, 0);
+	long pid = syscall(SYS_semctl, set, number, GETPID, 0);
+	if (value < 0 || pid < 0 || syscall(SYS_semctl, set, 0, IPC_STAT, &status) < 0)
+		return -1;
+	*semaphore = (struct linux_semaphore){value, pid, status.sem_otime, status.sem_ctime};
+	return 0;
 }
 
 // Whether an open file lies in a proc file system; 0 also if it cannot be told.

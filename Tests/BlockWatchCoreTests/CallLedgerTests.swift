@@ -30,8 +30,8 @@ import Testing
 
     private func look(
         _ reason: Reason = .lockHeld, at: UInt64 = Self.now, isSettled: Bool = false, behind chain: String? = "a"
-    ) -> LedgerEntry.Look {
-        LedgerEntry.Look(chainID: chain, at: at, reason: reason, isSettled: isSettled)
+    ) -> LedgerEntry.LastLook {
+        LedgerEntry.LastLook(chainID: chain, at: at, reason: reason, isSettled: isSettled)
     }
 
     private func account(_ sighting: Sighting, _ reason: Reason = .lockHeld) -> LedgerEntry.Account {

@@ -49,7 +49,7 @@ import Testing
     @Test func `a habit of 584 years`() throws {
         let record = try thread(7)
         var habits = Habits()
-        for _ in 0..<Habits.often { habits.note(Habits.Wait(record), .max) }
+        for _ in 0..<Habits.often { habits.note(Habits.Place(record), .max) }
         #expect(habits.knows(record, .max))
     }
 

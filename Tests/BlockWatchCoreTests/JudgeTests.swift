@@ -403,11 +403,11 @@ import Testing
 
     @Test func `a wait that always was as long is a habit`() throws {
         let record = try thread(7) { self.tcp(&$0, state: 1) }
-        let wait = Habits.Wait(record)
+        let place = Habits.Place(record)
         var habits = Habits()
-        for _ in 0..<Habits.often - 1 { habits.note(wait, 30_000_000_000) }
+        for _ in 0..<Habits.often - 1 { habits.note(place, 30_000_000_000) }
         #expect(!habits.knows(record, 30_000_000_000))
-        habits.note(wait, 20_000_000_000)
+        habits.note(place, 20_000_000_000)
         #expect(habits.knows(record, 45_000_000_000))
         #expect(!habits.knows(record, 45_000_000_001))
         let other = try thread(7) {

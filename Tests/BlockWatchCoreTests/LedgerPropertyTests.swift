@@ -126,7 +126,7 @@ struct SeededNumbers: RandomNumberGenerator {
         mutating func judge(_ id: UInt64, _ note: (String) -> Void) {
             let reason = Reason.allCases.randomElement(using: &numbers) ?? .unknown
             let chain = chance(2, of: 3) ? Self.chains.randomElement(using: &numbers) : nil
-            ledger.looked(at: id, LedgerEntry.Look(chainID: chain, at: now, reason: reason))
+            ledger.looked(at: id, LedgerEntry.LastLook(chainID: chain, at: now, reason: reason))
             guard let call = model[id], call.isOpen else { return }
             model[id]?.chain = chain
             model[id]?.lookedAt = now

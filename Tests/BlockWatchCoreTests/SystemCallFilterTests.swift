@@ -127,6 +127,15 @@ import Testing
         #expect(try ask(abi, "prctl", [38, 1]) == refused)
     }
 
+    @Test(arguments: abis) func `semaphores are read and left as they are`(abi: ABI) throws {
+        let (remove, set, status, process, value, all, number):
+            (UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64) =
+                (0, 1, 2, 11, 12, 17, 16)
+        for command in [status, process, value] { #expect(try ask(abi, "semctl", [1, 0, command]) == .allowed) }
+        for command in [remove, set, all, number] { #expect(try ask(abi, "semctl", [1, 0, command]) == refused) }
+        for name in ["semget", "semop", "semtimedop", "shmat", "msgrcv"] { #expect(try ask(abi, name) == unknown) }
+    }
+
     @Test func `calls of another ABI kill`() throws {
         let filter = SystemCallFilter(
             abi: .x86_64, grants: SystemCallFilter.Grants(processID: 1, appendsToFile: false, replacesFile: false))

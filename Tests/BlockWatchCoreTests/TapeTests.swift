@@ -167,6 +167,7 @@ func recording(_ name: String) throws -> [UInt8] {
             .files([key], nil), .threads([ViewQuestion.thread(4).bytes], []),
             .risky(.memory(pid: 1, address: .max, length: -5), .bytes([0])),
             .risky(.commandLine(pid: -1, tid: 2), .timedOut), .risky(.mounts(pid: 1, tid: 2), .failed(13)),
+            .risky(.semaphore(pid: 1, set: -2, number: .max), .bytes([4])),
             .proc(ProcQuestion(path: "1/task/1/exe", isLink: true), [47], errno: 0),
             .proc(ProcQuestion(path: "1/task/1/stat", isLink: false), nil, errno: 3),
             .symbol(address: .max, "vfs_read"), .user(id: .max, "nobody"), .gap(5),

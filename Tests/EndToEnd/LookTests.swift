@@ -81,6 +81,30 @@ import Testing
         }
     }
 
+    @Test func `a semaphore that a process took and died with is told with the reason`() async throws {
+        try await Hanging.run("sem-dead") { hanging in
+            let dead = try #require(hanging.says.integer("dead_pid"))
+            try await Watcher.run(["--threshold", "500ms"]) { watcher in
+                let record = try await watcher.blocked(tid: hanging.tid)
+                #expect(record.text("verdict") == "stuck")
+                #expect(record.text("reason") == "owner_gone")
+                #expect(record.text("root.kind") == "nobody")
+                #expect(record.strings("evidence") == ["rule=lock", "last taken by \(dead), which has died"])
+                #expect(record["unresolved"] == nil)
+            }
+            let set = try #require(hanging.says.integer("ipc_id"))
+            let text = try await run(["explain", "\(hanging.pid)"]).lines.joined(separator: "\n")
+            #expect(text.contains("ipcs -s -i \(set)"), "\(text)")
+        }
+        try await Hanging.run("semop") { hanging in
+            try await Watcher.run(["--threshold", "500ms"]) { watcher in
+                let record = try await watcher.blocked(tid: hanging.tid)
+                #expect(record.text("reason") == "unknown")
+                #expect(record.strings("unresolved") == ["holders=not_permitted"], "in an IPC namespace of its own")
+            }
+        }
+    }
+
     @Test func `explain has an answer for whatever it is asked`() async throws {
         let (gone, _, error) = try await run(["explain", "4194303"])
         #expect(gone == 64)

@@ -56,7 +56,7 @@ func fuzzProc(_ bytes: [UInt8]) {
     case 8:
         // the pass over the open files, and the items of epolls in it
         let answers = try? HolderRecords.files(text)
-        for member in answers?.sets.flatMap(Sets.epollMembers) ?? [] {
+        for member in answers?.sets.flatMap(SetMembers.epollMembers) ?? [] {
             require(member.descriptor >= 0, "negative")
         }
     case 9: _ = FileKind.withoutDeletedMark(text)
@@ -78,20 +78,28 @@ func fuzzMemory(_ bytes: [UInt8]) {
     let record = CallRecord(raw: .init())
     let texts = [input.take(Int(input.number(2) & 1023)), input.rest()]
     var answers: [RiskyQuestion: RiskyAnswer] = [:]
-    for (index, question) in Sets.questions(record, call).enumerated() {
+    for (index, question) in SetMembers.questions(record, call).enumerated() {
         if case .memory(_, _, let length) = question {
             require(length > 0 && length <= 65_536 * 8, "asks for \(length)")
         }
         answers[question] = .bytes(texts[index % 2])
     }
-    if let set = Sets.members(record, call, answers) {
-        require(set.members.count <= Sets.mostMembers, "\(set.members.count) members")
+    if case .known(let set) = SetMembers.members(record, call, answers) {
+        require(set.members.count <= SetMembers.mostMembers, "\(set.members.count) members")
         for member in set.members { require(member.descriptor >= 0, "negative") }
     }
-    _ = Sets.selectMembers(readers: texts[0], writers: texts[1], below: Int(truncatingIfNeeded: arguments[0]))
-    _ = Sets.pollMembers(texts[0])
+    _ = SetMembers.selectMembers(readers: texts[0], writers: texts[1], below: Int(truncatingIfNeeded: arguments[0]))
+    _ = SetMembers.pollMembers(texts[0])
     _ = FutexOwner.read(call, word: texts[0], around: texts[1])
     _ = FutexOwner.read(call, word: texts[0], around: nil)
+    if case .memory(_, _, let length) = SemaphoreTaker.operations(pid: 1, call) {
+        require(length <= 12, "asks for \(length)")
+    }
+    if let lock = SemaphoreTaker.Locking(operations: texts[0]),
+        case .known(let taker) = SemaphoreTaker.read(texts[1], lock)
+    {
+        require(taker.pid > 0, "a taker \(taker.pid)")
+    }
     if let lock = UserMemory.lockCall(call) {
         let object = KernelObject(raw: .init())
         for object in [nil, object] {

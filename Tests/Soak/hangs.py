@@ -32,9 +32,10 @@ TOLD_AS = {
     "stuck kernel_stuck, process": "fuse-read fuse-read-cached fuse-write-lock",
     "stuck kernel_stuck": "fuse-flush-exit fuse-flush-kill userfaultfd-page userfaultfd-read",
     "stuck lock_held, process": "deadlock-with-alarm deleted-file-lock flock lock-taker-died many-waiters mutex-shared "
-    "ofd-lock posix-lock posix-lock-seek-cur shared-lock",
+    "ofd-lock posix-lock posix-lock-seek-cur sem-held shared-lock",
     "stuck lock_held, thread": "mutex mutex-adaptive mutex-errorcheck mutex-pi mutex-recursive mutex-robust rwlock-read "
     "rwlock-write",
+    "stuck owner_gone, nobody": "sem-dead",
     "stuck not_accepted, process": "tcp-read tcp-write tcp6-read",
     "stuck peer_gone, nobody": "fd-2000 fifo-open-read int80-read longjmp-out pipe-read pipe-write read-until-signal "
     "restart-sigaltstack restart-timer sendfile splice unix-abstract-read unix-dgram-recv unix-named-read "

@@ -120,6 +120,8 @@ public struct SystemCallFilter: Sendable {
         let commands: [UInt32] = [1, 2, 3, 4, 24, 26, 27, 15, 28, 33]
         // PR_SET_NAME, PR_SET_VMA: names for threads and mappings, which libc gives
         let names: [UInt32] = [15, 0x5356_4d41]
+        // IPC_STAT, GETPID, GETVAL: none of them changes anything
+        let semaphores: [UInt32] = [2, 11, 12]
         var list = harmless.map { Permission(name: $0) }
         list += [
             Permission(name: "openat", rows: opening),
@@ -127,6 +129,7 @@ public struct SystemCallFilter: Sendable {
             Permission(name: "mmap", rows: [[Test(argument: 2, mask: notExecutable, value: 0)]]),
             Permission(name: "mprotect", rows: [[Test(argument: 2, mask: notExecutable, value: 0)]]),
             Permission(name: "clone", rows: [[Test(argument: 0, mask: sharing | apart, value: sharing)]]),
+            Permission(name: "semctl", rows: semaphores.map { [Test(argument: 2, value: $0)] }),
             Permission(name: "prctl", rows: names.map { [Test(argument: 0, value: $0)] }),
             Permission(
                 name: "tgkill", rows: [[Test(argument: 0, value: UInt32(bitPattern: grants.processID))]]),

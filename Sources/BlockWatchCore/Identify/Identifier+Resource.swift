@@ -1,7 +1,7 @@
 /// What is waited for: the kernel's object, and the path that its process knows it by.
 extension Identifier {
     func resource(
-        _ record: CallRecord, _ call: SystemCall?, memory: [Purpose: [UInt8]], onStack: StackEvidence,
+        _ record: CallRecord, _ call: SystemCall?, memory: [Purpose: [UInt8]], onStack: StackHints,
         answers: [RiskyQuestion: RiskyAnswer], unresolved: inout [String]
     ) -> Resource {
         switch record.kind {

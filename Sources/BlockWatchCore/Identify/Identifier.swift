@@ -85,7 +85,7 @@ public struct Identifier {
     ) -> BlockedCall {
         var unresolved: [String] = []
         var call = call
-        let onStack = stacks.evidence(of: record)
+        let onStack = stacks.hints(of: record)
 
         var memory: [Purpose: [UInt8]] = [:]
         if let asked = call {

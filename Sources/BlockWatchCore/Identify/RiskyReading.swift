@@ -7,6 +7,11 @@ public enum RiskyQuestion: Hashable, Sendable {
     case memory(pid: Int32, address: UInt64, length: Int)
     /// The mounts as a thread sees them: `/proc/PID/task/TID/mountinfo`.
     case mounts(pid: Int32, tid: Int32)
+    /// A System V semaphore of a process, if its IPC namespace is blockwatch's own. The answer is five little-endian
+    /// numbers of 8 bytes: its value; the process that changed it last, in blockwatch's PID namespace; seconds since an
+    /// operation on the set was done, negative for never; seconds since it was made or set by hand; the age of that process
+    /// in seconds, negative if there is none.
+    case semaphore(pid: Int32, set: Int32, number: UInt16)
 }
 
 public enum RiskyAnswer: Sendable, Equatable {
@@ -20,7 +25,7 @@ public enum RiskyAnswer: Sendable, Equatable {
     public var gap: Gap? {
         switch self {
         case .bytes: nil
-        case .failed(1), .failed(13): .notPermitted  // EPERM, EACCES
+        case .failed(1), .failed(13), .failed(18): .notPermitted  // EPERM, EACCES, EXDEV: of another namespace
         case .failed(2), .failed(3): .processGone  // ENOENT, ESRCH
         case .failed: .inFlight  // a page that is not there
         case .timedOut: .timedOut

@@ -45,7 +45,7 @@ struct Judge {
             case .kernel: kernel(wait)
             case .overdue: overdue(wait)
             case .input: input(wait, relation)
-            case .lock: relation.situation == .lock ? lock(wait, relation) : nil
+            case .lock: isLock(wait, relation) ? lock(wait, relation) : nil
             case .connect: connect(wait, relation)
             case .send: send(wait, relation)
             case .otherEnd: otherEnd(wait, relation)

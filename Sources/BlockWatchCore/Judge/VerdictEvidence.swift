@@ -74,6 +74,9 @@ enum VerdictEvidence {
     }
 
     private static func owner(_ wait: Wait) -> [String] {
-        wait.owner.value.map { ["owner tid \($0.number)"] } ?? []
+        if let taker = wait.taker.value {
+            return ["last taken by \(taker.pid)" + (taker.isGone ? ", which has died" : "")]
+        }
+        return wait.owner.value.map { ["owner tid \($0.number)"] } ?? []
     }
 }

@@ -6,7 +6,7 @@ extension CallLedger {
     var accounts: [LedgerEntry.Account] { calls.sorted { $0.key < $1.key }.compactMap(\.value.account) }
 
     /// Written or not.
-    func count(of verdict: Verdict) -> Int { calls.values.count { $0.look?.reason.verdict == verdict } }
+    func count(of verdict: Verdict) -> Int { calls.values.count { $0.lastLook?.reason.verdict == verdict } }
 
     /// When ``takeDueRepeats(at:most:)`` has something next.
     var nextRepeat: UInt64? { calls.values.lazy.compactMap { $0.repetition?.at }.min() }
@@ -18,7 +18,7 @@ extension CallLedger {
         var idleByReason: [String: UInt64] = [:]
         for call in calls.values {
             bySyscall[call.name, default: 0] += 1
-            guard let reason = call.look?.reason else { continue }
+            guard let reason = call.lastLook?.reason else { continue }
             byVerdict[reason.verdict.rawValue, default: 0] += 1
             if reason.verdict == .idle { idleByReason[reason.rawValue, default: 0] += 1 }
         }

@@ -92,9 +92,9 @@ struct CallLedger {
     }
 
     /// Somebody has looked at a call: it is counted behind its root.
-    mutating func looked(at id: UInt64, _ look: LedgerEntry.Look) {
+    mutating func looked(at id: UInt64, _ look: LedgerEntry.LastLook) {
         guard let call = calls[id] else { return }
-        victims.move(from: call.look?.chainID, to: look.chainID)
+        victims.move(from: call.lastLook?.chainID, to: look.chainID)
         switch call.state {
         case .queued, .hidden, .unwritten: calls[id]?.state = .unwritten(look)
         case .written(_, let account): calls[id]?.state = .written(look, account)
@@ -136,7 +136,7 @@ struct CallLedger {
             return nil
         }
         switch call.state {
-        case .queued, .over: calls[closing.call]?.state = .over(closing, call.look)
+        case .queued, .over: calls[closing.call]?.state = .over(closing, call.lastLook)
         case .unwritten(let look) where queue.contains(closing.call):
             calls[closing.call]?.state = .over(closing, look)
         case .hidden, .unwritten, .written: return remove(closing.call)
@@ -152,7 +152,7 @@ struct CallLedger {
     /// The one way out.
     private mutating func remove(_ id: UInt64) -> LedgerEntry? {
         guard let call = calls.removeValue(forKey: id) else { return nil }
-        victims.move(from: call.look?.chainID, to: nil)
+        victims.move(from: call.lastLook?.chainID, to: nil)
         exiting.remove(id)
         return call
     }

@@ -8,7 +8,7 @@ struct LedgerEntry {
     /// As this process's /proc names them.
     let procPID, procTID: Int32
     /// `nil` outside a system call.
-    let wait: Habits.Wait?
+    let place: Habits.Place?
     var state: State
     /// When it is due to be written again; `nil` for never.
     var repetition: Repetition?
@@ -19,16 +19,16 @@ struct LedgerEntry {
         /// An option leaves it out without a look: a filter, an ignore rule, `--new-only`.
         case hidden
         /// Looked at and not written: its verdict or an option leaves it out, or the rate had no room.
-        case unwritten(Look)
+        case unwritten(LastLook)
         /// Its `blocked` was written, so its end must be.
-        case written(Look, Account)
+        case written(LastLook, Account)
         /// In the queue still, and it ended before it could be written. Few and short-lived: apart, so that the others
         /// stay small.
-        indirect case over(ClosedRecord, Look?)
+        indirect case over(ClosedRecord, LastLook?)
     }
 
     /// What the last look has found.
-    struct Look: Equatable {
+    struct LastLook: Equatable {
         /// The root that it is counted behind.
         var chainID: String?
         /// CLOCK_MONOTONIC, nanoseconds.
@@ -62,12 +62,12 @@ struct LedgerEntry {
         tid = record.tid
         procPID = Int32(clamping: record.procPID)
         procTID = Int32(clamping: record.procTID)
-        wait = Habits.Wait(record)
+        place = Habits.Place(record)
         self.state = state
     }
 
     /// `nil` as long as nobody has looked.
-    var look: Look? {
+    var lastLook: LastLook? {
         switch state {
         case .queued, .hidden: nil
         case .unwritten(let look), .written(let look, _): look

@@ -15,7 +15,7 @@ struct RelookSchedule {
         next = now + Self.pause
         var due: [(lookedAt: UInt64, tid: Int)] = []
         for (id, call) in calls {
-            guard let look = call.look, !new.contains(id) else { continue }
+            guard let look = call.lastLook, !new.contains(id) else { continue }
             if look.at + (look.isSettled ? Self.settledPause : Self.pause) <= now { due.append((look.at, call.tid)) }
         }
         // the same of a host, whatever the order of a dictionary

@@ -42,7 +42,7 @@ struct Investigation {
             let waits = frontier.compactMap { self.waits[$0] }
             unfoldSets(waits, &source, &risky, identifier)
             askFiles(waits, &source)
-            FutexTarget.readOwners(of: waits, &risky)
+            for kind in Targets.kinds { kind.learn(about: waits, &risky) }
             let known = Set(self.waits.keys)
             see(viewQuestions(waits), source: &source, risky: &risky, identifier: &identifier, clock: clock)
             answer(waits)

@@ -212,6 +212,10 @@ private enum Advice {
         case .unix: commands.append("ss -xp")
         case .file:
             if thread.call.resource.lock != nil { commands.append("lslocks") }
+        case .ipc:
+            if let call = thread.call.call, SemaphoreTarget.calls.contains(call.name), let set = call.arguments.first {
+                commands.append("ipcs -s -i \(set)")
+            }
         case .child: commands.append("ps --ppid \(pid) -o pid,stat,wchan:20,args")
         default: break
         }

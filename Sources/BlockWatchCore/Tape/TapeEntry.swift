@@ -293,6 +293,11 @@ extension TapeWriter {
             word(UInt32(bitPattern: pid))
             long(address)
             long(UInt64(bitPattern: Int64(length)))
+        case .semaphore(let pid, let set, let number):
+            byte(3)
+            word(UInt32(bitPattern: pid))
+            word(UInt32(bitPattern: set))
+            word(UInt32(number))
         }
         switch answer {
         case .bytes(let bytes):
@@ -319,6 +324,9 @@ extension TapeReader {
         case 0: question = .commandLine(pid: pid, tid: Int32(bitPattern: try word()))
         case 1: question = .memory(pid: pid, address: try long(), length: Int(truncatingIfNeeded: try long()))
         case 2: question = .mounts(pid: pid, tid: Int32(bitPattern: try word()))
+        case 3:
+            question = .semaphore(
+                pid: pid, set: Int32(bitPattern: try word()), number: UInt16(truncatingIfNeeded: try word()))
         default: throw error("a question of the unknown kind \(kind)")
         }
         switch try byte() {

@@ -14,6 +14,7 @@
 #include <sys/ipc.h>
 #include <sys/msg.h>
 #include <sys/sem.h>
+#include <sys/wait.h>
 
 // MARK: File locks
 
@@ -144,6 +145,64 @@ static void semop_call(void) {
 #endif
 }
 
+// In the IPC namespace of whoever looks, so that it must be removed: by a child that outlives us by a moment.
+static int make_shared_semaphore(void) {
+	int alive[2];
+	int id = must(semget(IPC_PRIVATE, 1, 0600), "semget");
+	make_pipe(alive);
+	if (must(fork(), "fork") == 0) {
+		char byte;
+		setsid();
+		close(alive[1]);
+		while (read(alive[0], &byte, 1) < 0 && errno == EINTR)
+			;
+		semctl(id, 0, IPC_RMID);
+		_exit(0);
+	}
+	close(alive[0]);
+	must(fcntl(alive[1], F_SETFD, FD_CLOEXEC), "FD_CLOEXEC");
+	union {
+		int value;
+	} one = {1};
+	must(semctl(id, 0, SETVAL, one), "SETVAL");
+	return id;
+}
+
+static struct sembuf take_one = {.sem_num = 0, .sem_op = -1};
+
+static _Noreturn void hang_in_take(int id) {
+	say_ipc("semaphore", id);
+#ifdef SYS_semop
+	hang_in(semop, id, &take_one, 1L);
+#else
+	hang_in(semtimedop_time64, id, &take_one, 1L, NULL);
+#endif
+}
+
+// Taken without SEM_UNDO by a child that has died since.
+static void sem_dead(void) {
+	int id = make_shared_semaphore();
+	pid_t holder = must(fork(), "fork");
+	if (holder == 0)
+		_exit(semop(id, &take_one, 1) == 0 ? 0 : 1);
+	int status;
+	must(waitpid(holder, &status, 0), "waitpid");
+	must(status == 0 ? 0 : -1, "semop of the child");
+	say_number("dead_pid", holder);
+	say_text("reason", "owner_gone");
+	hang_in_take(id);
+}
+
+static void take_semaphore(void *id) { must(semop(*(int *)id, &take_one, 1), "semop"); }
+
+static void sem_held(void) {
+	static int id;
+	id = make_shared_semaphore();
+	say_number("holder_pid", fork_ready(take_semaphore, &id));
+	say_text("reason", "lock_held");
+	hang_in_take(id);
+}
+
 static void mq_receive_call(void) {
 	static char message[65536];
 	enter_namespaces(CLONE_NEWIPC);
@@ -163,6 +222,8 @@ const struct mode lock_modes[] = {
 	{"mutex", mutex_lock, "a mutex that another thread holds"},
 	{"msgrcv", msgrcv_call, "msgrcv of an empty queue"},
 	{"semop", semop_call, "semop of a semaphore at 0 (ipc on i386)"},
+	{"sem-dead", sem_dead, "semop of a semaphore whose last taker has died"},
+	{"sem-held", sem_held, "semop of a semaphore that a child has taken"},
 	{"mq-receive", mq_receive_call, "mq_timedreceive of an empty queue"},
 	{0},
 };

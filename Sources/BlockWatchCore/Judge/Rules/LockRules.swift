@@ -1,5 +1,10 @@
 /// Rules 7 and 12: locks of files, of the kernel and of programs.
 extension Judge {
+    /// Of a semaphore, unlike of a futex, nothing but its last holder tells that it is a lock.
+    func isLock(_ wait: Wait, _ relation: Relation) -> Bool {
+        relation.situation == .lock || relation.situation == .ownerGone && wait.target is SemaphoreTarget
+    }
+
     mutating func lock(_ wait: Wait, _ relation: Relation) -> Reason? {
         if relation.situation == .ownerGone { return .ownerGone }
         // those who stand in line before it hold nothing: who has the lock was not found out

@@ -45,7 +45,7 @@ struct FutexTarget: Target {
     // MARK: - the waiters' memory
 
     /// Reads who owns the futexes that these threads wait for.
-    static func readOwners(of waits: [Wait], _ risky: inout some RiskyReading) {
+    static func learn(about waits: [Wait], _ risky: inout some RiskyReading) {
         var asked: [(wait: Wait, call: SystemCall, address: UInt64)] = []
         for wait in waits where wait.target is FutexTarget {
             guard let call = wait.call.call, let address = call.arguments.first, address >= FutexOwner.before else {

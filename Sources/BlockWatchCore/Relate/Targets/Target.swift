@@ -7,6 +7,10 @@ protocol Target: Sendable {
     /// What the pass over the open files is to look for.
     var questions: [FileQuestion] { get }
 
+    /// Finds out what only the waiters' memory tells, or what else may never be answered: into the waits that are this
+    /// kind's.
+    static func learn(about waits: [Wait], _ risky: inout some RiskyReading)
+
     /// Threads that must be seen, beside those of everybody who ``canEnd(_:)`` the wait by an open file.
     func views(of wait: Wait, in look: Investigation) -> [ViewQuestion]
 
@@ -25,6 +29,7 @@ protocol Target: Sendable {
 
 extension Target {
     var questions: [FileQuestion] { [] }
+    static func learn(about waits: [Wait], _ risky: inout some RiskyReading) {}
     func views(of wait: Wait, in look: Investigation) -> [ViewQuestion] { [] }
     func canEnd(_ file: OpenFile) -> Bool { true }
     var hasWayOut: Bool { false }
@@ -35,7 +40,8 @@ enum Targets {
     /// The first that takes the call is what it waits for.
     static let kinds: [any Target.Type] = [
         KernelLockTarget.self, ExitTarget.self, SetTarget.self, ChildrenTarget.self, ProcessTarget.self,
-        PipeTarget.self, FutexTarget.self, LockTarget.self, UnixTarget.self, ConnectionTarget.self,
+        PipeTarget.self, FutexTarget.self, LockTarget.self, SemaphoreTarget.self, UnixTarget.self,
+        ConnectionTarget.self,
         SharedTarget.self, TerminalTarget.self, FuseTarget.self, ServerTarget.self, DiskTarget.self,
     ]
 

@@ -1,10 +1,10 @@
 /// What the functions on a kernel stack tell of a wait.
-struct StackEvidence: OptionSet {
+struct StackHints: OptionSet {
     var rawValue: UInt8
     /// Copying from or to the program's memory, which does not come.
-    static let pageFault = StackEvidence(rawValue: 1)
-    static let fifoOpen = StackEvidence(rawValue: 2)
-    static let seccomp = StackEvidence(rawValue: 4)
+    static let pageFault = StackHints(rawValue: 1)
+    static let fifoOpen = StackHints(rawValue: 2)
+    static let seccomp = StackHints(rawValue: 4)
 
     init(rawValue: UInt8) { self.rawValue = rawValue }
     init(function name: String) {
@@ -21,7 +21,7 @@ struct StackEvidence: OptionSet {
 struct StackReader {
     private struct Frame {
         var name: String
-        var evidence: StackEvidence
+        var hints: StackHints
     }
     private static let mostFrames = 8192
 
@@ -32,10 +32,10 @@ struct StackReader {
 
     init(_ symbolSource: @escaping @Sendable () -> KernelSymbols) { self.symbolSource = symbolSource }
 
-    mutating func evidence(of record: CallRecord) -> StackEvidence {
-        var evidence: StackEvidence = []
-        for index in 0..<record.stackDepth { evidence.formUnion(frame(at: record.stackFrame(index)).evidence) }
-        return evidence
+    mutating func hints(of record: CallRecord) -> StackHints {
+        var hints: StackHints = []
+        for index in 0..<record.stackDepth { hints.formUnion(frame(at: record.stackFrame(index)).hints) }
+        return hints
     }
 
     /// - Returns: the functions, innermost first; `nil` if there is a stack whose addresses kptr_restrict hides from
@@ -50,7 +50,7 @@ struct StackReader {
         let symbols = self.symbols ?? symbolSource()
         self.symbols = symbols
         let name = symbols.name(of: address) ?? "[unknown]"
-        let frame = Frame(name: name, evidence: StackEvidence(function: name))
+        let frame = Frame(name: name, hints: StackHints(function: name))
         if frames.count >= Self.mostFrames { frames.removeAll(keepingCapacity: true) }
         frames[address] = frame
         return frame
