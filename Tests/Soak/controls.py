@@ -54,7 +54,7 @@ class Controls:
             self.seen.add(name)
         verdict, reason = record["verdict"], record["reason"]
         # what writes to a disk may wait for it, as long as the disk answers
-        if verdict in ("stuck", "deadlock") or (at_rest and verdict == "waiting" and reason != "in_progress"):
+        if verdict in ("stuck", "deadlock") or (at_rest and (verdict == "waiting" or verdict == "busy" and reason != "in_progress")):
             self.false[verdict] += 1
             state = "at rest" if at_rest else "at work"
             self.fail("false", f"{name} is {state}, and was told as {verdict} {reason}: {json.dumps(record)}")

@@ -30,7 +30,7 @@ TOLD_AS = {
     "stuck connect_backlog_full, process": "tcp-backlog-full-connect unix-connect-backlog",
     "stuck connect_unanswered, remote": "netns-connect poll-connect tcp-connect",
     "stuck kernel_stuck, process": "fuse-read fuse-read-cached fuse-write-lock",
-    "stuck kernel_stuck": "fuse-flush-exit fuse-flush-kill userfaultfd-page userfaultfd-read",
+    "stuck kernel_stuck, unknown": "fuse-flush-exit fuse-flush-kill userfaultfd-page userfaultfd-read",
     "stuck lock_held, process": "deadlock-with-alarm deleted-file-lock flock lock-taker-died many-waiters mutex-shared "
     "ofd-lock posix-lock posix-lock-seek-cur sem-held shared-lock",
     "stuck lock_held, thread": "mutex mutex-adaptive mutex-errorcheck mutex-pi mutex-recursive mutex-robust rwlock-read "
@@ -41,11 +41,10 @@ TOLD_AS = {
     "restart-sigaltstack restart-timer sendfile splice unix-abstract-read unix-dgram-recv unix-named-read "
     "unix-stream-read",
     "stuck peer_stuck, process": "chain-three tcp-chain",
-    "stuck stopped, process": "ptrace-entry-stop",
-    "stuck stopped": "stopped",
-    "waiting peer_busy, process": "two-writers",
+    "stuck stopped, process": "ptrace-entry-stop stopped",
+    "busy peer_busy, process": "two-writers",
     "waiting reply_pending, process": "epoll-silent-server peer-in-other-namespace",
-    "waiting unknown": "msgrcv peer-in-flight seccomp-notify seccomp-notify-continue seccomp-notify-getppid semop "
+    "waiting unknown, unknown": "msgrcv peer-in-flight seccomp-notify seccomp-notify-continue seccomp-notify-getppid semop "
     "socketcall-recv udp-recv udp-recvmsg",
     "idle awaiting_child, process": "vfork wait4 waitid-pidfd",
     "idle awaiting_child, thread": "join",

@@ -113,13 +113,13 @@ class Rest(unittest.TestCase):
 
     def test_what_is_at_rest_is_idle(self):
         self.assertEqual(self.failures(verdict="idle", reason="parked"), [])
-        self.assertEqual(self.failures(verdict="waiting", reason="in_progress"), [])
+        self.assertEqual(self.failures(verdict="busy", reason="in_progress"), [])
         self.assertEqual(self.failures(verdict="stuck", reason="stopped"), ["false"])
         self.assertEqual(self.failures(verdict="deadlock", reason="cycle"), ["false"])
         self.assertEqual(self.failures(verdict="waiting", reason="reply_pending"), ["false"])
 
     def test_what_is_at_work_may_wait(self):
-        self.assertEqual(self.failures(at_rest=False, verdict="waiting", reason="peer_busy"), [])
+        self.assertEqual(self.failures(at_rest=False, verdict="busy", reason="peer_busy"), [])
         self.assertEqual(self.failures(at_rest=False, verdict="stuck", reason="peer_gone"), ["false"])
 
     def test_another_process_of_that_number_is_not_meant(self):

@@ -256,7 +256,7 @@ static void epoll_silent_server(void) {
 	must(epoll_ctl(set, EPOLL_CTL_ADD, fd, &event), "epoll_ctl");
 	must(write(fd, "x", 1), "write");
 	must(read(ready[0], &byte, 1), "read");
-	say_fd(set, "epoll");
+	say_fd(fd, "epoll"); /* of a set, the member that decides */
 	say_text("reason", "reply_pending");
 	say_number("member_fd", fd);
 	say_number("holder_pid", server);
