@@ -1,0 +1,106 @@
+import Foundation
+import Testing
+
+/// What is said of a call does not depend on who was there first, the call or blockwatch.
+@Suite(.serialized) struct `The verdict is right, of calls younger and older than blockwatch` {
+    enum Age: CaseIterable { case younger, older }
+
+    /// Hangs it under the running watcher, or the other way round.
+    private func watch(
+        _ mode: String, numbers: [Int] = [], _ age: Age, _ body: (Hanging, Watcher) async throws -> Void
+    ) async throws {
+        let arguments = ["--threshold", "500ms", "--repeat", "500ms"]
+        switch age {
+        case .younger:
+            try await Watcher.run(arguments) { watcher in
+                try await Hanging.run(mode, numbers) { try await body($0, watcher) }
+            }
+        case .older:
+            try await Hanging.run(mode, numbers) { hanging in
+                try await Watcher.run(arguments) { try await body(hanging, $0) }
+            }
+        }
+    }
+
+    /// The first record of a thread that has this reason; the others of a situation may have come to rest only then.
+    private func said(_ reason: String, of tid: Int, by watcher: Watcher) async throws -> Fields {
+        func records() -> [Fields] {
+            watcher.records.filter { $0.tid == tid && ["blocked", "still_blocked"].contains($0.action) }
+        }
+        return try await eventually("\(reason) of \(tid); said: \(records().compactMap { $0.text("reason") })") {
+            records().first { $0.text("reason") == reason }
+        }
+    }
+
+    /// What is said once all has come to rest: the second time at least.
+    private func settled(_ tid: Int, by watcher: Watcher) async throws -> Fields {
+        let first = try await watcher.blocked(tid: tid)
+        return try await watcher.record("of \(tid) again") {
+            $0.action == "still_blocked" && $0.id == first.id
+                && ($0.integer("event.duration") ?? 0) > 1_500_000_000
+        }
+    }
+
+    private func holders(_ record: Fields, _ key: String = "pid") -> [Int] {
+        (record["holders"] as? [[String: Any]] ?? []).compactMap { ($0[key] as? NSNumber)?.intValue }
+    }
+    private func relations(_ record: Fields) -> [String] {
+        (record["holders"] as? [[String: Any]] ?? []).compactMap { $0["relation"] as? String }
+    }
+    private func members(_ hanging: Hanging) throws -> [Int] {
+        let count = try #require(hanging.says.integer("members_count"))
+        return try (0..<count).map { try #require(hanging.says.integer("member_\($0)")) }
+    }
+    private func expectNoDeadlock(of tids: [Int], _ watcher: Watcher) {
+        #expect(
+            !watcher.records.contains { record in
+                record.action == "deadlock" && !record.memberThreads.isDisjoint(with: tids)
+                    || record.text("verdict") == "deadlock" && record.tid.map(tids.contains) == true
+            })
+    }
+
+    /// All of them, and nobody else, are one deadlock, and each is said to be in it.
+    private func expectDeadlock(of hanging: Hanging, _ watcher: Watcher) async throws {
+        let tids = try members(hanging)
+        for tid in tids {
+            let record = try await said("cycle", of: tid, by: watcher)
+            #expect(record.text("verdict") == "deadlock")
+            #expect(record.text("root.kind") == "deadlock")
+        }
+        let deadlock = try await watcher.record("the deadlock") {
+            $0.action == "deadlock" && !$0.memberThreads.isDisjoint(with: tids)
+        }
+        #expect(deadlock.memberThreads == Set(tids))
+    }
+
+    // MARK: - file locks
+
+    @Test(arguments: Age.allCases) func `a flock that the process has by another descriptor is a deadlock of one`(
+        age: Age
+    ) async throws {
+        try await watch("flock-self", age) { hanging, watcher in
+            try await expectDeadlock(of: hanging, watcher)
+            let record = try await said("cycle", of: hanging.tid, by: watcher)
+            #expect(holders(record) == [hanging.pid])
+            #expect(relations(record) == ["lock_holder"])
+        }
+    }
+
+    @Test(arguments: Age.allCases) func `those in line before are told and prove nothing`(age: Age) async throws {
+        try await watch("lock-queue", age) { hanging, watcher in
+            let holder = try #require(hanging.says.integer("holder_pid"))
+            let queued = try #require(hanging.says.integer("queued_pid"))
+            let owner = try #require(hanging.says.integer("owner_pid"))
+            let record = try await settled(hanging.tid, by: watcher)
+            #expect(record.text("verdict") == "stuck")
+            #expect(record.text("reason") == "lock_held")
+            #expect(holders(record) == [holder, queued])
+            #expect(relations(record) == ["lock_holder", "queued"])
+            #expect(record.integer("root.pid") == holder)
+            let wide = try await settled(queued, by: watcher)
+            #expect(Set(holders(wide)) == [holder, owner])
+            #expect(wide.text("reason") == "lock_held")
+            expectNoDeadlock(of: [hanging.tid, queued, owner, holder], watcher)
+        }
+    }
+}
