@@ -103,4 +103,69 @@ import Testing
             expectNoDeadlock(of: [hanging.tid, queued, owner, holder], watcher)
         }
     }
+
+    // MARK: - mutexes
+
+    @Test(arguments: Age.allCases) func `a mutex copied by fork has an owner that is gone`(age: Age) async throws {
+        try await watch("mutex-forked", age) { hanging, watcher in
+            let record = try await settled(hanging.tid, by: watcher)
+            #expect(record.text("verdict") == "stuck")
+            #expect(record.text("reason") == "owner_gone")
+            #expect(record.text("root.kind") == "nobody")
+            #expect(holders(record).isEmpty)
+            let owner = try #require(hanging.says.integer("owner_tid"))
+            #expect(record.strings("evidence").contains("owner tid \(owner)"))
+        }
+    }
+
+    @Test(arguments: Age.allCases) func `a deadlock of threads whose main thread has ended is found`(age: Age)
+        async throws
+    {
+        try await watch("deadlock-leaderless", age) { hanging, watcher in
+            try await expectDeadlock(of: hanging, watcher)
+        }
+    }
+
+    @Test(arguments: Age.allCases) func `a futex of another make is parked, whatever it looks like`(age: Age)
+        async throws
+    {
+        try await watch("futex-foreign", age) { hanging, watcher in
+            let record = try await settled(hanging.tid, by: watcher)
+            #expect(record.text("verdict") == "idle")
+            #expect(record.text("reason") == "parked")
+            #expect(holders(record).isEmpty)
+            expectNoDeadlock(of: [hanging.tid], watcher)
+        }
+    }
+
+    @Test(arguments: ["rwlock-shared-read", "rwlock-shared-write", "mutex-shared", "mutex-shared-timed"], Age.allCases)
+    func `a lock in shared memory names the process that has it`(mode: String, age: Age) async throws {
+        try await watch(mode, age) { hanging, watcher in
+            let record = try await settled(hanging.tid, by: watcher)
+            let holder = try #require(hanging.says.integer("holder_pid"))
+            #expect(record.text("verdict") == "stuck")
+            #expect(record.text("reason") == "lock_held")
+            #expect(holders(record) == [holder])
+            #expect(relations(record) == ["owner"])
+            #expect(record.integer("root.pid") == holder)
+            if mode.hasSuffix("timed") {
+                let hour = 3_600_000_000_000
+                let timeout = try #require(record.integer("syscall.timeout"))
+                // a lower bound of the start makes the span longer
+                #expect((hour - 60_000_000_000...hour + 60_000_000_000).contains(timeout), "\(timeout)")
+            }
+        }
+    }
+
+    @Test(arguments: Age.allCases) func `a lock that readers have is not parked: it is not known who`(age: Age)
+        async throws
+    {
+        try await watch("rwlock-shared-read-by", age) { hanging, watcher in
+            let record = try await settled(hanging.tid, by: watcher)
+            #expect(record.text("verdict") == "waiting")
+            #expect(record.text("reason") == "unknown")
+            #expect(record.strings("unresolved").contains("holders=not_recorded"))
+            #expect(record.text("root.kind") == "unknown")
+        }
+    }
 }
