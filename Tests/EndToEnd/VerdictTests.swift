@@ -168,4 +168,33 @@ import Testing
             #expect(record.text("root.kind") == "unknown")
         }
     }
+
+    // MARK: - sets in circles
+
+    @Test(arguments: Age.allCases) func `a circle through a poll is a deadlock`(age: Age) async throws {
+        try await watch("poll-circle", age) { hanging, watcher in
+            try await expectDeadlock(of: hanging, watcher)
+            let child = try members(hanging)[1]
+            #expect(holders(try await said("cycle", of: hanging.tid, by: watcher)) == [child])
+            #expect(holders(try await said("cycle", of: child, by: watcher)) == [hanging.pid])
+        }
+    }
+
+    @Test(arguments: Age.allCases) func `a time-out in it is a way out`(age: Age) async throws {
+        try await watch("poll-circle", numbers: [3_600_000], age) { hanging, watcher in
+            let tids = try members(hanging)
+            for tid in tids { _ = try await settled(tid, by: watcher) }
+            expectNoDeadlock(of: tids, watcher)
+        }
+    }
+
+    @Test(arguments: Age.allCases) func `two event loops that have nothing to say are no deadlock`(age: Age)
+        async throws
+    {
+        try await watch("poll-pair", age) { hanging, watcher in
+            let tids = try members(hanging)
+            for tid in tids { _ = try await settled(tid, by: watcher) }
+            expectNoDeadlock(of: tids, watcher)
+        }
+    }
 }
