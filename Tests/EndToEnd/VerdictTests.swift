@@ -197,4 +197,51 @@ import Testing
             expectNoDeadlock(of: tids, watcher)
         }
     }
+
+    // MARK: - descriptors
+
+    @Test(arguments: Age.allCases) func `all processes that share a table of descriptors hold what is in it`(age: Age)
+        async throws
+    {
+        try await watch("shared-table", age) { hanging, watcher in
+            let sharing = [hanging.says.integer("member_0"), hanging.says.integer("member_1")].compactMap { $0 }
+            let record = try await settled(hanging.tid, by: watcher)
+            #expect(Set(holders(record)) == Set(sharing))
+            #expect(record.integer("holder.count") == 2)
+            #expect(record.integer("root.pid") == hanging.says.integer("root_pid"))
+            expectNoDeadlock(of: sharing + [hanging.tid], watcher)
+        }
+    }
+
+    @Test(arguments: ["tty-write-stopped", "tty-write-ctrl-s"], Age.allCases)
+    func `a write to a stopped terminal stalls at whoever has its other side`(mode: String, age: Age) async throws {
+        try await watch(mode, age) { hanging, watcher in
+            let record = try await settled(hanging.tid, by: watcher)
+            let holder = try #require(hanging.says.integer("holder_pid"))
+            #expect(record.text("verdict") == "stuck")
+            #expect(record.text("reason") == "send_stalled")
+            #expect(record.text("resource.kind") == "tty")
+            #expect(holders(record) == [holder])
+            #expect(record.integer("root.pid") == holder)
+        }
+    }
+
+    @Test(arguments: Age.allCases) func `a server on a unix socket that has answered is idle`(age: Age) async throws {
+        try await watch("unix-server-at-rest", age) { hanging, watcher in
+            let record = try await settled(hanging.tid, by: watcher)
+            #expect(record.text("verdict") == "idle")
+            #expect(record.text("reason") == "awaiting_request")
+        }
+    }
+
+    @Test(arguments: Age.allCases) func `its client that has asked waits for the answer`(age: Age) async throws {
+        try await watch("unix-unanswered", age) { hanging, watcher in
+            let record = try await settled(hanging.tid, by: watcher)
+            let server = try #require(hanging.says.integer("holder_pid"))
+            #expect(record.text("verdict") == "waiting")
+            #expect(record.text("reason") == "reply_pending")
+            #expect(holders(record) == [server])
+            #expect(record.integer("root.pid") == server)
+        }
+    }
 }
