@@ -371,6 +371,104 @@ static void shared_lock(void) {
 #endif
 }
 
+#ifdef SYS_fcntl64
+enum { lock_call = SYS_fcntl64 };
+#else
+enum { lock_call = SYS_fcntl };
+#endif
+
+static void take_range(const char *path, int start, int length) {
+	struct flock range = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = start, .l_len = length};
+	must(fcntl(must(open(path, O_RDWR | O_CREAT, 0600), "open"), F_SETLKW, &range), "fcntl");
+}
+
+// One has bytes 0 to 9 and does nothing, another bytes 20 to 29 and wants the flock of the last. A third wants all of them.
+// The last wants bytes 0 to 9, and the kernel puts it in line behind the third; when the first lets go it wakes both.
+static void lock_queue(void) {
+	char *ranges = temp_path("ranges"), *whole = temp_path("whole");
+	enum { idle, owner, wide, narrow, count };
+	pid_t pids[count];
+	int ready[2], go[2];
+	make_pipe(ready);
+	make_pipe(go);
+	for (int i = 0; i < count; i++) {
+		pids[i] = fork_bound();
+		if (pids[i] != 0) {
+			if (i == wide)
+				wait_until_in(pids[i], lock_call);
+			else
+				hear(ready[0]);
+			continue;
+		}
+		switch (i) {
+		case idle:
+			take_range(ranges, 0, 10);
+			tell(ready[1]);
+			for (;;)
+				pause();
+		case owner:
+			take_range(ranges, 20, 10);
+			tell(ready[1]);
+			hear(go[0]);
+			hold_flock(whole);
+			break;
+		case wide:
+			take_range(ranges, 0, 30);
+			break;
+		case narrow:
+			hold_flock(whole);
+			tell(ready[1]);
+			hear(go[0]);
+			take_range(ranges, 0, 10);
+		}
+		_exit(3);
+	}
+	tell(go[1]);
+	tell(go[1]);
+	wait_until_in(pids[owner], SYS_flock);
+	wait_until_in(pids[narrow], lock_call);
+	say_number("holder_pid", pids[idle]);
+	say_number("queued_pid", pids[wide]);
+	say_number("owner_pid", pids[owner]);
+	say_and_follow("file", pids[narrow], "fcntl", lock_call);
+}
+
+// The table of descriptors that has a pipe's write end belongs to two processes: one reads what the reader would write, the
+// other can write at any time.
+static void shared_table(void) {
+	int forth[2], back[2], ready[2];
+	char byte;
+	make_pipe(forth);
+	make_pipe(back);
+	make_pipe(ready);
+	pid_t reader = fork_bound();
+	if (reader == 0) {
+		close(forth[1]), close(back[0]), close(ready[0]), close(ready[1]);
+		_exit(read(forth[0], &byte, 1) + 3);
+	}
+	pid_t one = fork_bound();
+	if (one == 0) {
+		close(forth[0]), close(back[1]);
+		pid_t other = must(syscall(SYS_clone, CLONE_FILES | SIGCHLD, 0L, 0L, 0L, 0L), "clone");
+		if (other == 0) {
+			prctl(PR_SET_PDEATHSIG, SIGKILL);
+			for (;;)
+				sleep(3600);
+		}
+		must(write(ready[1], &other, sizeof other), "write");
+		_exit(read(back[0], &byte, 1) + 3);
+	}
+	pid_t other;
+	must(read(ready[0], &other, sizeof other) == sizeof other ? 0 : -1, "read");
+	close(forth[0]), close(forth[1]), close(back[0]), close(back[1]);
+	wait_until_in(reader, SYS_read);
+	wait_until_in(one, SYS_read);
+	say_number("member_0", one);
+	say_number("member_1", other);
+	say_number("root_pid", other);
+	say_and_follow("pipe", reader, "read", SYS_read);
+}
+
 static void send_descriptor(int over, int fd) {
 	char byte = 'x', control[CMSG_SPACE(sizeof fd)] = {0};
 	struct iovec part = {&byte, 1};
@@ -532,6 +630,8 @@ const struct mode chain_modes[] = {
 	{"spin", spin, "not blocked: a loop"},
 	{"lock-taker-died", lock_taker_died, "a flock whose taker is dead, its child has it"},
 	{"shared-lock", shared_lock, "a range that two read locks cover"},
+	{"lock-queue", lock_queue, "a range that a sleeper has, in line behind one that wants more"},
+	{"shared-table", shared_table, "a pipe whose write end two processes have in one table"},
 	{"peer-passed-on", peer_passed_on, "a socket whose peer was handed to another process"},
 	{"peer-in-flight", peer_in_flight, "a socket whose peer lies in another socket's queue"},
 	{"peer-in-other-namespace", peer_in_other_namespace, "a TCP server in another network namespace"},

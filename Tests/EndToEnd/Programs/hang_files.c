@@ -18,6 +18,7 @@
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/timerfd.h>
+#include <termios.h>
 
 // MARK: Pipes and FIFOs
 
@@ -103,6 +104,45 @@ static void pty_read(void) {
 	hang_in_read(fd);
 }
 
+// Another process has the other side, and reads nothing that matters.
+static void hang_in_stopped_write(bool byKey) {
+	int controller = must(posix_openpt(O_RDWR | O_NOCTTY), "posix_openpt"), ready[2], packets = 1;
+	char byte;
+	must(grantpt(controller), "grantpt");
+	must(unlockpt(controller), "unlockpt");
+	const char *path = ptsname(controller);
+	int fd = must(open(path, O_RDWR | O_NOCTTY), path);
+	make_pipe(ready);
+	pid_t keeper = fork_bound();
+	if (keeper == 0) {
+		close(fd);
+		must(ioctl(controller, TIOCPKT, &packets), "TIOCPKT");
+		if (byKey)
+			must(write(controller, "\x13", 1), "write");
+		else
+			tell(ready[1]);
+		// the first packet says that the output has been stopped
+		do
+			must(read(controller, &byte, 1), "read");
+		while (!(byte & TIOCPKT_STOP));
+		tell(ready[1]);
+		for (;;)
+			pause();
+	}
+	close(controller);
+	hear(ready[0]);
+	if (!byKey) {
+		must(tcflow(fd, TCOOFF), "tcflow");
+		hear(ready[0]);
+	}
+	say_file(fd, "tty", path);
+	say_number("holder_pid", keeper);
+	hang_in(write, fd, "x", 1L);
+}
+
+static void tty_write_stopped(void) { hang_in_stopped_write(false); }
+static void tty_write_ctrl_s(void) { hang_in_stopped_write(true); }
+
 // MARK: Anonymous descriptors
 
 static void hang_in_read_of(int fd, const char *kind) {
@@ -157,6 +197,8 @@ const struct mode file_modes[] = {
 	{"sendfile", sendfile_call, "sendfile of a file to a full pipe"},
 	{"splice", splice_call, "splice out of an empty pipe"},
 	{"pty-read", pty_read, "read of a terminal where nobody types"},
+	{"tty-write-stopped", tty_write_stopped, "write to a terminal whose output tcflow has stopped"},
+	{"tty-write-ctrl-s", tty_write_ctrl_s, "the same, stopped by Ctrl-S"},
 	{"eventfd-read", read_eventfd, "read of an eventfd at 0"},
 	{"timerfd-read", timerfd_read, "read of a timerfd that fires tomorrow"},
 	{"signalfd-read", signalfd_read, "read of a signalfd for SIGUSR1"},

@@ -63,6 +63,17 @@ static void deleted_file_lock(void) {
 	hang_in(flock, fd, LOCK_EX);
 }
 
+// By another descriptor of the same process.
+static void flock_self(void) {
+	char *path = temp_path("lock");
+	take_flock(path);
+	int fd = open_lock(path);
+	pid_t self = getpid();
+	say_members_pids(&self, 1);
+	say_lock(fd, path, "flock", self);
+	hang_in(flock, fd, LOCK_EX);
+}
+
 static void hang_in_range_lock(void (*take)(void *), const char *type, int command, int whence, int start) {
 	char *path = temp_path("lock");
 	struct flock range = {.l_type = F_WRLCK, .l_whence = whence, .l_start = start, .l_len = byte_count};
@@ -214,6 +225,7 @@ static void mq_receive_call(void) {
 
 const struct mode lock_modes[] = {
 	{"flock", flock_call, "flock that a child holds"},
+	{"flock-self", flock_self, "flock that the process has itself, by another descriptor"},
 	{"deleted-file-lock", deleted_file_lock, "the same, the file is deleted"},
 	{"posix-lock", posix_lock, "fcntl lock of bytes 100 to 199 that a child holds"},
 	{"posix-lock-seek-cur", posix_lock_seek_cur, "the same range, relative to the file position"},

@@ -4,8 +4,10 @@
 // The line names the owner's tid: `owner_tid`; of a deadlock, `members`.
 #include "hang.h"
 
+#include <linux/futex.h>
 #include <pthread.h>
 #include <sys/mman.h>
+#include <time.h>
 
 static pthread_mutex_t first_mutex = PTHREAD_MUTEX_INITIALIZER, second_mutex = PTHREAD_MUTEX_INITIALIZER;
 static pthread_barrier_t barrier;
@@ -99,30 +101,124 @@ static void mutex_adaptive(void) { special(PTHREAD_MUTEX_ADAPTIVE_NP, PTHREAD_MU
 static void mutex_robust(void) { special(PTHREAD_MUTEX_NORMAL, PTHREAD_MUTEX_ROBUST, PTHREAD_PRIO_NONE); }
 static void mutex_pi(void) { special(PTHREAD_MUTEX_NORMAL, PTHREAD_MUTEX_STALLED, PTHREAD_PRIO_INHERIT); }
 
-// In shared memory, held by a child process.
-static void mutex_shared(void) {
-	pthread_mutex_t *mutex = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	pthread_mutexattr_t attributes;
-	int ready[2];
-	make_pipe(ready);
-	pthread_mutexattr_init(&attributes);
-	pthread_mutexattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
-	pthread_mutex_init(mutex, &attributes);
-	pid_t owner = fork_bound();
-	if (owner == 0) {
-		pthread_mutex_lock(mutex);
-		tell(ready[1]);
-		for (;;)
-			pause();
-	}
-	hear(ready[0]);
+// MARK: In shared memory, held by a child process
+
+static pthread_mutex_t *shared_mutex;
+static pthread_rwlock_t *shared_rwlock;
+
+static void make_shared(void) {
+	char *memory = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	must(memory == MAP_FAILED ? -1 : 0, "mmap");
+	pthread_mutexattr_t mutex_attributes;
+	pthread_mutexattr_init(&mutex_attributes);
+	pthread_mutexattr_setpshared(&mutex_attributes, PTHREAD_PROCESS_SHARED);
+	shared_mutex = (pthread_mutex_t *)memory;
+	pthread_mutex_init(shared_mutex, &mutex_attributes);
+	pthread_rwlockattr_t rwlock_attributes;
+	pthread_rwlockattr_init(&rwlock_attributes);
+	pthread_rwlockattr_setpshared(&rwlock_attributes, PTHREAD_PROCESS_SHARED);
+	shared_rwlock = (pthread_rwlock_t *)(memory + 2048);
+	pthread_rwlock_init(shared_rwlock, &rwlock_attributes);
+}
+
+static void take_shared_mutex(void *unused) {
+	(void)unused;
+	pthread_mutex_lock(shared_mutex);
+}
+static void write_shared_rwlock(void *unused) {
+	(void)unused;
+	pthread_rwlock_wrlock(shared_rwlock);
+}
+static void read_shared_rwlock(void *unused) {
+	(void)unused;
+	pthread_rwlock_rdlock(shared_rwlock);
+}
+
+static void hang_behind_child(void (*hold)(void *), void (*want)(void)) {
+	make_shared();
+	pid_t owner = fork_ready(hold, NULL);
 	say_kind("futex");
 	say_number("owner_tid", owner);
 	say_number("holder_pid", owner);
 	say_call("futex", SYS_futex);
 	say_done();
-	pthread_mutex_lock(mutex);
+	want();
 	came_back("futex", 0);
+}
+
+static void want_shared_mutex(void) { pthread_mutex_lock(shared_mutex); }
+static void want_shared_mutex_for_an_hour(void) {
+	struct timespec end;
+	clock_gettime(CLOCK_REALTIME, &end);
+	end.tv_sec += 3600;
+	pthread_mutex_timedlock(shared_mutex, &end);
+}
+static void want_to_read_shared(void) { pthread_rwlock_rdlock(shared_rwlock); }
+static void want_to_write_shared(void) { pthread_rwlock_wrlock(shared_rwlock); }
+
+static void mutex_shared(void) { hang_behind_child(take_shared_mutex, want_shared_mutex); }
+static void mutex_shared_timed(void) { hang_behind_child(take_shared_mutex, want_shared_mutex_for_an_hour); }
+static void rwlock_shared_read(void) { hang_behind_child(write_shared_rwlock, want_to_read_shared); }
+static void rwlock_shared_write(void) { hang_behind_child(write_shared_rwlock, want_to_write_shared); }
+static void rwlock_shared_read_by(void) { hang_behind_child(read_shared_rwlock, want_to_write_shared); }
+
+// MARK: Owners that are gone, or no threads at all
+
+// The child's copy was locked by a thread that fork did not copy.
+static void mutex_forked(void) {
+	static pid_t owner;
+	pthread_mutex_init(&special_mutex, NULL);
+	start_thread(hold_special, &owner);
+	while (!__atomic_load_n(&owner, __ATOMIC_ACQUIRE))
+		sleep_ms(1);
+	pid_t child = fork_bound();
+	if (child == 0) {
+		pthread_mutex_lock(&special_mutex);
+		came_back("futex", 0);
+	}
+	wait_until_in(child, SYS_futex);
+	say_number("owner_tid", owner);
+	say_thread(child, child);
+	say_kind("futex");
+	say_call("futex", SYS_futex);
+	say_done();
+	follow(child);
+}
+
+static void *lock_first_second(void *tid) {
+	*(volatile pid_t *)tid = this_thread();
+	pthread_mutex_lock(&first_mutex);
+	pthread_barrier_wait(&barrier);
+	pthread_mutex_lock(&second_mutex);
+	return NULL;
+}
+
+// The main thread has ended, and nothing below its own number in /proc can be read any more.
+static void deadlock_leaderless(void) {
+	static pid_t tids[2];
+	pthread_barrier_init(&barrier, NULL, 3);
+	start_thread(lock_first_second, &tids[0]);
+	start_thread(lock_second_first, &tids[1]);
+	pthread_barrier_wait(&barrier);
+	for (int i = 0; i < 2; i++)
+		wait_until_in(tids[i], SYS_futex);
+	say_members_pids(tids, 2);
+	say_thread(getpid(), tids[0]);
+	say_kind("futex");
+	say_call("futex", SYS_futex);
+	say_done();
+	pthread_exit(NULL);
+}
+
+// A lock of another make: its word and its owner lie where glibc's do, and where glibc keeps the kind stands something else.
+static void futex_foreign(void) {
+	static struct {
+		int word, spare, owner, users, flags;
+	} lock = {.word = 2, .users = 1, .flags = 0x60};
+	lock.owner = this_thread();
+	say_kind("futex");
+	say_text("reason", "parked");
+	hang_in(futex, &lock.word, FUTEX_WAIT | FUTEX_PRIVATE_FLAG, 2L, NULL, NULL, 0L);
 }
 
 static void *sleep_long(void *tid) {
@@ -169,6 +265,13 @@ const struct mode mutex_modes[] = {
 	{"mutex-robust", mutex_robust, "a robust one"},
 	{"mutex-pi", mutex_pi, "one with priority inheritance"},
 	{"mutex-shared", mutex_shared, "one in shared memory that a child holds"},
+	{"mutex-shared-timed", mutex_shared_timed, "the same with a time-out of an hour, given as a moment"},
+	{"rwlock-shared-read", rwlock_shared_read, "a rwlock in shared memory that a child writes under"},
+	{"rwlock-shared-write", rwlock_shared_write, "the same, for writing"},
+	{"rwlock-shared-read-by", rwlock_shared_read_by, "the same, for writing, while the child reads"},
+	{"mutex-forked", mutex_forked, "a mutex that fork copied while another thread had it"},
+	{"deadlock-leaderless", deadlock_leaderless, "two threads want each other's mutex, the main thread has ended"},
+	{"futex-foreign", futex_foreign, "a futex with its own thread's number where glibc's mutexes have their owner's"},
 	{"join", join, "pthread_join of a thread in pause"},
 	{"condition-wait", condition_wait, "a condition variable that nobody signals"},
 	{0},

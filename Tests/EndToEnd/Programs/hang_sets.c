@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/select.h>
 #include <sys/socket.h>
@@ -304,6 +305,45 @@ static void epoll_idle_server(void) {
 	hang_in_epoll_wait(set, events, 4L);
 }
 
+// MARK: Circles
+
+// Has a lock that its child wants, and polls a pipe that only the child can write to: for ever, or for MS.
+static void poll_circle(void) {
+	int ends[2], path_lock, milliseconds = number_argument(0, -1);
+	char *path = temp_path("lock");
+	make_pipe(ends);
+	path_lock = must(open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600), path);
+	must(flock(path_lock, LOCK_EX), "flock");
+	pid_t child = fork_bound();
+	if (child == 0) {
+		close(ends[0]), close(path_lock);
+		flock(must(open(path, O_RDWR, 0600), path), LOCK_EX);
+		_exit(3);
+	}
+	close(ends[1]);
+	wait_until_in(child, SYS_flock);
+	struct pollfd set[] = {{.fd = ends[0], .events = POLLIN}};
+	pid_t pids[] = {getpid(), child};
+	say_members_pids(pids, 2);
+	say_kind("poll");
+	hang_in_poll(set, 1L, (long)milliseconds);
+}
+
+// Two event loops, each of which polls its end of one socket pair; neither has ever sent anything.
+static void poll_pair(void) {
+	int pair[2];
+	must(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), "socketpair");
+	pid_t child = fork_bound();
+	struct pollfd set[] = {{.fd = pair[child == 0], .events = POLLIN}};
+	close(pair[child != 0]);
+	if (child == 0)
+		_exit(poll(set, 1, -1) + 3);
+	pid_t pids[] = {getpid(), child};
+	say_members_pids(pids, 2);
+	say_kind("poll");
+	hang_in_poll(set, 1L, -1L);
+}
+
 const struct mode set_modes[] = {
 	{"poll", poll_call, "poll of a pipe, an eventfd and a unix socket"},
 	{"poll-simple", poll_simple, "poll of a pipe for an hour (restart_syscall after SIGSTOP, SIGCONT)"},
@@ -318,5 +358,7 @@ const struct mode set_modes[] = {
 	{"epoll-silent-server", epoll_silent_server, "epoll_wait of a client whose server never answers"},
 	{"poll-renewed", poll_renewed, "poll of MS (300) ms, begun again and again"},
 	{"epoll-idle-server", epoll_idle_server, "epoll_wait of a server that has nothing to do"},
+	{"poll-circle", poll_circle, "poll, for MS (-1) ms, of a pipe whose only writer wants our flock"},
+	{"poll-pair", poll_pair, "two processes poll the two ends of a socket pair, at rest"},
 	{0},
 };

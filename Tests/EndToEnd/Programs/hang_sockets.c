@@ -216,6 +216,56 @@ static void unix_named_read(void) {
 	hang_in_read(fd);
 }
 
+// A client that has asked; the server answers or does not, and reads again.
+static pid_t fork_unix_server(const struct unix_name *name, bool answers, int *client) {
+	int listener = unix_listening(name, 5), ready[2];
+	char byte;
+	make_pipe(ready);
+	pid_t server = fork_bound();
+	if (server == 0) {
+		int fd = must(accept(listener, NULL, NULL), "accept");
+		hear(fd);
+		if (answers)
+			tell(fd);
+		tell(ready[1]);
+		if (answers)
+			_exit(read(fd, &byte, 1) + 3);
+		for (;;)
+			pause();
+	}
+	close(listener);
+	*client = unix_connected(name);
+	tell(*client);
+	if (answers)
+		hear(*client);
+	hear(ready[0]);
+	return server;
+}
+
+// The server has answered and waits for the next request; its client does something else.
+static void unix_server_at_rest(void) {
+	struct unix_name name = named(temp_path("socket"));
+	int client;
+	pid_t server = fork_unix_server(&name, true, &client);
+	wait_until_in(server, SYS_read);
+	say_number("client_pid", getpid());
+	say_thread(server, server);
+	say_kind("unix");
+	say_call("read", SYS_read);
+	say_done();
+	for (;;)
+		pause();
+}
+
+static void unix_unanswered(void) {
+	struct unix_name name = named(temp_path("socket"));
+	int client;
+	pid_t server = fork_unix_server(&name, false, &client);
+	say_fd(client, "unix");
+	say_number("holder_pid", server);
+	hang_in_read(client);
+}
+
 static void unix_abstract_read(void) {
 	char bytes[64];
 	size_t length = snprintf(bytes, sizeof bytes, "hang%ca\nb\"c%d", 0, getpid());
@@ -263,6 +313,8 @@ const struct mode socket_modes[] = {
 	{"unix-dgram-recv", unix_dgram_recv, "recvfrom of a datagram socket pair"},
 	{"unix-named-accept", unix_named_accept, "accept of a socket with a path"},
 	{"unix-named-read", unix_named_read, "read of a connection to a socket with a path"},
+	{"unix-server-at-rest", unix_server_at_rest, "read of a server that has answered its client"},
+	{"unix-unanswered", unix_unanswered, "read of its client, where it does not answer"},
 	{"unix-abstract-read", unix_abstract_read, "the same, abstract name with NUL, newline and quote"},
 	{"unix-connect-backlog", unix_connect_backlog, "connect to a unix socket whose queue is full"},
 	{"netlink-recv", netlink_recv, "recvfrom of a routing socket"},
