@@ -206,7 +206,8 @@ public struct Pipeline {
             {
                 // what was said is not taken back because a later look saw less
                 ledger.looked(
-                    at: call.id, LedgerEntry.LastLook(chainID: before.chainID, at: clock.monotonic, reason: before.reason))
+                    at: call.id,
+                    LedgerEntry.LastLook(chainID: before.chainID, at: clock.monotonic, reason: before.reason))
                 results.append(
                     LookResult(
                         sighting: (record, account.call), finding: finding, before: before.reason,

@@ -233,7 +233,9 @@ final class Watcher: Sendable {
     ) async throws -> T {
         // what else the host does must not use up the records a second that this test waits for
         let rate = arguments.contains("--max-rate") ? [] : ["--max-rate", "1000000"]
-        let words = prefix + [binary] + arguments + rate + ["--format", "ndjson"] + (all ? ["--all", "--busy-after", "1ms"] : [])
+        let words =
+            prefix + [binary] + arguments + rate + ["--format", "ndjson"]
+            + (all ? ["--all", "--busy-after", "1ms"] : [])
         let child = try Child(words[0], Array(words.dropFirst()), environment: environment)
         let watcher = Watcher(child)
         do {
