@@ -233,11 +233,11 @@ public struct Pipeline {
                     sighting: (record, call), finding: finding, before: known.lastLook?.reason,
                     isNew: new.contains(call.id)))
         }
-        let cursory = results.indices.filter { findings.hasUnaskedMembers(results[$0].sighting.record.tid) }
-        if !cursory.isEmpty {
+        let unasked = results.indices.filter { findings.hasUnaskedMembers(results[$0].sighting.record.tid) }
+        if !unasked.isEmpty {
             var whole = examiner.investigate(
-                cursory.map { results[$0].sighting }, &source, &risky, clock, isThorough: true)
-            for index in cursory {
+                unasked.map { results[$0].sighting }, &source, &risky, clock, isThorough: true)
+            for index in unasked {
                 let finding = whole.finding(of: results[index].sighting.record.tid)
                 if let finding { results[index].finding.take(membersOf: finding) }
             }

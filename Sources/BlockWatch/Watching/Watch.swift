@@ -360,6 +360,12 @@ struct Watch: ~Copyable {
     }
 
     private mutating func push(_ record: Record) {
+        if case .call(let report) = record.body, let finding = report.finding {
+            log.debug(
+                "\(report.call.eventID) \(record.action.rawValue): \(finding.verdict.rawValue) "
+                    + "\(finding.reason.rawValue) by rule \(finding.rule?.rawValue ?? "none"); "
+                    + finding.evidence.dropFirst().joined(separator: ", "))
+        }
         let line = formats.line(record)
         var fate = output.push(line, record.importance)
         while fate == .dropped, Clock.now().monotonic < patience, output.waitForProgress() {

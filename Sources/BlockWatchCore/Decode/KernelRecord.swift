@@ -184,7 +184,7 @@ public struct CallRecord: Sendable {
     /// The start is when the thread last ran, a lower bound of the duration.
     public var isOlder: Bool { has(BW_CALL_OLD) }
     /// Interrupted: it has left the call and will restart it.
-    public var hasLeft: Bool { has(BW_CALL_INTERRUPTED) }
+    public var isInterrupted: Bool { has(BW_CALL_INTERRUPTED) }
     public var isStopped: Bool { has(BW_CALL_STOPPED) }
     public var isTraced: Bool { has(BW_CALL_TRACED) }
     public var isFrozen: Bool { has(BW_CALL_FROZEN) }

@@ -91,7 +91,7 @@ extension Wait {
     /// Something besides the holders can let it go on.
     func hasWayOut(_ relation: Relation) -> Bool {
         if isRunning || state != .waiting || target.hasWayOut { return true }
-        if record.hasAlarm || record.hasPendingSignal || record.hasLeft { return true }
+        if record.hasAlarm || record.hasPendingSignal || record.isInterrupted { return true }
         switch call.call?.timeout {
         // one that was not found out may be there
         case .known, .unknown: return true

@@ -37,7 +37,7 @@ final class Wait {
                 self = .stopped
             } else if record.isFrozen {
                 self = .frozen
-            } else if record.kind == .running || record.isOnCPU && !record.hasLeft && record.occasion == .viewed {
+            } else if record.kind == .running || record.isOnCPU && !record.isInterrupted && record.occasion == .viewed {
                 self = .running
             } else {
                 self = .waiting
@@ -65,7 +65,7 @@ final class Wait {
     var duration: UInt64 { record.nowNanoseconds - record.startNanoseconds }
 
     /// On a processor, or about to be; a call that is over says nothing about that.
-    var isRunning: Bool { state == .running || record.isOnCPU && !record.hasLeft && record.occasion != .slow }
+    var isRunning: Bool { state == .running || record.isOnCPU && !record.isInterrupted && record.occasion != .slow }
 
     /// For a client.
     var isListening: Bool { call.resource.network?.state == "LISTEN" }

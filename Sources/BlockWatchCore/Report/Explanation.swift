@@ -98,6 +98,10 @@ public struct Explanation: Sendable {
             lines.append("\(subject(group)) \(has) been blocked for \(span(group)) in \(Sentence.place(thread.call)).")
         }
         lines.append("  Verdict: \(finding.verdict.rawValue), \(finding.reason.words).")
+        if !finding.evidence.isEmpty {
+            let evidence = finding.evidence.map { TerminalText.escaped(Array($0.utf8)) }
+            lines.append("  Evidence: \(evidence.joined(separator: ", "))")
+        }
         if !finding.holders.isEmpty {
             lines.append("  Who can end the wait:")
             for holder in finding.holders.prefix(5) { lines.append("    " + text(holder)) }
@@ -175,19 +179,49 @@ private enum Advice {
             ]
         case .kernelStuck:
             return [
-                holder.map { "the server of that file system is \(name($0)): blockwatch explain \($0.pid)" }
+                kernelAdvice(thread) ?? holder.map {
+                    "the server of that file system is \(name($0)): blockwatch explain \($0.pid)"
+                }
                     ?? "look for the disk or server below: dmesg | tail, cat /proc/\(thread.call.process.pid)/mountinfo"
             ]
+        case .stopped where ["SIGTTIN", "SIGTTOU"].contains(thread.call.stop?.signal):
+            return ["it is a background job of a terminal: fg in its shell; kill -CONT alone stops it again"]
         case .stopped:
             return thread.tracerPID != 0
                 ? ["a tracer holds it (PID \(thread.tracerPID)): let it go on or detach there"]
                 : ["kill -CONT \(thread.call.process.pid) lets it go on; a frozen cgroup: echo 0 > .../cgroup.freeze"]
-        case .replyPending: return ["a request was sent and no answer came: look at the server at the other end"]
+        case .replyPending: return [pendingReply(thread)]
+        case .ownerGone:
+            return ["nobody can release it any more: end what waits for it, or set a semaphore by hand (ipcs -s)"]
         case .lockBusy, .peerBusy:
             return ["the other one is at work: wait, or look at it: blockwatch explain \(holder?.pid ?? 0)"]
         case .peerSleeping: return holder.map { ["\(name($0)) sleeps: blockwatch explain \($0.pid)"] } ?? []
         default: return []
         }
+    }
+
+    /// A request is said to be sent only where bytes were.
+    private static func pendingReply(_ thread: Explanation.Thread) -> String {
+        let resource = thread.call.resource
+        guard let network = resource.network, resource.kind == .tcp || resource.member?.kind == .tcp,
+            network.lastSent == nil, network.lastReceived == nil
+        else { return "the other end has not answered: look at it there" }
+        return "neither side has sent a byte: does each wait for the other, as a plain client at a TLS port does?"
+    }
+
+    /// What the kernel's own function says of a wait that no disk or server will end.
+    private static func kernelAdvice(_ thread: Explanation.Thread) -> String? {
+        let call = thread.call
+        if call.stack.contains("zap_pid_ns_processes") {
+            return
+                "it was PID 1 of a PID namespace, and ends once the last process in there is gone and waited for: ps -eo pid,ppid,stat,pidns,args"
+        }
+        if call.stack.contains(where: { $0.hasPrefix("mem_cgroup_oom_synchronize") }) {
+            let cgroup = TerminalText.escaped(call.process.cgroupPath)
+            return
+                "its memory cgroup \(cgroup) is full, and its OOM killer is off: raise its limit or end something in it"
+        }
+        return nil
     }
 
     /// How to see the stacks inside of a program, where the kernel sees none.

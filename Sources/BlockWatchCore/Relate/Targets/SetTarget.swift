@@ -2,7 +2,7 @@
 struct SetTarget: Target {
     init?(_ record: CallRecord, _ call: BlockedCall) {
         // a page: it does not wait for the set, but for its memory; with an epoll's mutex, for which nobody may wait
-        guard let ordinary = OrdinaryCall(record, call), record.kind == .systemCall, !record.hasLeft,
+        guard let ordinary = OrdinaryCall(record, call), record.kind == .systemCall, !record.isInterrupted,
             SetMembers.isSet(ordinary.call)
         else { return nil }
     }
