@@ -309,7 +309,7 @@ import Testing
 
     /// 7 asks 8, an event loop, which has asked 9 and 10, or 9 alone.
     @Test func `a chain goes on through an event loop where one alone of its peers owes it an answer`() throws {
-        func chain(owing: [Int32]) throws -> Finding {
+        func chain(owing: [Int32], isPeriodic: Bool = false) throws -> Finding {
             let client = try thread(7) {
                 self.unix(&$0.object, 101, peer: 102, peerPath: "/run/loop")
                 $0.last_io.3 = bw_io(number: 1 | BW_IO_SEEN, fd: 3)
@@ -338,11 +338,17 @@ import Testing
             ]
             let memory = ListedAnswers(answers: Dictionary(uniqueKeysWithValues: [polled(8, [10, 11, 12])]))
             var findings = findings([client], source, memory: memory)
+            findings.look.waits[8]?.isPeriodic = isPeriodic
             return try told(&findings, 7)
         }
         let one = try chain(owing: [11])
         #expect(one.root.value?.pid == 9)
         #expect(one.holders.map(\.pid) == [8])
         #expect(try chain(owing: [12]).root.value?.pid == 10)
+        // one that always waits as long is not accused of that, and the chain goes on all the same
+        #expect(try chain(owing: [11], isPeriodic: true).root.value?.pid == 9)
+        #expect(try chain(owing: [12], isPeriodic: true).root.value?.pid == 10)
+        #expect(try chain(owing: [11, 12], isPeriodic: true).root.value?.pid == 8, "whom it waits for is not known")
+        #expect(try chain(owing: [], isPeriodic: true).root.value?.pid == 8)
     }
 }
