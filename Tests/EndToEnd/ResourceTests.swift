@@ -7,6 +7,10 @@ import Testing
     static let others: Set<String> = [
         "fork-storm", "debugger", "idle", "crossing", "many-threads", "ppoll-eintr-loop",
         "spin", "many-waiters", "many-pipes",
+        // no call of theirs stays: CallTests
+        "duty-cycle",
+        // what they say of themselves is not what a record of them says: VerdictTests
+        "poll-pair", "rwlock-shared-read-by",
         // faults that the whole host feels: FaultTests
         "fuse-dead", "mmap-lock", "userfaultfd-epoll",
     ]

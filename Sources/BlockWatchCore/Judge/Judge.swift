@@ -90,6 +90,7 @@ struct Judge {
         firstThatFits(member, Rule.allCases.lazy.filter(\.isForMembers))
     }
 
+    var beingJudged: Set<Int> { inProgress }
     func isBeingJudged(_ tid: Int) -> Bool { inProgress.contains(tid) }
     var isJudging: Bool { !inProgress.isEmpty }
 

@@ -81,6 +81,7 @@ extension Findings {
         var steps = [step(wait)]
         var seen: Set<Int> = [wait.tid]
         var previous = wait.pid
+        var path = [wait]
         func finish(_ root: Root, _ identity: [String]) {
             finding.root = .known(root)
             finding.chainID = Self.hash(["chain", bootID] + identity)
@@ -116,11 +117,13 @@ extension Findings {
                 if seen.insert(next.tid).inserted {
                     previous = wait.pid
                     wait = next
+                    path.append(wait)
                     steps.append(step(wait))
                     continue
                 }
                 steps.append("back to \(next.processText)")
-                finish(root(wait), identity(of: wait))
+                let end = root(ofCircle: path, from: next)
+                finish(root(end), identity(of: end))
                 break
             }
             switch relation.end {
@@ -187,6 +190,13 @@ extension Findings {
             steps.append(step(following))
             at = following
         }
+    }
+
+    /// A circle that is no deadlock has one root, from whichever of its calls it is told: who goes on by a clock of its own,
+    /// else the one with the smallest number.
+    private func root(ofCircle path: [Wait], from entry: Wait) -> Wait {
+        let circle = path.drop { $0.tid != entry.tid }.sorted { $0.tid < $1.tid }
+        return circle.first { $0.hasClock } ?? circle.first ?? entry
     }
 
     private func root(_ wait: Wait) -> Root {

@@ -88,15 +88,19 @@ extension Wait {
         return set.members.contains(where: \.canDecideOverSet)
     }
 
+    /// It goes on at a time of its own: by its call's time-out or its process's alarm.
+    var hasClock: Bool {
+        switch call.call?.timeout {
+        // one that was not found out may be there
+        case .known, .unknown: true
+        case .absent, nil: record.hasAlarm
+        }
+    }
+
     /// Something besides the holders can let it go on.
     func hasWayOut(_ relation: Relation) -> Bool {
         if isRunning || state != .waiting || target.hasWayOut { return true }
-        if record.hasAlarm || record.hasPendingSignal || record.isInterrupted { return true }
-        switch call.call?.timeout {
-        // one that was not found out may be there
-        case .known, .unknown: return true
-        case .absent, nil: break
-        }
+        if hasClock || record.hasPendingSignal || record.isInterrupted { return true }
         if !relation.isWhole { return true }
         switch relation.end {
         case .remote, .device: return true

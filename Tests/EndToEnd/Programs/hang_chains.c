@@ -373,8 +373,10 @@ static void shared_lock(void) {
 
 #ifdef SYS_fcntl64
 enum { lock_call = SYS_fcntl64 };
+static const char lock_name[] = "fcntl64";
 #else
 enum { lock_call = SYS_fcntl };
+static const char lock_name[] = "fcntl";
 #endif
 
 static void take_range(const char *path, int start, int length) {
@@ -430,7 +432,7 @@ static void lock_queue(void) {
 	say_number("holder_pid", pids[idle]);
 	say_number("queued_pid", pids[wide]);
 	say_number("owner_pid", pids[owner]);
-	say_and_follow("file", pids[narrow], "fcntl", lock_call);
+	say_and_follow("file", pids[narrow], lock_name, lock_call);
 }
 
 // The table of descriptors that has a pipe's write end belongs to two processes: one reads what the reader would write, the

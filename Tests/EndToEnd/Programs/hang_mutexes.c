@@ -177,7 +177,7 @@ static void mutex_forked(void) {
 		came_back("futex", 0);
 	}
 	wait_until_in(child, SYS_futex);
-	say_number("owner_tid", owner);
+	say_number("gone_tid", owner);
 	say_thread(child, child);
 	say_kind("futex");
 	say_call("futex", SYS_futex);

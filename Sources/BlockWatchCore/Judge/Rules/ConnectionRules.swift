@@ -57,11 +57,15 @@ extension Judge {
         if all.allSatisfy({ $0 == .circular }) {
             if isOutstanding { return .replyPending }
             if isServer { return nil }
-            if !wait.isMember { circular.insert(wait.tid) }
-            return .peerStuck
+            // event loops that look at each other with nothing outstanding are at rest
+            if wait.isMember { return .peerIdle }
+            circular.insert(wait.tid)
+            return circleHasClock(wait, relation) ? .peerWaiting : .peerStuck
         }
         all.removeAll { $0 == .circular }
-        if all.allSatisfy({ $0 == .stuck }) { return .peerStuck }
+        if all.allSatisfy({ $0 == .stuck }) {
+            return metCircle && circleHasClock(wait, relation) ? .peerWaiting : .peerStuck
+        }
         if isOutstanding, !look.isPeriodic(wait) { return .replyPending }
         if isServer { return nil }
         // of a call that is over: whoever ended it is back at its clock
@@ -75,6 +79,12 @@ extension Judge {
         }
         if all.contains(.waiting) || all.contains(.stuck) { return .peerWaiting }
         return .peerIdle
+    }
+
+    /// Of waits that go round in a circle: one of them ends by a clock of its own, and with it the circle.
+    private func circleHasClock(_ wait: Wait, _ relation: Relation) -> Bool {
+        let others = relation.holders.flatMap { look.threads(of: $0) ?? [] }
+        return ([wait.tid] + beingJudged + others).contains { look.waits[$0]?.hasClock == true }
     }
 
     func serverSide(_ wait: Wait, _ relation: Relation) -> Reason? {
