@@ -60,7 +60,8 @@ TOLD_AS = {
     "idle event_loop": "epoll-idle-server epoll-wait poll ppoll pselect select",
     "idle listening": "accept4 tcp-accept unix-named-accept",
     "idle awaiting_request, process": "unix-server-at-rest",
-    "idle parked, process": "dead-leader exec-from-thread fd-closed-while-blocked fd-reused-while-blocked group-exit "
+    "idle parked, thread": "dead-leader",
+    "idle parked, process": "exec-from-thread fd-closed-while-blocked fd-reused-while-blocked group-exit "
     "io-uring-worker second-thread weird-thread-name",
     "idle parked, nobody": "eventfd-read fifo-read io-uring-enter long-path mq-receive namespaces poll-renewed "
     "poll-simple weird-names",
