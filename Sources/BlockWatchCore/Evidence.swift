@@ -10,7 +10,6 @@ public enum Evidence<Value> {
     /// What is known; `nil` where there is none and where it was not found out. Only for whoever treats both alike.
     public var value: Value? { if case .known(let value) = self { value } else { nil } }
     public var gap: Gap? { if case .unknown(let gap) = self { gap } else { nil } }
-    public var isAbsent: Bool { if case .absent = self { true } else { false } }
 
     public func map<Other>(_ transform: (Value) -> Other) -> Evidence<Other> {
         switch self {
