@@ -23,8 +23,9 @@ struct Judge {
     var metCircle = false
     /// Threads whose every other end waits for them in turn, as far as is known inside of that circle.
     var circular: Set<Int> = []
-    var standings: [Investigation.Party: Standing] = [:]
-    var partiesInProgress: Set<Investigation.Party> = []
+    /// By the threads of a holder.
+    var standings: [[Int]: Standing] = [:]
+    var partiesInProgress: Set<[Int]> = []
     private let native: SyscallTable
     private let compat = SyscallTable.table(for: .i386)
 

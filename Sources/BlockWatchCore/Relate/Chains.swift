@@ -11,7 +11,7 @@ extension Findings {
                 switch judge.standing(of: holder) {
                 case .moving: 0
                 case .stuck: isBack ? 5 : 1
-                case .waiting: isBack ? 5 : 2
+                case .waiting, .unknown: isBack ? 5 : 2
                 case .sleeping: 3
                 case .idle: 4
                 case .circular: 5
@@ -52,18 +52,27 @@ extension Findings {
         return holder
     }
 
-    /// The one thread along which a chain goes on: the only one, or the only one that is hung.
+    /// The one thread along which a chain goes on: the only one, or the only one that is hung, of those that serve the
+    /// object before the others of its process; else the only one that serves it.
     private mutating func speaker(for holder: Holder) -> Wait? {
-        let party = look.party(holder)
-        if let known = speakers[party] { return known.flatMap { look.waits[$0] } }
-        let found = findSpeaker(for: holder)
-        speakers[party] = .some(found?.tid)
+        guard let threads = look.threads(of: holder) else { return nil }
+        if threads.count == 1 { return look.waits[threads[0]] }
+        let serving = look.servants(of: holder) ?? threads
+        let key = serving + threads
+        if let known = speakers[key] { return known.flatMap { look.waits[$0] } }
+        let found = theHung(of: serving) ?? theOnly(serving) { holder.descriptor.map($0.isDirectly) == true }
+            ?? theHung(of: threads) ?? theOnly(serving) { _ in true }
+        speakers[key] = .some(found?.tid)
         return found
     }
 
-    private mutating func findSpeaker(for holder: Holder) -> Wait? {
-        guard let threads = look.threads(of: holder) else { return nil }
-        if threads.count == 1 { return look.waits[threads[0]] }
+    private func theOnly(_ threads: [Int], where fits: (Wait) -> Bool) -> Wait? {
+        guard threads.count == 1, let wait = look.waits[threads[0]] else { return nil }
+        return fits(wait) ? wait : nil
+    }
+
+    /// The only one of them that is hung, or one that is in a deadlock.
+    private mutating func theHung(of threads: [Int]) -> Wait? {
         var hung: [Int] = []
         for tid in threads {
             guard let wait = look.waits[tid], !wait.isRunning else { continue }

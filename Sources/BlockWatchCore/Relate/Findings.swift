@@ -8,7 +8,7 @@ struct Findings {
     private(set) var deadlocks: [Deadlock] = []
     private(set) var deadlockOf: [Int: Deadlock] = [:]
     /// The one thread that speaks for a holder, once it has been looked for.
-    var speakers: [Investigation.Party: Int?] = [:]
+    var speakers: [[Int]: Int?] = [:]
     /// Threads that can only go on once another has, by that one.
     var dependents: [Int: Set<Int>] = [:]
 

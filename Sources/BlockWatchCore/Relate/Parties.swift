@@ -92,4 +92,36 @@ extension Investigation {
         case .unknown: nil
         }
     }
+
+    /// Those threads of a holder that serve the object it has open: who is in a call on it, whose set has it, who moved
+    /// bytes on it before. All of them where that is not known, and `nil` if they are not all known.
+    func servants(of holder: Holder) -> [Int]? {
+        guard let threads = threads(of: holder) else { return nil }
+        guard threads.count > 1, let descriptor = holder.descriptor, holder.role.isOfOpenFile else { return threads }
+        let serving = threads.filter { waits[$0]?.serves(descriptor) == true }
+        return serving.isEmpty ? threads : serving
+    }
+}
+
+extension Holder.Role {
+    /// Whoever has the file open can end the wait, by a call on it.
+    fileprivate var isOfOpenFile: Bool {
+        switch self {
+        case .writer, .reader, .peer, .listener, .server: true
+        case .lockHolder, .queued, .child, .owner, .tracer: false
+        }
+    }
+}
+
+extension Wait {
+    /// Its own call is on it.
+    func isDirectly(on descriptor: Int) -> Bool {
+        guard record.kind == .systemCall, record.descriptor == descriptor, case .absent = set else { return false }
+        return true
+    }
+
+    fileprivate func serves(_ descriptor: Int) -> Bool {
+        isDirectly(on: descriptor) || record.lastIO(on: descriptor) != nil
+            || set.value?.members.contains { $0.record.descriptor == descriptor } == true
+    }
 }

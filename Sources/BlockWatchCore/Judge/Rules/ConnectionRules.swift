@@ -34,6 +34,7 @@ extension Judge {
     private mutating func stalled(_ relation: Relation) -> Reason {
         let all = standings(relation)
         if all.contains(.moving) { return .peerBusy }
+        if all.contains(.unknown) { return .unknown }
         return all.allSatisfy { $0 == .stuck } ? .peerStuck : .sendStalled
     }
 
@@ -73,6 +74,7 @@ extension Judge {
             return .peerIdle
         }
         if all.contains(.moving) { return .peerBusy }
+        if all.contains(.unknown) { return .unknown }
         if all.contains(.sleeping) {
             return relation.holders.allSatisfy { standing(of: $0) != .sleeping || hasServed($0) }
                 ? .peerIdle : .peerSleeping

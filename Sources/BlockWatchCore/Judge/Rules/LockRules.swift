@@ -11,7 +11,8 @@ extension Judge {
         let all = standings(relation)
         guard !all.isEmpty else { return .unknown }
         for holder in relation.holders where isTurnToAccept(wait, holder) { return .listening }
-        return all.contains(.moving) ? .lockBusy : .lockHeld
+        if all.contains(.moving) { return .lockBusy }
+        return all.contains(.unknown) ? .unknown : .lockHeld
     }
 
     /// Workers of one server, or its threads, pass the turn to accept by a lock: its holder waits for a client.
