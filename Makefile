@@ -59,6 +59,10 @@ debug-record: need-root $(if $(BLOCKWATCH),,build) ## record what verdicts come 
 compare-recordings: build ## play recordings through another binary and this one: BEFORE=blockwatch RECORDINGS=folder
 	@tools/compare-recordings "$(BEFORE)" $(BINARY) $(RECORDINGS)
 
+.PHONY: record-hangs
+record-hangs: build programs ## make the recording that the tests play anew, after the layout of the kernel side's records has changed
+	@tools/record-hangs $(BINARY) .build/programs Tests/BlockWatchCoreTests/Recordings/hangs.tape
+
 .PHONY: test
 test: need-build need-test need-root programs ## install what the tests need, build, and run all of them (root)
 	$(SWIFT) build $(BUILD_FLAGS)

@@ -19,6 +19,18 @@ static __always_inline bool is_frozen(struct task_struct *task, u32 state)
 	return false;
 }
 
+static __noinline void note_scanner(struct task_struct *self)
+{
+	struct pid *pid = BPF_CORE_READ(self, thread_pid);
+	u32 level = BPF_CORE_READ(pid, level);
+	struct upid *numbers = (void *)pid + bpf_core_field_offset(struct pid, numbers);
+	struct upid upid;
+
+	scanner_level = level;
+	if (!bpf_probe_read_kernel(&upid, sizeof(upid), numbers + level))
+		scanner_namespace = (u64)upid.ns;
+}
+
 static __always_inline void read_pid(struct pid *pid, u32 *own, u32 *reader)
 {
 	u32 level = BPF_CORE_READ(pid, level);
@@ -27,8 +39,20 @@ static __always_inline void read_pid(struct pid *pid, u32 *own, u32 *reader)
 
 	if (!bpf_probe_read_kernel(&upid, sizeof(upid), numbers + level))
 		*own = upid.nr;
-	if (scanner_level <= level && !bpf_probe_read_kernel(&upid, sizeof(upid), numbers + scanner_level))
+	if (scanner_level <= level && !bpf_probe_read_kernel(&upid, sizeof(upid), numbers + scanner_level) &&
+	    (!scanner_namespace || (u64)upid.ns == scanner_namespace))
 		*reader = upid.nr;
+}
+
+/* In the namespace so many levels below the initial one; 0: it has none there. */
+static __noinline u32 number_at(struct pid *pid, u32 level)
+{
+	struct upid *numbers = (void *)pid + bpf_core_field_offset(struct pid, numbers);
+	struct upid upid;
+
+	if (level > BPF_CORE_READ(pid, level) || bpf_probe_read_kernel(&upid, sizeof(upid), numbers + level))
+		return 0;
+	return upid.nr;
 }
 
 static __always_inline struct kernfs_node *parent_of(struct kernfs_node *node)
@@ -177,13 +201,13 @@ __noinline int describe(struct bw_call *call, u64 address)
 	call->flags |= ways_out(task);
 	call->files = (u64)BPF_CORE_READ(task, files);
 	call->blocker_pid = state & TASK_UNINTERRUPTIBLE ? kernel_lock_owner(task) : 0;
-	call->group = 0;
 	{
-		struct upid upid;
-		struct pid *pid = BPF_CORE_READ(task, signal, pids[PIDTYPE_PGID]);
+		struct pid *group = BPF_CORE_READ(task, signal, pids[PIDTYPE_PGID]);
+		u32 level = BPF_CORE_READ(task, real_parent, thread_pid, level);
 
-		if (!bpf_probe_read_kernel(&upid, sizeof(upid), (void *)pid + bpf_core_field_offset(struct pid, numbers)))
-			call->group = upid.nr;
+		call->group = number_at(group, 0);
+		call->parents_tgid = number_at(BPF_CORE_READ(task, signal, pids[PIDTYPE_TGID]), level);
+		call->parents_group = number_at(group, level);
 	}
 	__builtin_memset(&call->object, 0, sizeof(call->object));
 	call->fd = -1;

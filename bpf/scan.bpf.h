@@ -228,7 +228,7 @@ static __always_inline void start_scan(void)
 	struct task_struct *self = bpf_get_current_task_btf();
 
 	scanner_tgid = bpf_get_current_pid_tgid() >> 32;
-	scanner_level = BPF_CORE_READ(self, thread_pid, level);
+	note_scanner(self);
 	counters.scan_threads = 0;
 	counters.scan_dropped = 0;
 	counters.scan_crossings = 0;

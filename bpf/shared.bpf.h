@@ -33,6 +33,7 @@ struct bw_crossing crossings[BW_CROSSINGS_MAX] SEC(".data.crossings");
 struct bw_close *mentioned __attribute__((unused));
 
 static u32 scanner_level; /* depth of the PID namespace of whoever scans */
+static u64 scanner_namespace; /* and which it is: there may be others of that depth */
 static u32 scanner_tgid;  /* blockwatch itself */
 
 #define count(field, n) __sync_fetch_and_add(&counters.field, (n))

@@ -50,7 +50,8 @@ static __noinline bool wants_view(struct task_struct *task)
 	if (bpf_probe_read_kernel(&upid, sizeof(upid),
 				  (void *)pid + bpf_core_field_offset(struct pid, numbers) + level * sizeof(upid)))
 		return false;
-	return is_viewed(BW_VIEW_INNER, BPF_CORE_READ(upid.ns, ns.inum), upid.nr);
+	return is_viewed(BW_VIEW_INNER, BPF_CORE_READ(upid.ns, ns.inum), upid.nr) ||
+	       is_viewed(BW_VIEW_INNER, 0, upid.nr);
 }
 
 static __noinline int view_call(struct bw_call *call, struct task_struct *task, struct thread_state *state,
@@ -121,7 +122,7 @@ int view(struct bpf_iter__task *ctx)
 
 	if (ctx->meta->seq_num == 0) {
 		scanner_tgid = bpf_get_current_pid_tgid() >> 32;
-		scanner_level = BPF_CORE_READ(bpf_get_current_task_btf(), thread_pid, level);
+		note_scanner(bpf_get_current_task_btf());
 		read_clocks(bpf_get_current_task_btf());
 	}
 	if (!task || task->flags & PF_KTHREAD || task->tgid == scanner_tgid || !wants_view(task))

@@ -156,7 +156,8 @@ enum bw_view_kind {
 	BW_VIEW_PROCESS = 1, /* all threads of a process */
 	BW_VIEW_THREAD = 2,  /* one thread */
 	BW_VIEW_PARENT = 3,  /* all threads of the children of a process */
-	BW_VIEW_INNER = 4,   /* one thread, by its number in its own PID namespace */
+	/* one thread, by its number in its own PID namespace; with 0 for that, of whichever */
+	BW_VIEW_INNER = 4,
 };
 
 struct bw_view_key {
@@ -334,6 +335,8 @@ struct bw_call {
 	bw_u32 pid_namespace; /* inode numbers of the namespaces */
 	bw_u32 mount_namespace, net_namespace;
 	bw_u32 group;	      /* process group */
+	/* of the process and its group, in the PID namespace of its parent, who waits for it by them */
+	bw_u32 parents_tgid, parents_group;
 	bw_u32 blocker_pid;   /* of a thread in D: who owns the kernel lock it waits for; 0: not known */
 	bw_u32 threads;	      /* of its process */
 	bw_u32 renewals;      /* the wait ended so often by its own time-out, and was begun again */

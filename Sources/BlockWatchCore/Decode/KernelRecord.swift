@@ -197,6 +197,9 @@ public struct CallRecord: Sendable {
     /// A timer will send its process a signal.
     public var hasAlarm: Bool { has(BW_CALL_ALARM) }
     public var hasPendingSignal: Bool { has(BW_CALL_SIGNAL) }
+    /// What its parent knows its process by, in its own PID namespace; 0 where it has no number there.
+    public var numberForParent: Int { Int(raw.parents_tgid) }
+    public var groupForParent: Int { Int(raw.parents_group) }
     /// Its process group.
     public var groupID: Int { Int(raw.group) }
     /// The table of its descriptors, as an address: the owner of its POSIX locks.

@@ -1,7 +1,19 @@
+internal import BlockWatchBPF
+
 /// The form of a tape: a line that says what it is, then entries, each with its length before it.
 public enum TapeFile {
-    /// With the version of the form.
-    public static let magic = Array("blockwatch debug recording 1\n".utf8)
+    private static let title = "blockwatch debug recording "
+    /// With the version of the form, and the sizes of the kernel side's records, which stand in it as they came.
+    public static let magic = Array("\(title)2 \(layout)\n".utf8)
+    fileprivate static let anyMagic = Array(title.utf8)
+
+    private static var layout: String {
+        let sizes = [
+            MemoryLayout<bw_call>.size, MemoryLayout<bw_object>.size, MemoryLayout<bw_file>.size,
+            MemoryLayout<bw_member>.size, MemoryLayout<bw_lock>.size, MemoryLayout<bw_set>.size,
+        ]
+        return sizes.map { "\($0)" }.joined(separator: ".")
+    }
     /// Of one entry, unpacked: what a pass over a host with very many threads answers.
     static let mostBytes = 128 << 20
     /// Of all entries, unpacked.
@@ -31,7 +43,7 @@ struct TapeEntries {
     /// - Throws: ``TapeError`` if the bytes are no tape.
     init(_ bytes: [UInt8]) throws(TapeError) {
         guard bytes.starts(with: TapeFile.magic) else {
-            let isOther = bytes.starts(with: TapeFile.magic.prefix { $0 != UInt8(ascii: "1") })
+            let isOther = bytes.starts(with: TapeFile.anyMagic)
             throw TapeError(
                 offset: 0,
                 what: isOther

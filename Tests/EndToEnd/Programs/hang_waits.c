@@ -14,11 +14,39 @@
 
 // MARK: Children
 
+static pid_t only_child_of(pid_t pid) {
+	char path[64];
+	pid_t child = 0;
+	snprintf(path, sizeof path, "/proc/%d/task/%d/children", pid, pid);
+	FILE *children = fopen(path, "r");
+	must(children && fscanf(children, "%d", &child) == 1 ? 0 : -1, path);
+	fclose(children);
+	return child;
+}
+
 static void wait4_call(void) {
 	pid_t child = fork_sleeper();
 	say_kind("child");
 	say_number("child_pid", child);
 	hang_in(wait4, -1, NULL, 0L, NULL);
+}
+
+// A container within a container: the child is number 1 where it runs itself, and another one to who waits for it.
+static void wait4_nested(void) {
+	must(unshare(CLONE_NEWPID), "unshare");
+	pid_t waiter = fork_bound();
+	if (waiter == 0) {
+		must(unshare(CLONE_NEWPID), "unshare");
+		pid_t child = fork_sleeper();
+		must(syscall(SYS_wait4, child, NULL, 0L, NULL), "wait4");
+	}
+	wait_until_in(waiter, SYS_wait4);
+	say_thread(waiter, waiter);
+	say_number("holder_pid", only_child_of(waiter));
+	say_kind("child");
+	say_call("wait4", SYS_wait4);
+	say_done();
+	follow(waiter);
 }
 
 static void waitid_pidfd(void) {
@@ -145,6 +173,7 @@ static void duty_cycle(void) {
 
 const struct mode wait_modes[] = {
 	{"wait4", wait4_call, "wait4 for a child in pause"},
+	{"wait4-nested", wait4_nested, "wait4 for a child that is number 1 of a PID namespace inside of its own"},
 	{"waitid-pidfd", waitid_pidfd, "waitid for a child by its pidfd"},
 #ifdef SYS_vfork
 	{"vfork", vfork_call, "vfork whose child neither execs nor exits"},

@@ -17,7 +17,7 @@ extension Judge {
     mutating func send(_ wait: Wait, _ relation: Relation) -> Reason? {
         guard let call = wait.call.call else { return nil }
         if let pipe = wait.target as? PipeTarget, pipe.needs == .read {
-            return relation.holders.isEmpty ? nil : stalled(relation)
+            return relation.holders.isEmpty ? nil : stalled(wait, relation)
         }
         // nothing gets through: what was sent has been sent again, and is still not acknowledged
         if wait.call.resource.kind == .tcp, let inet = wait.record.object?.internet, inet.unacknowledged > 0,
@@ -27,15 +27,26 @@ extension Judge {
         }
         guard call.sends, [.tcp, .unix, .udp, .tty].contains(wait.call.resource.kind) else { return nil }
         if relation.holders.isEmpty { return relation.situation == .nobody ? .peerGone : .sendStalled }
-        return stalled(relation)
+        return stalled(wait, relation)
     }
 
     /// Of a sender: by what those do who should take it.
-    private mutating func stalled(_ relation: Relation) -> Reason {
+    private mutating func stalled(_ wait: Wait, _ relation: Relation) -> Reason {
         let all = standings(relation)
         if all.contains(.moving) { return .peerBusy }
         if all.contains(.unknown) { return .unknown }
-        return all.allSatisfy { $0 == .stuck } ? .peerStuck : .sendStalled
+        // of two that wait for each other neither is stuck by somebody else, whichever of them is judged first
+        return all.allSatisfy { $0 == .stuck } && !isMutual(wait, relation) ? .peerStuck : .sendStalled
+    }
+
+    /// Somebody who should take its bytes waits for it in turn.
+    private func isMutual(_ wait: Wait, _ relation: Relation) -> Bool {
+        relation.holders.contains { holder in
+            (look.servants(of: holder) ?? []).contains { tid in
+                guard let other = look.waits[tid] else { return false }
+                return (deciding[tid] ?? other).relation.value?.holders.contains { $0.pid == wait.pid } == true
+            }
+        }
     }
 
     mutating func otherEnd(_ wait: Wait, _ relation: Relation) -> Reason? {

@@ -22,16 +22,19 @@ struct ChildrenTarget: Target {
     }
 
     private static func isAwaited(_ child: Wait, by call: SystemCall, of wait: Wait) -> Bool {
-        func isNumber(_ id: Int) -> Bool { child.pid == id || child.record.innerPID == id }
+        // numbers are those of the waiter's own PID namespace, whose members a child's descendants may have left
+        let number = child.record.numberForParent
+        func isInGroup(_ id: Int) -> Bool {
+            id == 0 ? child.record.groupID == wait.record.groupID : child.record.groupForParent == id
+        }
         switch call.name {
         case "waitid":
             let id = Int(Int32(truncatingIfNeeded: call.arguments[1]))
-            return call.arguments[0] == 1 ? isNumber(id) : call.arguments[0] == 2 ? child.record.groupID == id : true
+            return call.arguments[0] == 1 ? number == id : call.arguments[0] == 2 ? isInGroup(id) : true
         case "wait4", "waitpid":
             let id = Int(Int32(truncatingIfNeeded: call.arguments[0]))
-            if id > 0 { return isNumber(id) }
-            if id == 0 { return child.record.groupID == wait.record.groupID }
-            return id == -1 || child.record.groupID == -id
+            if id > 0 { return number == id }
+            return id == -1 || isInGroup(-id)
         default: return true
         }
     }
