@@ -146,18 +146,21 @@ import Testing
     }
 
     private func finding(
-        _ waiter: CallRecord, _ memory: ListedAnswers, owner: CallRecord? = nil
+        _ waiter: CallRecord, _ memory: ListedAnswers, owner: CallRecord? = nil, others: [CallRecord] = []
     ) throws -> Finding {
         var source = ListedHolders()
-        if let owner { source.views[.inner(namespace: 1, tid: 71)] = [owner] }
+        let owners = (owner.map { [$0] } ?? []) + others
+        for namespace: UInt32 in [0, 1] { source.views[.inner(namespace: namespace, tid: 71)] = owners }
         var findings = findings([waiter], source, memory: memory)
         let found = findings.finding(of: 7)
         return try #require(found)
     }
 
-    private func owner(pid: UInt32) throws -> CallRecord {
+    /// - Parameter namespace: in which it has the number 71.
+    private func owner(pid: UInt32, namespace: UInt32 = 1) throws -> CallRecord {
         try thread(pid) {
-            $0.pid = 71
+            $0.pid = namespace == 1 ? 71 : pid
+            $0.pid_namespace = namespace
             $0.own_pid = 71
             $0.number = 34
             $0.class_ = 7
@@ -182,16 +185,45 @@ import Testing
         #expect(held.holders.map(\.role) == [.owner])
     }
 
+    /// One mapping of an object with that inode, at a place of its own in each process.
+    private func mapping(_ inode: Int, at start: UInt64 = 0x1000, _ permissions: String = "rw-s") -> RiskyAnswer {
+        let range = String(start, radix: 16) + "-" + String(start + 0x1000, radix: 16)
+        let other = "400000-401000 r-xp 00000000 08:01 77 /bin/a b\n"
+        return .bytes(
+            SharedMemory.lines(maps: Array("\(other)\(range) \(permissions) 00000000 00:01 \(inode) /x\n".utf8)))
+    }
+
     @Test func `a shared mutex may be another process's, and whose it is may not be known`() throws {
         let shared = try waiter(Self.wait)
-        let held = try finding(shared, mutex(kind: 0x80), owner: try owner(pid: 9))
+        func finding(_ owners: [CallRecord], _ memory: [Int32: RiskyAnswer]) throws -> Finding {
+            var answers = mutex(kind: 0x80)
+            for (pid, answer) in memory { answers.answers[.sharedMemory(pid: pid)] = answer }
+            return try self.finding(shared, answers, others: owners)
+        }
+        let nine = try owner(pid: 9)
+        let held = try finding([nine], [7: mapping(5), 9: mapping(5, at: 0x7000)])
         #expect(held.reason == .lockHeld)
         #expect(held.holders.map(\.pid) == [9])
-        let unknown = try finding(shared, mutex(kind: 0x80))
-        #expect(unknown.reason == .unknown)
-        #expect(unknown.verdict == .waiting)
-        #expect(unknown.unresolved == ["holders=process_gone"])
-        #expect(unknown.root == .unknown(.processGone))
+        // its number in a PID namespace of its own: an owner all the same
+        let inside = try owner(pid: 9, namespace: 44)
+        #expect(try finding([inside], [7: mapping(5), 9: mapping(5)]).holders.map(\.pid) == [9])
+        // somebody of that number who does not have the memory is not it
+        let innocent = try owner(pid: 8)
+        #expect(
+            try finding([innocent, inside], [7: mapping(5), 8: mapping(6), 9: mapping(5)]).holders.map(\.pid) == [9])
+        let open: [([CallRecord], [Int32: RiskyAnswer], String)] = [
+            ([], [7: mapping(5)], "process_gone"), ([nine], [7: mapping(5), 9: mapping(5, "rw-p")], "process_gone"),
+            ([innocent, inside], [7: mapping(5), 8: mapping(5), 9: mapping(5)], "too_many"),
+            ([nine], [9: mapping(5)], "timed_out"),
+        ]
+        for (owners, memory, gap) in open {
+            let unknown = try finding(owners, memory)
+            #expect(unknown.reason == .unknown)
+            #expect(unknown.verdict == .waiting)
+            #expect(unknown.holders.isEmpty)
+            #expect(unknown.unresolved == ["holders=\(gap)"])
+            #expect(unknown.root.gap != nil)
+        }
     }
 
     @Test func `what could not be read is not known, and not parked`() throws {

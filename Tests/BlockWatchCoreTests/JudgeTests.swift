@@ -237,6 +237,60 @@ import Testing
         #expect(try writer(behind: { self.stopped(&$0, signal: 19) }) == .peerStuck)
     }
 
+    @Test func `of a process with many threads those count that serve the object`() throws {
+        let writer = try thread(7) {
+            $0.number = 1
+            self.pipe(&$0, 1, writers: 1)
+            $0.object.u.pipe.readers = 1
+            $0.object.open_flags = 1
+        }
+        func one(_ tid: UInt32, _ change: @escaping (inout bw_call) -> Void) throws -> CallRecord {
+            try thread(8) {
+                $0.pid = tid
+                $0.own_pid = tid
+                $0.flags = 0
+                $0.threads = 2
+                change(&$0)
+            }
+        }
+        func reason(_ threads: [CallRecord], _ memory: ListedAnswers = .init()) -> Reason? {
+            var source = ListedHolders()
+            source.open = [Self.pipeOne: [open(8, read: true)]]
+            source.views = [.process(8): threads]
+            return self.reason(writer, source, memory)
+        }
+        // descriptor 4, as `open` has it
+        let mover = try one(81, running)
+        let reader = try one(82) {
+            self.sleeping(&$0)
+            $0.last_io.4 = bw_io(number: BW_IO_SEEN, fd: 4)
+        }
+        let other = try one(82) {
+            self.sleeping(&$0)
+            $0.last_io.3 = bw_io(number: BW_IO_SEEN, fd: 3)
+        }
+        #expect(reason([mover, reader]) == .sendStalled, "who reads there sleeps, whatever the others do")
+        #expect(reason([mover, other]) == .peerBusy, "nobody knows who will read it")
+        // a run time's clock: back in its timed wait a moment ago
+        let ticking = try one(83) {
+            $0.number = 202
+            $0.class_ = 5
+            $0.fd = -1
+            $0.args = (0x1000, 0x80, 0, 0x2000, 0, 0)
+            $0.start_ns = $0.now_ns - 1_000_000
+        }
+        #expect(reason([ticking, other]) == .peerBusy, "its time-out was not read")
+        let second = RiskyAnswer.bytes([1] + [UInt8](repeating: 0, count: 15))
+        #expect(
+            reason(
+                [ticking, other],
+                ListedAnswers(answers: [
+                    .memory(pid: 8, address: 0x2000, length: 16): second,
+                    .memory(pid: 8, address: 0x1000 - FutexOwner.before, length: FutexOwner.length):
+                        .bytes([UInt8](repeating: 0, count: FutexOwner.length)),
+                ])) == .sendStalled)
+    }
+
     // MARK: - 9 the other end
 
     @Test func `nobody, only itself, stuck, busy, asleep, idle`() throws {

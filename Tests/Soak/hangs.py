@@ -37,7 +37,8 @@ TOLD_AS = {
     "stuck lock_held, process": "deadlock-with-alarm deleted-file-lock flock lock-queue lock-taker-died many-waiters mutex-shared "
     "mutex-shared-timed rwlock-shared-read rwlock-shared-write "
     "ofd-lock posix-lock posix-lock-seek-cur sem-held shared-lock",
-    "stuck lock_held, thread": "mutex mutex-adaptive mutex-errorcheck mutex-pi mutex-recursive mutex-robust rwlock-read "
+    "stuck lock_held, thread": "mutex mutex-adaptive mutex-errorcheck mutex-other-namespace mutex-pi mutex-recursive mutex-robust "
+    "rwlock-read "
     "rwlock-write",
     "stuck owner_gone, nobody": "mutex-forked sem-dead",
     "stuck not_accepted, process": "tcp-read tcp-write tcp6-read",
@@ -52,7 +53,7 @@ TOLD_AS = {
     "waiting reply_pending, process": "unix-unanswered epoll-silent-server peer-in-other-namespace",
     "waiting unknown, unknown": "msgrcv peer-in-flight seccomp-notify seccomp-notify-continue seccomp-notify-getppid semop "
     "socketcall-recv udp-recv udp-recvmsg",
-    "idle awaiting_child, process": "vfork wait4 waitid-pidfd",
+    "idle awaiting_child, process": "vfork wait4 wait4-nested waitid-pidfd",
     "idle awaiting_child, thread": "join",
     "idle awaiting_input": "device-read inotify-read netlink-recv pause pty-read secrets signalfd-read sigsuspend "
     "sigtimedwait x32-number zombie",

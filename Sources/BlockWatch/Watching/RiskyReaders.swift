@@ -189,6 +189,8 @@ final class RiskyReaders: RiskyReading, Sendable {
                 return .bytes(try procFS.readFile("\(pid)/task/\(tid)/mountinfo", limit: 4 << 20))
             case .memory(let pid, let address, let length):
                 return memory.read(pid, address, length)
+            case .sharedMemory(let pid):
+                return .bytes(SharedMemory.lines(maps: try procFS.readFile("\(pid)/maps", limit: 16 << 20)))
             case .semaphore(let pid, let set, let number):
                 return try SemaphoreReading(procFS: procFS).read(pid, set, number)
             }
@@ -259,7 +261,9 @@ extension RiskyAnswer {
 extension RiskyQuestion {
     fileprivate var pid: Int32 {
         switch self {
-        case .commandLine(let pid, _), .memory(let pid, _, _), .mounts(let pid, _), .semaphore(let pid, _, _): pid
+        case .commandLine(let pid, _), .memory(let pid, _, _), .mounts(let pid, _), .sharedMemory(let pid),
+            .semaphore(let pid, _, _):
+            pid
         }
     }
 }

@@ -7,6 +7,8 @@ public enum RiskyQuestion: Hashable, Sendable {
     case memory(pid: Int32, address: UInt64, length: Int)
     /// The mounts as a thread sees them: `/proc/PID/task/TID/mountinfo`.
     case mounts(pid: Int32, tid: Int32)
+    /// The shared mappings of a process: lines of `/proc/PID/maps`, each without its path.
+    case sharedMemory(pid: Int32)
     /// A System V semaphore of a process, if its IPC namespace is blockwatch's own. The answer is five little-endian
     /// numbers of 8 bytes: its value; the process that changed it last, in blockwatch's PID namespace; seconds since an
     /// operation on the set was done, negative for never; seconds since it was made or set by hand; the age of that process

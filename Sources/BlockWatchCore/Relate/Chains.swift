@@ -60,7 +60,8 @@ extension Findings {
         let serving = look.servants(of: holder) ?? threads
         let key = serving + threads
         if let known = speakers[key] { return known.flatMap { look.waits[$0] } }
-        let found = theHung(of: serving) ?? theOnly(serving) { holder.descriptor.map($0.isDirectly) == true }
+        let found =
+            theHung(of: serving) ?? theOnly(serving) { holder.descriptor.map($0.isDirectly) == true }
             ?? theHung(of: threads) ?? theOnly(serving) { _ in true }
         speakers[key] = .some(found?.tid)
         return found

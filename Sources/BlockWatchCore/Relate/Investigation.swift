@@ -45,6 +45,7 @@ struct Investigation {
             for kind in Targets.kinds { kind.learn(about: waits, &risky) }
             let known = Set(self.waits.keys)
             see(viewQuestions(waits), source: &source, risky: &risky, identifier: &identifier, clock: clock)
+            for kind in Targets.kinds { kind.confirm(waits, in: self, &risky) }
             answer(waits)
             frontier = self.waits.keys.filter { !known.contains($0) }.sorted()
         }
@@ -216,5 +217,10 @@ struct Investigation {
     /// A thread by its number in its own PID namespace.
     func wait(inNamespace namespace: UInt32, tid: Int) -> Wait? {
         byInner[Inner(namespace: namespace, tid: tid)].flatMap { waits[$0] }
+    }
+
+    /// Threads that have that number in their own PID namespace, whichever it is.
+    func waits(numbered tid: Int) -> [Wait] {
+        byInner.lazy.filter { $0.key.tid == tid }.compactMap { waits[$0.value] }.sorted { $0.tid < $1.tid }
     }
 }

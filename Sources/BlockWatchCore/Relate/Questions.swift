@@ -115,7 +115,7 @@ public enum ViewQuestion: Hashable, Sendable {
     case thread(Int)
     /// All threads of all children of a process.
     case children(of: Int)
-    /// One thread by its number in its own PID namespace.
+    /// One thread by its number in its own PID namespace; those of every namespace where that is 0.
     case inner(namespace: UInt32, tid: Int)
 
     public var bytes: [UInt8] {

@@ -10,6 +10,8 @@ final class Wait {
     var relation: Evidence<Relation> = .unknown(.tooMany)
     /// Of a futex: who has it.
     var owner: Evidence<FutexOwner> = .unknown(.tooMany)
+    /// Of a futex in shared memory: the threads that its owner's number may mean, whose processes have that memory too.
+    var possibleOwners: Evidence<[Int]> = .absent
     /// Of a semaphore: who took it last. Absent where it is no lock.
     var taker: Evidence<SemaphoreTaker> = .unknown(.tooMany)
     /// Of a set: its members, each as if the thread waited for that one alone. Of any other wait there is none.

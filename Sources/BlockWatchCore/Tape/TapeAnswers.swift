@@ -126,6 +126,7 @@ final class TapeAnswers: Sendable {
             let fitting: [ViewQuestion] = [
                 .process(record.pid), .thread(record.tid), .children(of: record.parentPID),
                 .inner(namespace: record.pidNamespace, tid: record.innerTID),
+                .inner(namespace: 0, tid: record.innerTID),
             ]
             let found = fitting.compactMap { index[$0.bytes] }
             for key in found.isEmpty ? Array(keys.indices) : found { places[key].append(place) }

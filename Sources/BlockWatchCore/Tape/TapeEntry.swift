@@ -298,6 +298,9 @@ extension TapeWriter {
             word(UInt32(bitPattern: pid))
             word(UInt32(bitPattern: set))
             word(UInt32(number))
+        case .sharedMemory(let pid):
+            byte(4)
+            word(UInt32(bitPattern: pid))
         }
         switch answer {
         case .bytes(let bytes):
@@ -327,6 +330,7 @@ extension TapeReader {
         case 3:
             question = .semaphore(
                 pid: pid, set: Int32(bitPattern: try word()), number: UInt16(truncatingIfNeeded: try word()))
+        case 4: question = .sharedMemory(pid: pid)
         default: throw error("a question of the unknown kind \(kind)")
         }
         switch try byte() {

@@ -9,7 +9,7 @@ extension TapeEntry {
             let shown = CommandLineRedaction.redacted(ProcFS.arguments(commandLine: bytes))
             return .risky(question, .bytes([UInt8](shown.joined(separator: [0]))))
         case .mounts: return .risky(question, .bytes(withoutOptions(mountinfo: bytes)))
-        case .memory, .semaphore: return .risky(question, answer)
+        case .memory, .semaphore, .sharedMemory: return .risky(question, answer)
         }
     }
 

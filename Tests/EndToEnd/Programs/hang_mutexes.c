@@ -5,7 +5,11 @@
 #include "hang.h"
 
 #include <linux/futex.h>
+#include <dirent.h>
 #include <pthread.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <time.h>
 
@@ -162,6 +166,49 @@ static void rwlock_shared_read(void) { hang_behind_child(write_shared_rwlock, wa
 static void rwlock_shared_write(void) { hang_behind_child(write_shared_rwlock, want_to_write_shared); }
 static void rwlock_shared_read_by(void) { hang_behind_child(read_shared_rwlock, want_to_write_shared); }
 
+static void *hold_shared(void *held) {
+	pthread_mutex_lock(shared_mutex);
+	__atomic_store_n((int *)held, 1, __ATOMIC_RELEASE);
+	for (;;)
+		pause();
+	return NULL;
+}
+
+static void take_in_thread(void *unused) {
+	(void)unused;
+	static int held;
+	start_thread(hold_shared, &held);
+	while (!__atomic_load_n(&held, __ATOMIC_ACQUIRE))
+		sleep_ms(1);
+}
+
+static pid_t other_thread_of(pid_t pid) {
+	char path[64];
+	pid_t tid = 0;
+	snprintf(path, sizeof path, "/proc/%d/task", pid);
+	DIR *tasks = opendir(path);
+	must(tasks ? 0 : -1, path);
+	for (struct dirent *entry; (entry = readdir(tasks));)
+		if (atoi(entry->d_name) > 0 && atoi(entry->d_name) != pid)
+			tid = atoi(entry->d_name);
+	closedir(tasks);
+	return tid;
+}
+
+// Two containers that share memory: the owner is thread 2 in its PID namespace, and glibc writes that number.
+static void mutex_other_namespace(void) {
+	make_shared();
+	must(unshare(CLONE_NEWPID), "unshare");
+	pid_t holder = fork_ready(take_in_thread, NULL);
+	say_kind("futex");
+	say_number("owner_tid", other_thread_of(holder));
+	say_number("holder_pid", holder);
+	say_call("futex", SYS_futex);
+	say_done();
+	want_shared_mutex();
+	came_back("futex", 0);
+}
+
 // MARK: Owners that are gone, or no threads at all
 
 // The child's copy was locked by a thread that fork did not copy.
@@ -266,6 +313,7 @@ const struct mode mutex_modes[] = {
 	{"mutex-pi", mutex_pi, "one with priority inheritance"},
 	{"mutex-shared", mutex_shared, "one in shared memory that a child holds"},
 	{"mutex-shared-timed", mutex_shared_timed, "the same with a time-out of an hour, given as a moment"},
+	{"mutex-other-namespace", mutex_other_namespace, "the same, the owner a thread in a PID namespace of its own"},
 	{"rwlock-shared-read", rwlock_shared_read, "a rwlock in shared memory that a child writes under"},
 	{"rwlock-shared-write", rwlock_shared_write, "the same, for writing"},
 	{"rwlock-shared-read-by", rwlock_shared_read_by, "the same, for writing, while the child reads"},

@@ -5,8 +5,16 @@ struct FutexTarget: Target {
     }
 
     func views(of wait: Wait, in look: Investigation) -> [ViewQuestion] {
-        wait.owner.value.map { [.inner(namespace: wait.record.pidNamespace, tid: $0.number)] } ?? []
+        guard let owner = wait.owner.value else { return [] }
+        // glibc writes the number that the owner has in its own PID namespace, which need not be the waiter's
+        let namespace = Self.mayBeElsewhere(wait, owner) ? 0 : wait.record.pidNamespace
+        return [.inner(namespace: namespace, tid: owner.number)]
     }
+
+    private static func isPrivate(_ wait: Wait) -> Bool { (wait.call.call?.arguments[1] ?? 0) & 0x80 != 0 }
+
+    /// Another process may own a lock in shared memory only.
+    private static func mayBeElsewhere(_ wait: Wait, _ owner: FutexOwner) -> Bool { !isPrivate(wait) && !owner.isJoin }
 
     func relation(of wait: Wait, in look: Investigation) -> Relation {
         var relation = Relation()
@@ -20,12 +28,27 @@ struct FutexTarget: Target {
             relation.coverage = .partial(gap, isTold: true)
             return relation
         }
-        let found = look.wait(inNamespace: wait.record.pidNamespace, tid: owner.number)
-        // another process may own a mutex in shared memory only
-        let isPrivate = (wait.call.call?.arguments[1] ?? 0) & 0x80 != 0
-        guard let found, found.pid == wait.pid || !isPrivate && !owner.isJoin else {
+        let found: Wait?
+        if Self.mayBeElsewhere(wait, owner) {
+            switch wait.possibleOwners {
+            case .known(let tids) where tids.count == 1: found = look.waits[tids[0]]
+            case .known(let tids):
+                // of several with one number the word does not say which
+                relation.coverage = .partial(tids.isEmpty ? .processGone : .tooMany, isTold: true)
+                return relation
+            case .absent: found = nil
+            case .unknown(let gap):
+                relation.coverage = .partial(gap, isTold: true)
+                return relation
+            }
+        } else {
+            found = look.wait(inNamespace: wait.record.pidNamespace, tid: owner.number).flatMap {
+                $0.pid == wait.pid ? $0 : nil
+            }
+        }
+        guard let found else {
             if owner.isJoin { return relation }
-            if isPrivate {
+            if Self.isPrivate(wait) {
                 // no thread of this process has that number: copied by fork, or its owner has ended with it
                 relation.situation = .ownerGone
                 relation.end = .nobody("its owner, thread \(owner.number), is no thread of \(wait.processText)")
@@ -43,6 +66,40 @@ struct FutexTarget: Target {
     }
 
     // MARK: - the waiters' memory
+
+    /// Of the threads that have the owner's number in their PID namespaces, those whose processes have the same memory.
+    static func confirm(_ waits: [Wait], in look: Investigation, _ risky: inout some RiskyReading) {
+        let asked = waits.filter { wait in
+            wait.target is FutexTarget && wait.owner.value.map { mayBeElsewhere(wait, $0) } == true
+        }
+        guard !asked.isEmpty else { return }
+        func numbered(_ wait: Wait) -> [Wait] { wait.owner.value.map { look.waits(numbered: $0.number) } ?? [] }
+        var questions: Set<RiskyQuestion> = []
+        for wait in asked { for one in [wait] + numbered(wait) { questions.insert(sharedMemory(one)) } }
+        let answers = risky.answer(Array(questions))
+        for wait in asked {
+            guard let address = wait.call.call?.arguments.first else { continue }
+            let lines: [UInt8]
+            switch answers[sharedMemory(wait)] ?? .timedOut {
+            case .bytes(let bytes): lines = bytes
+            case let other:
+                wait.possibleOwners = .unknown(other.gap ?? .timedOut)
+                continue
+            }
+            // memory that is private after all: the lock is one of its own process
+            let place = SharedMemory.place(of: address, lines: lines)
+            let having = numbered(wait).filter { one in
+                if one.pid == wait.pid { return true }
+                guard let place, case .bytes(let its)? = answers[sharedMemory(one)] else { return false }
+                return SharedMemory.has(place, lines: its)
+            }
+            wait.possibleOwners = .known(having.map(\.tid))
+        }
+    }
+
+    private static func sharedMemory(_ wait: Wait) -> RiskyQuestion {
+        .sharedMemory(pid: Int32(clamping: wait.record.procPID))
+    }
 
     /// Reads who owns the futexes that these threads wait for.
     static func learn(about waits: [Wait], _ risky: inout some RiskyReading) {

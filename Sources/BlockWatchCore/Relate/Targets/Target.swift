@@ -14,6 +14,9 @@ protocol Target: Sendable {
     /// Threads that must be seen, beside those of everybody who ``canEnd(_:)`` the wait by an open file.
     func views(of wait: Wait, in look: Investigation) -> [ViewQuestion]
 
+    /// Once those threads have been seen: which of them it was that the waiters' memory spoke of, where that is still open.
+    static func confirm(_ waits: [Wait], in look: Investigation, _ risky: inout some RiskyReading)
+
     /// Whether whoever has this file open may be who ends the wait, and is worth a look: not readers beside a reader.
     func canEnd(_ file: OpenFile) -> Bool
 
@@ -31,6 +34,7 @@ extension Target {
     var questions: [FileQuestion] { [] }
     static func learn(about waits: [Wait], _ risky: inout some RiskyReading) {}
     func views(of wait: Wait, in look: Investigation) -> [ViewQuestion] { [] }
+    static func confirm(_ waits: [Wait], in look: Investigation, _ risky: inout some RiskyReading) {}
     func canEnd(_ file: OpenFile) -> Bool { true }
     var hasWayOut: Bool { false }
     var hasOtherEnd: Bool { false }
