@@ -105,6 +105,31 @@ import Testing
         }
     }
 
+    /// In a namespace of its own: a process, and one of a namespace inside.
+    private static let inside = """
+        "$HANG" condition-wait "$FOLDER" > "$FOLDER/first" & first=$!
+        unshare --pid --fork --kill-child "$HANG" pause "$FOLDER" > "$FOLDER/second" & outer=$!
+        until grep -q . "$FOLDER/first" && grep -q . "$FOLDER/second"; do :; done
+        read -r second < "/proc/$outer/task/$outer/children"
+        for pid in $first $second; do "$BLOCKWATCH" explain --scope namespace $pid; done
+        kill $first $outer
+        """
+
+    @Test func `explain takes the numbers of its own PID namespace`() async throws {
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("blockwatch-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let shell = try Child(
+            "/usr/bin/unshare", ["--pid", "--fork", "--mount-proc", "--kill-child", "/bin/sh", "-c", Self.inside],
+            environment: ["HANG": Built.hang, "FOLDER": folder.path, "BLOCKWATCH": Built.blockwatch])
+        #expect(try await shell.exitCode(within: 60) == 0)
+        let text = shell.lines.joined(separator: "\n")
+        #expect(text.contains("futex"), "the first of them: \(text)")
+        #expect(text.contains("none of its threads is left to end that"))
+        #expect(text.contains("pause on a signal"))
+        #expect(text.contains("PID 1 in its own PID namespace"))
+    }
+
     @Test func `explain has an answer for whatever it is asked`() async throws {
         let (gone, _, error) = try await run(["explain", "4194303"])
         #expect(gone == 64)

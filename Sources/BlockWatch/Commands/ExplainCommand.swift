@@ -11,7 +11,10 @@ struct ExplainCommand: ParsableCommand {
 
     @Argument(help: "A process, by its id or name; a thread id stands for its process.") var process: String
 
-    @Option(help: "host: refuse to run where the host's processes cannot be seen. namespace: this PID namespace.")
+    @Option(
+        help:
+            "host: refuse to run where the host's processes cannot be seen. namespace: this PID namespace, by its numbers."
+    )
     var scope: Scope = .host
     @OptionGroup var recording: RecordOptions
     @Flag(name: .customLong("exit-code"), help: "End with 1 if something was found.") var exitCode = false
@@ -53,13 +56,18 @@ struct ExplainCommand: ParsableCommand {
         var foundSomething = false
         for pid in pids.prefix(Self.mostProcesses) {
             if !lines.isEmpty { lines.append("") }
-            let explanation = look.pipeline.explain(
-                pid: Int(pid), source: &look.source, risky: &look.risky, clock: Clock.now())
+            let number = look.kernelNumber(of: pid)
+            let explanation = number.flatMap {
+                look.pipeline.explain(pid: $0, source: &look.source, risky: &look.risky, clock: Clock.now())
+            }
             if let explanation {
                 lines += explanation.lines()
                 foundSomething = foundSomething || explanation.foundSomething
             } else {
-                lines.append("PID \(pid) has just ended.")
+                // a main thread that has ended cannot be looked up by its link, though others go on
+                lines.append(
+                    ProcFS(root: "/proc").numbers(in: "\(pid)/task").isEmpty
+                        ? "PID \(pid) has just ended." : "PID \(pid) is there, but may not be looked at.")
             }
         }
         look.endRecording()

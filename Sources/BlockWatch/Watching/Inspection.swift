@@ -52,6 +52,21 @@ struct Inspection: ~Copyable {
         }
     }
 
+    /// The number that the kernel side knows a process by, which is the initial namespace's.
+    ///
+    /// - Parameter pid: in the namespace of blockwatch's own /proc.
+    /// - Returns: `nil` if it is gone, or may not be looked at.
+    mutating func kernelNumber(of pid: Int32) -> Int? {
+        if host.isInInitialPIDNamespace { return Int(pid) }
+        do throws(ProcError) {
+            let link = String(decoding: try host.procFS.readLink("\(pid)/ns/pid"), as: UTF8.self)
+            guard let tid = try host.procFS.status(pid: pid, tid: pid).namespaceIDs.last,
+                let namespace = link.split(separator: "[").last.flatMap({ UInt32($0.dropLast()) })
+            else { return nil }
+            return source.threads([.inner(namespace: namespace, tid: Int(tid))]).first?.pid
+        } catch { return nil }
+    }
+
     /// Writes the rest of the recording.
     func endRecording() { recorder?.close() }
 }

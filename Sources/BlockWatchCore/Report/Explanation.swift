@@ -32,14 +32,34 @@ public struct Explanation: Sendable {
         for group in alike(idle) { lines += [""] + idleParagraph(group) }
         if hung.isEmpty {
             lines += ["", "Nothing here says that \(TerminalText.escaped(process.name))[\(process.pid)] hangs."]
-            if idle.count(where: { $0.finding.reason == .parked }) > 1 {
-                lines += [
-                    "Locks of the JVM, Go, Rust and other runtimes have no owner that the kernel can see: threads in a",
-                    "deadlock over them are parked too. If it should be working: \(Advice.stacks(process))",
-                ]
+            if let nobody = nobodyLeft(process) {
+                lines += nobody
+            } else if idle.count(where: { $0.finding.reason == .parked }) > 1 {
+                lines +=
+                    [
+                        "Locks of the JVM, Go, Rust and other runtimes have no owner that the kernel can see: threads in a",
+                        "deadlock over them are parked too. If it should be working:",
+                    ] + Advice.stacks(process)
             }
         }
         return lines
+    }
+
+    /// Every thread waits in memory of its own process for another one of them, and none has a time limit.
+    private func nobodyLeft(_ process: ProcessIdentity) -> [String]? {
+        let areParked = threads.allSatisfy { thread in
+            guard !thread.isRunning, thread.finding.reason == .parked, thread.call.resource.kind == .futex,
+                let call = thread.call.call, call.arguments.count > 1, call.arguments[1] & 0x80 != 0,
+                case .absent = call.timeout
+            else { return false }
+            return true
+        }
+        guard areParked else { return nil }
+        let who = threads.count == 1 ? "Its only thread waits" : "All its \(threads.count) threads wait"
+        return [
+            "\(who) in memory of its own, without a time limit: none of its threads is left to end that, and only a handler",
+            "of a signal could. If it should be working, it never will:",
+        ] + Advice.stacks(process)
     }
 
     private func heading(_ process: ProcessIdentity) -> String {
@@ -50,6 +70,7 @@ public struct Explanation: Sendable {
         if let container = process.cgroup.containerID {
             text += ", container \(TerminalText.escaped(String(container.prefix(12))))"
         }
+        if let inner = process.innerPID { text += ", PID \(inner) in its own PID namespace" }
         return text + ", \(threads.count) thread\(threads.count == 1 ? "" : "s")"
     }
 
@@ -84,7 +105,17 @@ public struct Explanation: Sendable {
     private func idleParagraph(_ group: [Thread]) -> [String] {
         let verb = group.count == 1 ? "is" : "are"
         let reason = group[0].finding.reason.words
-        return ["\(subject(group)) \(verb) idle (\(reason)): \(Sentence.place(group[0].call)), for \(span(group))."]
+        let finding = group[0].finding
+        var lines = [
+            "\(subject(group)) \(verb) idle (\(reason)): \(Sentence.place(group[0].call)), for \(span(group))."
+        ]
+        for holder in finding.holders.prefix(2) { lines.append("  The other end: \(text(holder))") }
+        if finding.holderCount > 2 { lines.append("  and \(finding.holderCount - 2) more") }
+        // one step is what the line before said
+        if finding.chain.split(separator: " <- ", omittingEmptySubsequences: false).count > 2 {
+            lines.append("  The chain: \(TerminalText.cut(finding.chain, to: 400, keep: .headAndTail))")
+        }
+        return lines
     }
 
     private func paragraph(_ group: [Thread]) -> [String] {
@@ -117,7 +148,7 @@ public struct Explanation: Sendable {
         if !thread.call.stack.isEmpty {
             lines.append("  In the kernel: \(thread.call.stack.prefix(6).joined(separator: " < "))")
         }
-        for advice in Advice.next(thread) { lines.append("  Next: \(advice)") }
+        for advice in Advice.next(thread) + Advice.tools(thread) { lines.append("  Next: \(advice)") }
         let commands = Advice.commands(thread)
         if !commands.isEmpty {
             lines.append("  See for yourself:")
@@ -224,13 +255,37 @@ private enum Advice {
         return nil
     }
 
+    /// Servers that know more of their own waits than the kernel does.
+    static func tools(_ thread: Explanation.Thread) -> [String] {
+        let finding = thread.finding
+        let process = thread.call.process
+        var asked: [(name: [UInt8], pid: Int)] = [(process.name, process.pid)]
+        asked += finding.holders.prefix(4).map { ($0.name, $0.pid) }
+        if let root = finding.root.value, let name = root.name, let pid = root.pid { asked.append((name, pid)) }
+        var tools: [String] = []
+        for (name, pid) in asked {
+            let tool: String? =
+                switch String(decoding: name, as: UTF8.self) {
+                case "postgres":
+                    "ask PostgreSQL who blocks that backend: psql -c 'SELECT pid, pg_blocking_pids(pid), state, wait_event, query FROM pg_stat_activity WHERE pid = \(pid)'"
+                case "mysqld", "mariadbd": "ask the server what its connections do: mariadb -e 'SHOW FULL PROCESSLIST'"
+                default: nil
+                }
+            if let tool, !tools.contains(tool) { tools.append(tool) }
+        }
+        return tools
+    }
+
     /// How to see the stacks inside of a program, where the kernel sees none.
-    static func stacks(_ process: ProcessIdentity) -> String {
+    static func stacks(_ process: ProcessIdentity) -> [String] {
         let program = process.executable.map { String(decoding: $0, as: UTF8.self) } ?? ""
         let file = program.split(separator: "/").last.map(String.init) ?? ""
-        if file == "java" { return "jstack \(process.pid)" }
-        if file.hasPrefix("python") { return "py-spy dump --pid \(process.pid)" }
-        return "gdb -p \(process.pid) -batch -ex 'thread apply all bt'; for Java jstack \(process.pid)"
+        if file == "java" { return ["  jstack \(process.pid)"] }
+        if file.hasPrefix("python") { return ["  py-spy dump --pid \(process.pid)"] }
+        return [
+            "  gdb -p \(process.pid) -batch -ex 'thread apply all bt'",
+            "  (Java: jstack; Python: py-spy dump; Go: kill -QUIT, which ends it with the stacks of all goroutines)",
+        ]
     }
 
     private static func name(_ holder: Holder) -> String { "\(TerminalText.escaped(holder.name))[\(holder.pid)]" }
