@@ -46,5 +46,6 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 #include "scan.bpf.h"
 #include "locks.bpf.h"
 #include "epoll.bpf.h"
+#include "rings.bpf.h"
 #include "holders.bpf.h"
 #include "view.bpf.h"

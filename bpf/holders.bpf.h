@@ -249,6 +249,9 @@ int holders(struct bpf_iter__task_file *ctx)
 			if (BPF_CORE_READ(inode, i_sb, s_magic) == ANON_INODE_FS_MAGIC &&
 			    !__builtin_memcmp(name, "[eventpoll]", sizeof(name)))
 				tell_epoll(ctx, room->private, wanted->id);
+			else if (BPF_CORE_READ(inode, i_sb, s_magic) == ANON_INODE_FS_MAGIC &&
+				 !__builtin_memcmp(name, "[io_uring]", sizeof("[io_uring]")))
+				tell_ring(ctx, room->private, wanted->id);
 		} else if (wanted) {
 			room->member.type = BW_RECORD_MEMBER;
 			room->member.question = wanted->id;

@@ -184,6 +184,15 @@ struct epoll_event { u32 events; };
 struct epitem { struct rb_node rbn; struct epoll_filefd ffd; struct epoll_event event; };
 struct eventpoll { struct rb_root_cached rbr; };
 
+struct hlist_node { struct hlist_node *next; };
+struct io_kiocb { struct file *file; u8 opcode; struct hlist_node hash_node; };
+struct io_hash_bucket { struct hlist_head list; };
+struct io_hash_table { struct io_hash_bucket *hbs; unsigned int hash_bits; };
+struct io_ring_ctx {
+	struct io_hash_table cancel_table, cancel_table_locked; /* the second one 6.0 to 6.9 */
+	struct list_head timeout_list;
+};
+
 struct in6_addr { union { u8 bytes[16]; } in6_u; };
 typedef struct { struct net *net; } possible_net_t;
 struct sock_common {

@@ -180,6 +180,18 @@ import Testing
         }
     }
 
+    @Test(arguments: Age.allCases) func `a ring waits for what its requests poll`(age: Age) async throws {
+        try await watch("io-uring-circle", age) { try await expectDeadlock(of: $0, $1) }
+        try await watch("io-uring-silent-server", age) { hanging, watcher in
+            let record = try await said("reply_pending", of: hanging.tid, by: watcher)
+            #expect(holders(record) == [try #require(hanging.says.integer("holder_pid"))])
+            #expect(record.text("resource.kind") == "io_uring")
+            #expect(record.text("resource.member.kind") == "tcp")
+            #expect(record.integer("resource.member.fd") == hanging.says.integer("member_fd"))
+            #expect(record.text("network.state") == "ESTABLISHED")
+        }
+    }
+
     @Test(arguments: Age.allCases) func `a circle through a poll with a time-out is no deadlock`(age: Age) async throws
     {
         try await watch("poll-circle", numbers: [3_600_000], age) { hanging, watcher in

@@ -29,7 +29,7 @@ NOT_PLANTED = {
 
 TOLD_AS = {
     "deadlock cycle, deadlock": "deadlock-flock deadlock-leaderless deadlock-mutex deadlock-self-mutex deadlock-three "
-    "deadlock-wait-stdin flock-self poll-circle",
+    "deadlock-wait-stdin flock-self io-uring-circle poll-circle",
     "stuck connect_backlog_full, process": "tcp-backlog-full-connect unix-connect-backlog",
     "stuck connect_unanswered, remote": "netns-connect poll-connect tcp-connect",
     "stuck kernel_stuck, process": "fuse-read fuse-read-cached fuse-write-lock",
@@ -50,8 +50,8 @@ TOLD_AS = {
     "stuck stopped, process": "ptrace-entry-stop stopped",
     "busy peer_busy, process": "two-writers",
     "waiting peer_sleeping, process": "shared-table",
-    "waiting reply_pending, process": "unix-unanswered epoll-silent-server peer-in-other-namespace",
-    "waiting unknown, unknown": "msgrcv peer-in-flight seccomp-notify seccomp-notify-continue seccomp-notify-getppid semop "
+    "waiting reply_pending, process": "unix-unanswered epoll-silent-server io-uring-silent-server peer-in-other-namespace",
+    "waiting unknown, unknown": "io-uring-worker msgrcv peer-in-flight seccomp-notify seccomp-notify-continue seccomp-notify-getppid semop "
     "socketcall-recv udp-recv udp-recvmsg",
     "idle awaiting_child, process": "vfork wait4 wait4-nested waitid-pidfd",
     "idle awaiting_child, thread": "join",
@@ -63,7 +63,7 @@ TOLD_AS = {
     "idle awaiting_request, process": "unix-server-at-rest",
     "idle parked, thread": "dead-leader",
     "idle parked, process": "exec-from-thread fd-closed-while-blocked fd-reused-while-blocked group-exit "
-    "io-uring-worker second-thread weird-thread-name",
+    "second-thread weird-thread-name",
     "idle parked, nobody": "eventfd-read fifo-read io-uring-enter long-path mq-receive namespaces poll-renewed "
     "poll-simple weird-names",
     "idle parked": "condition-wait futex-foreign futex-wait",

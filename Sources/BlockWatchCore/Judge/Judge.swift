@@ -40,7 +40,7 @@ struct Judge {
     private mutating func decide(_ wait: Wait, by rule: Rule, _ relation: Relation) -> Judgement? {
         let reason: Reason? =
             switch rule {
-            case .cycle: deadlocked.contains(wait.tid) ? .cycle : nil
+            case .cycle: cycle(wait)
             case .stopped: stopped(wait)
             case .child: child(wait, relation)
             case .kernel: kernel(wait)

@@ -171,7 +171,8 @@ static void io_uring_wait(void) {
 	make_pipe(ends);
 	submit(&ring, &(struct io_uring_sqe){.opcode = IORING_OP_POLL_ADD, .fd = ends[0], .poll32_events = POLLIN});
 	say_members(ends, set_kinds, 1);
-	hang_in_ring(&ring);
+	say_fd(ends[0], "io_uring"); /* its only request is what it waits for */
+	hang_in(io_uring_enter, ring.fd, 0L, 1L, IORING_ENTER_GETEVENTS, NULL, 0L);
 }
 
 static pid_t find_worker(void) {
@@ -235,15 +236,14 @@ static int listen_on_loopback(struct sockaddr_in *address) {
 	return fd;
 }
 
-// A client whose server has read the request and never answers.
-static void epoll_silent_server(void) {
+// A connection whose server has read the request and never answers: ours, and who the server is.
+static int ask_silent_server(pid_t *server) {
 	struct sockaddr_in address;
-	struct epoll_event events[4], event = {.events = EPOLLIN};
 	int ready[2], listener = listen_on_loopback(&address);
 	char byte;
 	make_pipe(ready);
-	pid_t server = fork_bound();
-	if (server == 0) {
+	*server = fork_bound();
+	if (*server == 0) {
 		int client = must(accept(listener, NULL, NULL), "accept");
 		must(read(client, &byte, 1), "read");
 		must(write(ready[1], "x", 1), "write");
@@ -251,17 +251,37 @@ static void epoll_silent_server(void) {
 			pause();
 	}
 	close(listener);
-	int fd = connect_to(&address, SOCK_STREAM), timer = must(eventfd(0, 0), "eventfd");
+	int fd = connect_to(&address, SOCK_STREAM);
+	must(write(fd, "x", 1), "write");
+	must(read(ready[0], &byte, 1), "read");
+	return fd;
+}
+
+static void epoll_silent_server(void) {
+	struct epoll_event events[4], event = {.events = EPOLLIN};
+	pid_t server;
+	int fd = ask_silent_server(&server), timer = must(eventfd(0, 0), "eventfd");
 	int set = must(epoll_create1(0), "epoll_create1");
 	must(epoll_ctl(set, EPOLL_CTL_ADD, timer, &event), "epoll_ctl");
 	must(epoll_ctl(set, EPOLL_CTL_ADD, fd, &event), "epoll_ctl");
-	must(write(fd, "x", 1), "write");
-	must(read(ready[0], &byte, 1), "read");
 	say_fd(fd, "epoll"); /* of a set, the member that decides */
 	say_text("reason", "reply_pending");
 	say_number("member_fd", fd);
 	say_number("holder_pid", server);
 	hang_in_epoll_wait(set, events, 4L);
+}
+
+static void io_uring_silent_server(void) {
+	static char answer[16];
+	pid_t server;
+	int fd = ask_silent_server(&server);
+	struct ring ring = make_ring();
+	submit(&ring, &(struct io_uring_sqe){.opcode = IORING_OP_RECV, .fd = fd, .addr = (unsigned long)answer, .len = sizeof answer});
+	say_fd(fd, "io_uring");
+	say_text("reason", "reply_pending");
+	say_number("member_fd", fd);
+	say_number("holder_pid", server);
+	hang_in(io_uring_enter, ring.fd, 0L, 1L, IORING_ENTER_GETEVENTS, NULL, 0L);
 }
 
 // What curl does: a time-out of its own that it renews for ever.
@@ -307,26 +327,45 @@ static void epoll_idle_server(void) {
 
 // MARK: Circles
 
-// Has a lock that its child wants, and polls a pipe that only the child can write to: for ever, or for MS.
-static void poll_circle(void) {
-	int ends[2], path_lock, milliseconds = number_argument(0, -1);
+// Has a lock that its child wants, and a pipe that only the child can write to: its read end.
+static int hold_against_child(pid_t *child) {
+	int ends[2], lock;
 	char *path = temp_path("lock");
 	make_pipe(ends);
-	path_lock = must(open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600), path);
-	must(flock(path_lock, LOCK_EX), "flock");
-	pid_t child = fork_bound();
-	if (child == 0) {
-		close(ends[0]), close(path_lock);
+	lock = must(open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600), path);
+	must(flock(lock, LOCK_EX), "flock");
+	*child = fork_bound();
+	if (*child == 0) {
+		close(ends[0]), close(lock);
 		flock(must(open(path, O_RDWR, 0600), path), LOCK_EX);
 		_exit(3);
 	}
 	close(ends[1]);
-	wait_until_in(child, SYS_flock);
-	struct pollfd set[] = {{.fd = ends[0], .events = POLLIN}};
+	wait_until_in(*child, SYS_flock);
+	return ends[0];
+}
+
+// Polls that pipe, for ever or for MS.
+static void poll_circle(void) {
+	int milliseconds = number_argument(0, -1);
+	pid_t child;
+	struct pollfd set[] = {{.fd = hold_against_child(&child), .events = POLLIN}};
 	pid_t pids[] = {getpid(), child};
 	say_members_pids(pids, 2);
 	say_kind("poll");
 	hang_in_poll(set, 1L, (long)milliseconds);
+}
+
+static void io_uring_circle(void) {
+	static char byte[1];
+	pid_t child;
+	int fd = hold_against_child(&child);
+	struct ring ring = make_ring();
+	submit(&ring, &(struct io_uring_sqe){.opcode = IORING_OP_READ, .fd = fd, .addr = (unsigned long)byte, .len = 1});
+	pid_t pids[] = {getpid(), child};
+	say_members_pids(pids, 2);
+	say_fd(fd, "io_uring");
+	hang_in(io_uring_enter, ring.fd, 0L, 1L, IORING_ENTER_GETEVENTS, NULL, 0L);
 }
 
 // Two event loops, each of which polls its end of one socket pair; neither has ever sent anything.
@@ -359,6 +398,8 @@ const struct mode set_modes[] = {
 	{"poll-renewed", poll_renewed, "poll of MS (300) ms, begun again and again"},
 	{"epoll-idle-server", epoll_idle_server, "epoll_wait of a server that has nothing to do"},
 	{"poll-circle", poll_circle, "poll, for MS (-1) ms, of a pipe whose only writer wants our flock"},
+	{"io-uring-silent-server", io_uring_silent_server, "io_uring_enter for the answer of a server that is silent"},
+	{"io-uring-circle", io_uring_circle, "io_uring_enter for a read of a pipe whose only writer wants our flock"},
 	{"poll-pair", poll_pair, "two processes poll the two ends of a socket pair, at rest"},
 	{0},
 };

@@ -1,5 +1,16 @@
-/// Rule 11: poll, select, epoll.
+/// Rules 1 and 11: circles, and poll, select, epoll and io_uring.
 extension Judge {
+    /// Of a set in a deadlock that member decides by which the circle goes on.
+    mutating func cycle(_ wait: Wait) -> Reason? {
+        guard deadlocked.contains(wait.tid) else { return nil }
+        deciding[wait.tid] = wait.set.value?.members.first { member in
+            member.relation.value?.holders.contains { holder in
+                look.threads(of: holder)?.contains(where: deadlocked.contains) == true
+            } == true
+        }
+        return .cycle
+    }
+
     /// By its worst member; a set of one is a wait for that one.
     mutating func set(_ wait: Wait) -> Judgement? {
         switch wait.call.resource.kind {

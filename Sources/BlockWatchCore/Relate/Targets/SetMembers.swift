@@ -37,13 +37,13 @@ enum SetMembers {
             let bytes = bitmapBytes(call)
             return [arguments[1], arguments[2]].filter { $0 != 0 && bytes > 0 }
                 .map { .memory(pid: pid, address: $0, length: bytes) }
-        case .epoll, .other: return []
+        case .epoll, .ring, .other: return []
         }
     }
 
-    /// What tells the members of an epoll; `nil` for other calls.
+    /// What tells the members of an epoll or the pending requests of an io_uring; `nil` for other calls.
     static func items(_ record: CallRecord, _ call: SystemCall) -> FileQuestion? {
-        guard kind(call) == .epoll, let descriptor = call.arguments.first else { return nil }
+        guard [.epoll, .ring].contains(kind(call)), let descriptor = call.arguments.first else { return nil }
         return .items(pid: record.pid, epoll: Int(Int32(truncatingIfNeeded: descriptor)))
     }
 
@@ -67,7 +67,7 @@ enum SetMembers {
             let readers = call.arguments[1] != 0 ? texts.first : nil
             let writers = call.arguments[2] != 0 ? texts.last : nil
             all = selectMembers(readers: readers, writers: writers, below: Int(clamping: call.arguments[0]))
-        case .epoll, .other: return .absent
+        case .epoll, .ring, .other: return .absent
         }
         return .known((Array(all.prefix(mostMembers)), all.count > mostMembers))
     }
@@ -75,13 +75,17 @@ enum SetMembers {
     /// A call that waits for a set that can be unfolded.
     static func isSet(_ call: SystemCall) -> Bool { kind(call) != .other && call.arguments.count >= 4 }
 
-    private enum Kind { case poll, select, epoll, other }
+    private enum Kind { case poll, select, epoll, ring, other }
+
+    /// IORING_ENTER_GETEVENTS: it waits for completions.
+    private static let getEvents: UInt64 = 1
 
     private static func kind(_ call: SystemCall) -> Kind {
         switch call.name {
         case "poll", "ppoll", "ppoll_time64": .poll
         case "select", "pselect6", "_newselect", "pselect6_time64": .select
         case "epoll_wait", "epoll_pwait", "epoll_pwait2": .epoll
+        case "io_uring_enter" where call.arguments.count > 3 && call.arguments[3] & getEvents != 0: .ring
         default: .other
         }
     }

@@ -120,7 +120,13 @@ struct SetTarget: Target {
                 wait.set = .unknown(.inFlight)
                 return nil
             }
-            return Unfolding(wait: wait, members: SetMembers.epollMembers(set), isCut: set.isCut)
+            let members = SetMembers.epollMembers(set)
+            // of a ring only what is polled is told, not what a worker or a disk has been given
+            if members.isEmpty, wait.call.resource.kind == .ioUring {
+                wait.set = .unknown(.notRecorded)
+                return nil
+            }
+            return Unfolding(wait: wait, members: members, isCut: set.isCut)
         }
     }
 

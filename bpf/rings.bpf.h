@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0 */
+/*
+ * What an io_uring waits for: the requests that poll their files, from the table by which they are cancelled (Linux 6.0
+ * on), because /proc/PID/fdinfo tells neither files nor, of a ring that is busy, anything. A request keeps its file and no
+ * descriptor: those are looked for in the table of descriptors.
+ */
+#ifndef BLOCKWATCH_RINGS_BPF_H
+#define BLOCKWATCH_RINGS_BPF_H
+
+struct ring_file {
+	u64 session, file;
+};
+
+/* Files that requests of the ring poll, and for which events. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1024);
+	__type(key, struct ring_file);
+	__type(value, u32);
+} ring_files SEC(".maps");
+
+struct ring_walk {
+	u64 bucket, last, node; /* addresses */
+	u64 session;
+	u32 files;
+};
+
+struct table_walk {
+	u64 files, session; /* the array of the table of descriptors; as in the key */
+	struct bw_set *set;
+};
+
+/* Opcodes are the kernel's interface: those that wait until they can write. */
+static __always_inline bool waits_to_write(u8 opcode)
+{
+	switch (opcode) {
+	case 2:	 /* WRITEV */
+	case 5:	 /* WRITE_FIXED */
+	case 9:	 /* SENDMSG */
+	case 16: /* CONNECT */
+	case 23: /* WRITE */
+	case 26: /* SEND */
+	case 47: /* SEND_ZC */
+	case 48: /* SENDMSG_ZC */
+		return true;
+	}
+	return false;
+}
+
+/* One request a turn, or on to the next bucket. */
+static long next_request(u32 index, struct ring_walk *walk)
+{
+	struct ring_file key = {};
+	struct io_kiocb *request;
+	u32 events, *before;
+
+	if (!walk->node) {
+		if (walk->bucket >= walk->last)
+			return 1;
+		walk->node = word_at(walk->bucket + bpf_core_field_offset(struct io_hash_bucket, list));
+		walk->bucket += bpf_core_type_size(struct io_hash_bucket);
+		return 0;
+	}
+	request = (struct io_kiocb *)(walk->node - bpf_core_field_offset(struct io_kiocb, hash_node));
+	walk->node = word_at(walk->node);
+	key.session = walk->session;
+	key.file = (u64)BPF_CORE_READ(request, file);
+	if (!key.file)
+		return 0;
+	events = waits_to_write(BPF_CORE_READ(request, opcode)) ? 4 : 1; /* EPOLLOUT, EPOLLIN */
+	before = bpf_map_lookup_elem(&ring_files, &key);
+	if (before)
+		events |= *before;
+	else
+		walk->files++;
+	bpf_map_update_elem(&ring_files, &key, &events, 0);
+	return 0;
+}
+
+static __always_inline void walk_requests(struct ring_walk *walk, struct io_hash_table *table)
+{
+	u32 bits = BPF_CORE_READ(table, hash_bits);
+
+	walk->bucket = (u64)BPF_CORE_READ(table, hbs);
+	walk->node = 0;
+	if (bits > 8)
+		bits = 8;
+	walk->last = walk->bucket ? walk->bucket + (1ull << bits) * bpf_core_type_size(struct io_hash_bucket) : 0;
+	LOOP(2048, 128, next_request, walk);
+}
+
+static long next_descriptor(u32 index, struct table_walk *walk)
+{
+	struct ring_file key = { .session = walk->session };
+	struct bw_set *set = walk->set;
+	u32 *events, place;
+
+	if (!set)
+		return 1;
+	key.file = word_at(walk->files + index * sizeof(u64));
+	if (!key.file)
+		return 0;
+	events = bpf_map_lookup_elem(&ring_files, &key);
+	if (!events || !*events)
+		return 0;
+	place = set->count;
+	if (place >= BW_SET_MAX) {
+		set->is_cut = 1;
+		return 1;
+	}
+	set->items[place].fd = index;
+	set->items[place].events = *events;
+	set->count = place + 1;
+	/* of several descriptors of one file the first */
+	*events = 0;
+	return 0;
+}
+
+/* Nothing where the kernel keeps no such table: what the ring waits for is not known then. */
+static __noinline int tell_ring(struct bpf_iter__task_file *ctx, u64 private, u32 question)
+{
+	struct io_ring_ctx *ring = (struct io_ring_ctx *)private;
+	u32 zero = 0, bytes, limit;
+	struct bw_set *set = bpf_map_lookup_elem(&set_scratch, &zero);
+	struct ring_walk requests = {};
+	struct table_walk table = { .set = set };
+	struct task_struct *task = ctx->task;
+	struct fdtable *descriptors;
+	u64 timeouts;
+
+	if (!set || !task || !bpf_core_type_exists(struct io_hash_table))
+		return 0;
+	set->type = BW_RECORD_SET;
+	set->question = question;
+	set->count = 0;
+	set->is_cut = 0;
+	requests.session = bpf_ktime_get_ns();
+	walk_requests(&requests, (struct io_hash_table *)(private +
+							  bpf_core_field_offset(struct io_ring_ctx, cancel_table)));
+	if (bpf_core_field_exists(ring->cancel_table_locked))
+		walk_requests(&requests,
+			      (struct io_hash_table *)(private + bpf_core_field_offset(struct io_ring_ctx,
+										       cancel_table_locked)));
+	descriptors = BPF_CORE_READ(task, files, fdt);
+	table.files = (u64)BPF_CORE_READ(descriptors, fd);
+	table.session = requests.session;
+	limit = BPF_CORE_READ(descriptors, max_fds);
+	if (limit > 4096)
+		limit = 4096;
+	if (requests.files)
+		LOOP(limit, 128, next_descriptor, &table);
+	/* registered files have no descriptor; a time-out of the ring may end the wait as well */
+	timeouts = private + bpf_core_field_offset(struct io_ring_ctx, timeout_list);
+	if (set->count < requests.files || word_at(timeouts) != timeouts)
+		set->is_cut = 1;
+	bytes = set->count;
+	if (bytes > BW_SET_MAX)
+		bytes = BW_SET_MAX;
+	bytes = bytes * sizeof(struct bw_set_item) + (sizeof(*set) - sizeof(set->items));
+	bpf_seq_write(ctx->meta->seq, set, bytes);
+	return 0;
+}
+
+#endif
