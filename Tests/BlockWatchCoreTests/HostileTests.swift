@@ -74,7 +74,7 @@ import Testing
             lock(owner: UInt64($0) << 32, address: UInt64($0))
         }
         var findings = findings([waiter], source)
-        #expect(findings.finding(of: 7)?.unresolved == ["holders=in_flight"])
+        #expect(findings.finding(of: 7)?.unresolved == ["holders=too_many"])
     }
 
     @Test func `a container named to write to the operator's terminal`() throws {

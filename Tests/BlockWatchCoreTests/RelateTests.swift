@@ -110,6 +110,22 @@ import Testing
         #expect(told(&two, 7)?.verdict != .stuck)
     }
 
+    @Test func `more locks on one file than are read are said`() throws {
+        let waiter = try thread(7) { self.flock(&$0, 1, file: 70) }
+        let question = FileQuestion.inode(device: 8, inode: 1, wantsLocks: true)
+        var source = ListedHolders()
+        source.open = [question: [open(8, read: true, file: 80)]]
+        source.views = [.process(8): [try thread(8)]]
+        for count in [127, 128] {
+            source.locked = [question: (1...UInt64(count)).map { lock(owner: 80, address: $0) }]
+            var findings = findings([waiter], source)
+            let finding = findings.finding(of: 7)
+            #expect(finding?.holders.map(\.pid) == [8])
+            #expect(finding?.holderCount == 1)
+            #expect(finding?.unresolved == (count == 128 ? ["holders=too_many"] : []))
+        }
+    }
+
     @Test func `a pass that does not end in time is said`() throws {
         var source = ListedHolders()
         source.answersInTime = false

@@ -16,6 +16,9 @@ struct LockTarget: Target {
         table = record.descriptorTable
     }
 
+    /// `LOCKS_MAX`: of one file, those who wait included; what lies beyond was not read.
+    private static let mostLocks = 128
+
     var questions: [FileQuestion] { [question] }
 
     func views(of wait: Wait, in look: Investigation) -> [ViewQuestion] {
@@ -40,6 +43,7 @@ struct LockTarget: Target {
         relation.situation = .lock
         relation.wholeIfFound(else: .inFlight)
         if isMissing { relation.coverage = .partial(.inFlight, isTold: true) }
+        if all.count >= Self.mostLocks { relation.coverage = .partial(.tooMany, isTold: true) }
         return relation
     }
 
