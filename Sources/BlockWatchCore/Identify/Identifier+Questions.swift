@@ -37,11 +37,31 @@ extension Identifier {
 
     /// The kernel keeps the server of a network file system, or the source of a FUSE mount, with the mount.
     func mountQuestion(_ record: CallRecord) -> RiskyQuestion? {
-        guard let object = record.object, object.family == .file else { return nil }
+        guard let object = record.object, object.family == .file || object.family == .mount else { return nil }
         let type = object.fileSystem
         let isRemote = ["nfs", "nfs4", "cifs", "smb3", "ceph", "9p", "afs", "lustre", "glusterfs"].contains(type)
         guard isRemote || type.hasPrefix("fuse") else { return nil }
         return .mounts(pid: Int32(clamping: record.procPID), tid: Int32(clamping: record.procTID))
+    }
+
+    /// What those wait for who may wait for a device or for the server of a file system, by their place in `records`.
+    func storages(of records: [CallRecord], _ risky: inout some RiskyReading) -> [Int: Storage] {
+        var storages: [Int: Storage] = [:]
+        for (index, record) in records.enumerated() where record.occasion != .slow {
+            storages[index] = record.object.flatMap(Storage.init)
+        }
+        // one file behind the other, from loop device to loop device
+        var open = storages.keys.filter { records[$0].isUninterruptible }
+        for _ in 1..<Storage.mostLayers {
+            let questions = Set(open.compactMap { storages[$0]?.question })
+            guard !questions.isEmpty else { break }
+            let answers = risky.answer(Array(questions))
+            open = open.filter { index in
+                guard let question = storages[index]?.question else { return false }
+                return storages[index]?.take(answers[question]) == true
+            }
+        }
+        return storages
     }
 
     func pathArgument(_ info: SyscallInfo) -> Int? {

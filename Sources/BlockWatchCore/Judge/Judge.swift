@@ -42,7 +42,7 @@ struct Judge {
             case .cycle: deadlocked.contains(wait.tid) ? .cycle : nil
             case .stopped: stopped(wait)
             case .child: child(wait, relation)
-            case .kernel: kernel(wait)
+            case .kernel: kernel(wait, relation)
             case .overdue: overdue(wait)
             case .input: input(wait, relation)
             case .lock: isLock(wait, relation) ? lock(wait, relation) : nil

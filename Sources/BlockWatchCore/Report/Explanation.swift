@@ -180,7 +180,10 @@ private enum Advice {
         case .kernelStuck:
             return [
                 kernelAdvice(thread) ?? holder.map {
-                    "the server of that file system is \(name($0)): blockwatch explain \($0.pid)"
+                    switch $0.role {
+                    case .server: "the server of that file system is \(name($0)): blockwatch explain \($0.pid)"
+                    default: "\(name($0)) must go on first: blockwatch explain \(root ?? $0.pid)"
+                    }
                 }
                     ?? "look for the disk or server below: dmesg | tail, cat /proc/\(thread.call.process.pid)/mountinfo"
             ]

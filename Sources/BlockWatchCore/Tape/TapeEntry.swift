@@ -298,6 +298,12 @@ extension TapeWriter {
             word(UInt32(bitPattern: pid))
             word(UInt32(bitPattern: set))
             word(UInt32(number))
+        case .blockDevices:
+            byte(4)
+            word(0)
+        case .loopFile(let device):
+            byte(5)
+            word(device)
         }
         switch answer {
         case .bytes(let bytes):
@@ -327,6 +333,8 @@ extension TapeReader {
         case 3:
             question = .semaphore(
                 pid: pid, set: Int32(bitPattern: try word()), number: UInt16(truncatingIfNeeded: try word()))
+        case 4: question = .blockDevices
+        case 5: question = .loopFile(device: UInt32(bitPattern: pid))
         default: throw error("a question of the unknown kind \(kind)")
         }
         switch try byte() {
