@@ -171,6 +171,8 @@ __noinline int describe(struct bw_call *call, u64 address)
 		call->flags |= BW_CALL_SINGLE;
 	call->flags |= ways_out(task);
 	call->files = (u64)BPF_CORE_READ(task, files);
+	if (state && BPF_CORE_READ_BITFIELD_PROBED(task, in_iowait))
+		call->flags |= BW_CALL_IO_WAIT;
 	call->blocker_pid = 0;
 	if (state & TASK_UNINTERRUPTIBLE)
 		tell_kernel_lock(call, task);

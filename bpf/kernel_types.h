@@ -235,6 +235,7 @@ struct task_struct {
 	unsigned int ptrace;
 	struct sched_entity se;
 	int exit_state;
+	unsigned in_iowait : 1;
 	unsigned long jobctl;
 	u32 pid, tgid;
 	struct task_struct *real_parent, *parent, *group_leader;

@@ -32,7 +32,9 @@ import Testing
     }
 
     /// fsync(2) on a block device's file system, in D.
-    private func fsync(_ pid: UInt32, device: UInt32 = 254 << 20) throws -> CallRecord {
+    private func fsync(
+        _ pid: UInt32, device: UInt32 = 254 << 20, _ change: @escaping (inout bw_call) -> Void = { _ in }
+    ) throws -> CallRecord {
         try thread(pid) {
             $0.number = 74
             $0.class_ = 1
@@ -40,6 +42,7 @@ import Testing
             self.mount(&$0, "ext4", device: device)
             $0.object.u.storage.block_device = device
             $0.last_ran_ns = $0.start_ns
+            change(&$0)
         }
     }
 
@@ -201,6 +204,13 @@ import Testing
                 [waiter], ListedHolders(), devices: Self.devices([(14, 5), (15, 5)], inFlight: inFlight))
             #expect(try told(&findings, 7).reason == reason)
         }
+        // a request that is held back before it comes to the device: by a limit of its cgroup
+        let heldBack = try fsync(7) { $0.flags |= UInt32(BW_CALL_IO_WAIT) }
+        for (first, reason) in [(UInt64(14), Reason.inProgress), (12, .kernelStuck)] {
+            var findings = findings(
+                [heldBack], ListedHolders(), devices: Self.devices([(first, 5), (15, 5)], inFlight: 0))
+            #expect(try told(&findings, 7).reason == reason)
+        }
     }
 
     @Test func `who waits for a lock whose holder's device is slow is not stuck`() throws {
@@ -255,6 +265,17 @@ import Testing
         var slow = findings(
             [waiter], hosted([try serving(20, tid: 20, since: Self.second)]), memory: answers, devices: moving)
         #expect(try told(&slow, 7).reason == .inProgress, "its own completions are movement of what is behind it")
+        // and those from before its server was stopped are not
+        let halted = try thread(20) {
+            $0.flags |= UInt32(BW_CALL_STOPPED)
+            $0.state = 4
+        }
+        moving = BlockDevices()
+        for (at, writes) in [(UInt64(11), UInt64(1)), (12, 2), (15, 2)] {
+            moving.note(Self.diskstats(writes, name: "7 0 loop0"), at: at * Self.second)
+        }
+        var over = findings([waiter], hosted([halted]), memory: answers, devices: moving)
+        #expect(try told(&over, 7).reason == .kernelStuck)
     }
 
     @Test func `a path lies in the deepest mount above it`() {

@@ -204,6 +204,7 @@ enum bw_call_kind {
 #define BW_CALL_SINGLE 0x200   /* the process has one thread */
 #define BW_CALL_ALARM 0x400    /* a timer of the process is armed that will send it a signal */
 #define BW_CALL_SIGNAL 0x800   /* a signal is pending */
+#define BW_CALL_IO_WAIT 0x2000 /* asleep until some input or output is done, as the kernel's own count has it */
 #define BW_CALL_READERS 0x1000 /* `blocker_pid` is the last of several readers, and may have let go */
 
 /* bw_object.kind: what user space needs to pick the fields; the names are the contract's. */

@@ -45,9 +45,9 @@ struct Inspection: ~Copyable {
     /// Watches the block devices for as long as somebody waits for one of them and none of its requests has been seen to end,
     /// up to two seconds: what a device does shows only from one reading of its counters to the next.
     mutating func watchDevices() {
-        for turn in 0..<20 {
+        for _ in 0..<20 {
             pipeline.relate(source: &source, risky: &risky, relooks: false, clock: Clock.now())
-            let isSilent = pipeline.pure.waitsForDevices || (turn < 10 && threadsWaitForDevices)
+            let isSilent = pipeline.pure.waitsForDevices || (threadsWaitForDevices && !pipeline.pure.someDeviceMoves)
             guard isSilent else { return }
             usleep(110_000)
         }

@@ -50,6 +50,8 @@ public struct BlockDevices: Sendable {
     /// Requests are under way somewhere, and that one of them ends has not been seen yet.
     var isWaiting: Bool { devices.values.contains { $0.inFlight > 0 && $0.lastMove == nil } }
 
+    var isMoving: Bool { devices.values.contains { $0.lastMove != nil } }
+
     private static func read(
         _ line: ArraySlice<UInt8>
     ) -> (number: UInt32, name: String, completed: UInt64, inFlight: UInt64)? {

@@ -5,7 +5,8 @@ extension Judge {
             wait.record.kind == .exiting || wait.record.isUninterruptible || wait.call.resource.kind == .page
             || wait.record.kind == .ioWorker || wait.target is FuseTarget
         guard isStuck else { return nil }
-        if wait.duration < movedWithin || hasMovedInside(wait) || deviceMoves(wait) { return .inProgress }
+        if wait.duration < movedWithin || hasMovedInside(wait) { return .inProgress }
+        if deviceMoves(wait), !isOver(wait, relation) { return .inProgress }
         switch wait.target {
         case is FuseTarget:
             if serverWorks(wait, relation) { return .inProgress }
@@ -47,11 +48,19 @@ extension Judge {
             device, since: wait.record.startNanoseconds, within: requestsWithin, of: wait.record.nowNanoseconds)
     }
 
-    /// It has requests under way, and has not been watched for long enough to say that none of them ends.
+    /// What its device has done was before its server was stopped.
+    private mutating func isOver(_ wait: Wait, _ relation: Relation) -> Bool {
+        guard wait.target is FuseTarget, let device = device(wait) else { return false }
+        let silence = look.devices.silence(
+            device, since: wait.record.startNanoseconds, at: wait.record.nowNanoseconds)
+        let all = standings(relation)
+        return silence >= Self.recently && !all.isEmpty && all.allSatisfy { $0 == .stuck }
+    }
+
+    /// It has requests under way, or the thread has one that somebody holds back, and has not been watched for long enough to say that none of them ends.
     private func deviceMayMove(_ wait: Wait) -> Bool {
-        guard let number = device(wait), let device = look.devices.device(number), device.inFlight > 0 else {
-            return false
-        }
+        guard let number = device(wait), wait.record.waitsForIO || look.devices.device(number)?.inFlight ?? 0 > 0
+        else { return false }
         let silence = look.devices.silence(
             number, since: wait.record.startNanoseconds, at: wait.record.nowNanoseconds)
         return silence < Self.shortestSilence
