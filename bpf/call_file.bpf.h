@@ -32,7 +32,7 @@ __noinline int is_file(u64 address)
 }
 
 struct stack_walk {
-	u64 from, top, wanted, found;
+	u64 from, top, wanted, found, word;
 	struct candidates *seen;
 };
 

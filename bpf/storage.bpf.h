@@ -2,8 +2,9 @@
 /*
  * The file system that a sleeping thread waits in, where no descriptor tells it: calls on paths, page faults, exits.
  *
- * Whoever waits inside of a file system has one of its files, directories or inodes on the kernel stack. The innermost is
- * that of the file system the thread waits in, also where one lies on another.
+ * Whoever waits inside of a file system has its files, directories and inodes on the kernel stack. The innermost are those
+ * of the file system the thread waits in, also where one lies on another; what earlier calls have left is there once by
+ * chance. A thread that can be interrupted waits for nothing but a FUSE server.
  */
 #ifndef BLOCKWATCH_STORAGE_BPF_H
 #define BLOCKWATCH_STORAGE_BPF_H
@@ -39,17 +40,28 @@ __noinline u32 block_device_at(u64 address)
 
 static long look_for_super_block(u32 index, struct stack_walk *walk)
 {
+	struct candidates *seen = walk->seen;
 	u64 word, sb;
 
-	if (walk->from >= walk->top || bpf_probe_read_kernel(&word, sizeof(word), (void *)walk->from))
+	if (!seen || walk->from >= walk->top || bpf_probe_read_kernel(&word, sizeof(word), (void *)walk->from))
 		return 1;
 	walk->from += 8;
 	word &= ~FD_FLAG_BITS;
 	sb = word < KERNEL_SPACE ? 0 : super_block_at(word);
 	if (!sb)
 		return 0;
+	if (walk->wanted) {
+		if (BPF_CORE_READ((struct super_block *)sb, s_magic) != walk->wanted)
+			return 0;
+	} else if (sb != seen->first && sb != seen->second) {
+		if (!seen->first)
+			seen->first = sb;
+		else
+			seen->second = sb;
+		return 0;
+	}
 	walk->found = sb;
-	walk->wanted = word;
+	walk->word = word;
 	return 1;
 }
 
@@ -57,17 +69,23 @@ static long look_for_super_block(u32 index, struct stack_walk *walk)
 static __noinline int resolve_from_file_system(struct bw_call *call, struct task_struct *task)
 {
 	struct stack_walk walk = { .from = task_kernel_sp(task) };
+	u32 state = BPF_CORE_READ(task, __state), zero = 0;
 
-	if (!walk.from || !BPF_CORE_READ(task, __state) || call->object.kind != BW_OBJECT_NONE)
+	walk.seen = bpf_map_lookup_elem(&stack_candidates, &zero);
+	if (!walk.from || !walk.seen || !state)
 		return 0;
+	walk.seen->first = walk.seen->second = 0;
+	walk.wanted = state & TASK_UNINTERRUPTIBLE ? 0 : FUSE_SUPER_MAGIC;
 	walk.top = (u64)BPF_CORE_READ(task, stack) + STACK_BYTES;
 	LOOP(STACK_WORDS, 96, look_for_super_block, &walk);
+	if (!walk.found)
+		walk.found = walk.seen->first;
 	if (!walk.found)
 		return 0;
 	call->object.kind = BW_OBJECT_MOUNT;
 	resolve_super_block(&call->object, walk.found);
 	if (call->object.fs_magic == BDEVFS_MAGIC)
-		call->object.u.storage.block_device = block_device_at(walk.wanted);
+		call->object.u.storage.block_device = block_device_at(walk.word);
 	return 0;
 }
 

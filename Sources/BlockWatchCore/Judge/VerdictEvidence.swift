@@ -67,7 +67,7 @@ enum VerdictEvidence {
             facts.append("not on a processor for \(duration(ago))")
         }
         let now = wait.record.nowNanoseconds
-        if let number = wait.call.storage?.layers.first?.blockDevice, number != 0,
+        if !(wait.target is KernelLockTarget), let number = wait.call.storage?.layers.first?.blockDevice, number != 0,
             let device = look.devices.device(number)
         {
             let name = "\(device.name) (\(DeviceNumber.text(number)))"

@@ -37,7 +37,9 @@ extension Judge {
 
     /// The device that the thread waits for.
     private func device(_ wait: Wait) -> UInt32? {
-        guard wait.record.isUninterruptible, let number = wait.call.storage?.layers.first?.blockDevice, number != 0
+        // who waits for a lock waits for its holder
+        guard wait.record.isUninterruptible, !(wait.target is KernelLockTarget),
+            let number = wait.call.storage?.layers.first?.blockDevice, number != 0
         else { return nil }
         return number
     }
@@ -68,12 +70,15 @@ extension Judge {
 
     /// The server runs, or gets on with something else, or answers others.
     private mutating func serverWorks(_ wait: Wait, _ relation: Relation) -> Bool {
+        guard let target = wait.target as? FuseTarget else { return false }
+        let devices = look.open(target.question)
         var isStuck = true
         for holder in relation.holders where !holder.holdsNothing {
             let standing = standing(of: holder)
             if standing == .moving { return true }
             let threads = look.threads(of: holder) ?? []
-            if threads.contains(where: { answersOthers($0, while: wait) }) { return true }
+            let descriptors = devices.filter { $0.pid == holder.pid }.map(\.descriptor)
+            if threads.contains(where: { answersOthers($0, while: wait, through: descriptors) }) { return true }
             isStuck = isStuck && standing == .stuck
         }
         return !isStuck && deviceMayMove(wait)
@@ -102,18 +107,21 @@ extension Judge {
     }
 
     /// A thread of the server that has done with another request since, and is ready for the next.
-    private func answersOthers(_ tid: Int, while wait: Wait) -> Bool {
+    private func answersOthers(_ tid: Int, while wait: Wait, through descriptors: [Int]) -> Bool {
         guard let server = look.waits[tid], server.state == .waiting, !server.isRunning,
-            server.record.kind == .systemCall, server.record.object?.isFuseDevice == true,
-            let descriptor = server.record.descriptor
+            server.record.kind == .systemCall
         else { return false }
         let ready = server.record.startNanoseconds
         let now = server.record.nowNanoseconds
         guard ready > wait.record.startNanoseconds.saturatingAdd(movedWithin), now - min(ready, now) < requestsWithin
         else { return false }
-        if let hasAnswered = lastSent(server, on: descriptor) { return hasAnswered }
-        // one that was made to take the next request has not answered any
-        guard let clock = look.clock else { return false }
+        let isAtDevice = server.record.object?.isFuseDevice == true
+        // what wakes up by its own clock has not been given anything
+        guard isAtDevice || !server.hasClock else { return false }
+        let last = descriptors.compactMap { lastSent(server, on: $0) }
+        guard last.isEmpty else { return last.contains(true) }
+        // who is back at /dev/fuse has been elsewhere, but for a thread that was made to take the next request
+        guard isAtDevice, let clock = look.clock else { return false }
         let age = clock.boot(ofMonotonic: ready)
         return age - min(server.record.threadStartNanoseconds, age) > movedWithin
     }
