@@ -180,6 +180,24 @@ import Testing
         #expect(finding.root.value?.address == "files:/home")
     }
 
+    @Test func `where the stack does not tell the file system, the path does`() throws {
+        var stack = KernelStack()
+        let waiter = try mkdir(7) {
+            $0.object = bw_object()
+            $0.args.0 = 64
+            stack.put("request_wait_answer.isra.0", on: &$0)
+        }
+        let answers = ListedAnswers(answers: [
+            .memory(pid: 7, address: 64, length: Identifier.pathLimit): .bytes(Array("/m/x".utf8)),
+            .mounts(pid: 7, tid: 7): .bytes(Array("9 1 0:45 / /m rw - fuse.sshfs host:/x rw\n".utf8)),
+        ])
+        var findings = findings(
+            [waiter], hosted([try serving(20, tid: 20, since: Self.second)]), memory: answers, symbols: stack.symbols)
+        let finding = try told(&findings, 7)
+        #expect(finding.reason == .kernelStuck)
+        #expect(finding.root.value?.pid == 20)
+    }
+
     // MARK: - devices
 
     @Test func `a device that completes requests is slow, and one that completes none is the root`() throws {

@@ -64,6 +64,29 @@ extension Identifier {
         return storages
     }
 
+    /// Where the kernel's stack does not tell in which file system a call on a path waits, as on arm64, the path does, unless
+    /// it leads through a symbolic link: nobody but the file system could say that.
+    func findMounts(of calls: inout [BlockedCall], _ records: [CallRecord], _ risky: inout some RiskyReading) {
+        var questions: [Int: RiskyQuestion] = [:]
+        for (index, record) in records.enumerated() {
+            guard record.object == nil, info(record)?.class == .path, calls[index].hints.contains(.fuseRequest),
+                calls[index].resource.file?.path != nil
+            else { continue }
+            questions[index] = .mounts(pid: Int32(clamping: record.procPID), tid: Int32(clamping: record.procTID))
+        }
+        guard !questions.isEmpty else { return }
+        let answers = risky.answer(Array(Set(questions.values)))
+        for (index, question) in questions {
+            guard case .bytes(let mountinfo)? = answers[question], let path = calls[index].resource.file?.path,
+                let mount = MountTable.mount(ofPath: path, mountinfo: mountinfo)
+            else { continue }
+            calls[index].storage = Storage(mount)
+            calls[index].resource.file?.device = mount.device
+            calls[index].resource.file?.fileSystem = mount.type
+            calls[index].resource.file?.server = mount.source
+        }
+    }
+
     func pathArgument(_ info: SyscallInfo) -> Int? {
         info.directoryArgument.map { $0 + 1 } ?? 0
     }

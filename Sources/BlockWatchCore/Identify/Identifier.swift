@@ -58,6 +58,7 @@ public struct Identifier {
         let storages = storages(of: records, &risky)
         var brief = zip(records, calls).map { build($0, $1, answers, clock) }
         for (index, storage) in storages { brief[index].storage = storage }
+        findMounts(of: &brief, records, &risky)
         return isBrief ? brief : complete(Array(zip(records, brief)), clock: clock, risky: &risky)
     }
 

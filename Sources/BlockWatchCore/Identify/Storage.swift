@@ -33,6 +33,12 @@ public struct Storage: Sendable, Equatable {
         ]
     }
 
+    /// By a path into it.
+    init?(_ mount: MountTable.Mount) {
+        guard let layer = Layer(mount) else { return nil }
+        layers = [layer]
+    }
+
     /// The loop device whose file is to be looked for.
     var question: RiskyQuestion? {
         guard let last, last.isLoop, layers.count < Self.mostLayers else { return nil }
@@ -45,14 +51,20 @@ public struct Storage: Sendable, Equatable {
         guard case .bytes(let bytes)? = answer else { return false }
         let path = bytes.prefix { $0 != UInt8(ascii: "\n") }
         guard let mount = MountTable.mount(ofPath: Array(path), mountinfo: Array(bytes.dropFirst(path.count))),
-            let device = DeviceNumber.raw(mount.device)
+            let layer = Layer(mount)
         else { return false }
-        let isFuse = mount.type == "fuse" || mount.type == "fuseblk" || mount.type.hasPrefix("fuse.")
-        layers.append(
-            Layer(
-                fileSystem: mount.type, source: mount.source,
-                // those without a block device have the major number 0
-                blockDevice: device >> 20 == 0 ? 0 : device, fuseDevice: isFuse ? device : 0))
+        layers.append(layer)
         return true
+    }
+}
+
+extension Storage.Layer {
+    fileprivate init?(_ mount: MountTable.Mount) {
+        guard let device = DeviceNumber.raw(mount.device) else { return nil }
+        let isFuse = mount.type == "fuse" || mount.type == "fuseblk" || mount.type.hasPrefix("fuse.")
+        self.init(
+            fileSystem: mount.type, source: mount.source,
+            // those without a block device have the major number 0
+            blockDevice: device >> 20 == 0 ? 0 : device, fuseDevice: isFuse ? device : 0)
     }
 }
