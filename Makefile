@@ -133,7 +133,7 @@ schema-docs: ## write the table of fields in SCHEMA.md anew from the schema
 	python3 tools/gen-schema-docs.py
 
 .PHONY: programs
-programs: $(addprefix .build/programs/,hang hang32 tracer empty.bpf.o tally tally.bpf.o) ## the programs that the end-to-end tests hang
+programs: $(addprefix .build/programs/,hang hang32 slowfs tracer empty.bpf.o tally tally.bpf.o) ## the programs that the end-to-end tests hang
 
 HANG_SOURCES := $(wildcard Tests/EndToEnd/Programs/hang*.c Tests/EndToEnd/Programs/hang*.h)
 .build/programs/hang: $(HANG_SOURCES)
@@ -142,6 +142,9 @@ HANG_SOURCES := $(wildcard Tests/EndToEnd/Programs/hang*.c Tests/EndToEnd/Progra
 .build/programs/hang32: $(HANG_SOURCES)
 	@mkdir -p $(@D)
 	gcc -m32 -O1 -Wall -Wextra -Werror -pthread -o $@ $(filter %.c,$^)
+.build/programs/slowfs: Tests/EndToEnd/Programs/slowfs.c
+	@mkdir -p $(@D)
+	gcc -O1 -Wall -Wextra -Werror -pthread -o $@ $<
 .build/programs/tally: Tests/EndToEnd/Programs/tally.h
 .build/programs/tracer .build/programs/tally: .build/programs/%: Tests/EndToEnd/Programs/%.c
 	@mkdir -p $(@D)

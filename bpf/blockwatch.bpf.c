@@ -32,6 +32,8 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 #include "walk.bpf.h"
 #include "objects.bpf.h"
 #include "call_file.bpf.h"
+#include "storage.bpf.h"
+#include "kernel_lock.bpf.h"
 #include "describe.bpf.h"
 #include "report.bpf.h"
 

@@ -32,7 +32,7 @@ __noinline int is_file(u64 address)
 }
 
 struct stack_walk {
-	u64 from, top, wanted, found;
+	u64 from, top, wanted, found, word;
 	struct candidates *seen;
 };
 
@@ -115,63 +115,6 @@ static __always_inline u64 sleeping_file(struct task_struct *task, u64 wanted)
 	return from ? file_on_stack(from, (u64)BPF_CORE_READ(task, stack) + STACK_BYTES, wanted) : 0;
 }
 
-/* ---- who has the lock that a call on a file is queued for ---- */
-
-struct waiter_walk {
-	u64 at, head, task, found;
-	s64 to_task; /* from the links of a waiter to its task */
-};
-
-static long look_for_waiter(u32 index, struct waiter_walk *walk)
-{
-	u64 task = 0, next = 0;
-
-	if (!walk->at || walk->at == walk->head)
-		return 1;
-	bpf_probe_read_kernel(&task, sizeof(task), (void *)walk->at + walk->to_task);
-	if (task == walk->task) {
-		walk->found = 1;
-		return 1;
-	}
-	bpf_probe_read_kernel(&next, sizeof(next), (void *)walk->at);
-	walk->at = next;
-	return 0;
-}
-
-/* Whether the thread is in the wait list of a kernel lock. */
-static __noinline u64 is_queued(struct task_struct *task, u64 head, s64 to_task)
-{
-	struct waiter_walk walk = { .head = head, .task = (u64)task, .to_task = to_task };
-
-	bpf_probe_read_kernel(&walk.at, sizeof(walk.at), (void *)head);
-	LOOP(256, 16, look_for_waiter, &walk);
-	return walk.found;
-}
-
-/* Who has the lock of the file's position or of its inode, if that is what the thread is queued for: for kernels that
- * do not tell which lock a thread waits for. 0: neither, not known, or held by readers, who leave no name. */
-static __noinline u32 file_lock_owner(struct task_struct *task, struct file *file)
-{
-	struct inode *inode = BPF_CORE_READ(file, f_inode);
-	u64 owner = 0;
-
-	/* a real-time kernel's locks are others */
-	if (bpf_core_field_exists(file->f_pos_lock.wait_list) && bpf_core_field_exists(((struct mutex_waiter *)0)->task) &&
-	    is_queued(task, (u64)file + bpf_core_field_offset(file->f_pos_lock.wait_list),
-		      bpf_core_field_offset(struct mutex_waiter, task) - bpf_core_field_offset(struct mutex_waiter, list))) {
-		owner = BPF_CORE_READ(file, f_pos_lock.owner.counter);
-	} else if (inode && bpf_core_field_exists(inode->i_rwsem.wait_list) &&
-		   bpf_core_field_exists(((struct rwsem_waiter *)0)->task) &&
-		   is_queued(task, (u64)inode + bpf_core_field_offset(inode->i_rwsem.wait_list),
-			     bpf_core_field_offset(struct rwsem_waiter, task) -
-				     bpf_core_field_offset(struct rwsem_waiter, list))) {
-		owner = BPF_CORE_READ(inode, i_rwsem.owner.counter);
-		if (owner & 1)
-			return 0;
-	}
-	return owner & ~7ull ? BPF_CORE_READ((struct task_struct *)(owner & ~7ull), pid) : 0;
-}
-
 /* ---- the three ways to a call's file ---- */
 
 /* Which argument is the descriptor; 0: none. */
@@ -220,9 +163,6 @@ static __noinline int resolve_descriptor(struct bw_call *call, struct task_struc
 		return 0;
 	}
 	resolve_file(&call->object, (u64)file);
-	if (!call->blocker_pid && BPF_CORE_READ(task, __state) & TASK_UNINTERRUPTIBLE &&
-	    !bpf_core_field_exists(task->blocker))
-		call->blocker_pid = file_lock_owner(task, file);
 	if (call->object.family == AF_UNIX && call->object.tcp_state != TCP_LISTEN && !call->object.peer_state &&
 	    (call->class_ & BW_CLASS_MASK) == BW_CLASS_FD && task_kernel_sp(task) && BPF_CORE_READ(task, __state)) {
 		struct sock *sk = (struct sock *)listener_on_stack(

@@ -108,24 +108,6 @@ static __noinline int read_cgroup(struct bw_call *call, struct task_struct *task
 	return 0;
 }
 
-/* The owner of the kernel lock that a thread in D waits for; 0: no such thing, or not known. */
-static __noinline u32 kernel_lock_owner(struct task_struct *task)
-{
-	u64 blocker, owner;
-
-	if (!bpf_core_field_exists(task->blocker))
-		return 0;
-	blocker = BPF_CORE_READ(task, blocker);
-	if (!blocker)
-		return 0;
-	switch (blocker & 3) {
-	case 0: owner = BPF_CORE_READ((struct mutex *)(blocker & ~3ull), owner.counter); break;
-	case 1: owner = BPF_CORE_READ((struct semaphore *)(blocker & ~3ull), last_holder); break;
-	default: owner = BPF_CORE_READ((struct rw_semaphore *)(blocker & ~3ull), owner.counter); break;
-	}
-	return owner & ~7ull ? BPF_CORE_READ((struct task_struct *)(owner & ~7ull), pid) : 0;
-}
-
 /* Something that will interrupt the call: an armed timer, a signal on its way. */
 static __noinline u32 ways_out(struct task_struct *task)
 {
@@ -149,6 +131,19 @@ static __noinline u32 ways_out(struct task_struct *task)
 	    (u64)BPF_CORE_READ(signal, shared_pending.list.next) != shared)
 		flags |= BW_CALL_SIGNAL;
 	return flags;
+}
+
+/* Without a descriptor that says which; a FUSE server is waited for in S as well. */
+static __always_inline bool may_wait_in_file_system(const struct bw_call *call, u32 state)
+{
+	u32 class = call->class_ & BW_CLASS_MASK;
+
+	if (call->object.kind != BW_OBJECT_NONE)
+		return false;
+	if (state & TASK_UNINTERRUPTIBLE)
+		return true;
+	return call->kind == BW_KIND_SYSCALL ? class == BW_CLASS_PATH || class == BW_CLASS_KERNEL
+					     : call->kind == BW_KIND_PAGE || call->kind == BW_KIND_EXITING;
 }
 
 /* Everything but type, kind, number, abi, args, ip, sp, times and flags, which the caller has set. */
@@ -200,7 +195,11 @@ __noinline int describe(struct bw_call *call, u64 address)
 		call->flags |= BW_CALL_SINGLE;
 	call->flags |= ways_out(task);
 	call->files = (u64)BPF_CORE_READ(task, files);
-	call->blocker_pid = state & TASK_UNINTERRUPTIBLE ? kernel_lock_owner(task) : 0;
+	if (state && BPF_CORE_READ_BITFIELD_PROBED(task, in_iowait))
+		call->flags |= BW_CALL_IO_WAIT;
+	call->blocker_pid = 0;
+	if (state & TASK_UNINTERRUPTIBLE)
+		tell_kernel_lock(call, task);
 	{
 		struct pid *group = BPF_CORE_READ(task, signal, pids[PIDTYPE_PGID]);
 		u32 level = BPF_CORE_READ(task, real_parent, thread_pid, level);
@@ -221,6 +220,8 @@ __noinline int describe(struct bw_call *call, u64 address)
 		else if ((call->class_ & BW_CLASS_MASK) == BW_CLASS_PATH)
 			resolve_fifo(call, task);
 	}
+	if (may_wait_in_file_system(call, state))
+		resolve_from_file_system(call, task);
 	read_cgroup(call, task);
 	return 0;
 }

@@ -28,8 +28,11 @@ enum { SIGSTOP = 19, SIGTTOU = 22 }; /* between them SIGTSTP and SIGTTIN */
 enum { EINTR = 4, EAGAIN = 11, ENOSYS = 38, ETIME = 62 };
 
 #define S_IFMT 0170000
+#define S_IFREG 0100000
+#define S_IFDIR 0040000
 #define S_IFSOCK 0140000
 #define S_IFCHR 0020000
+#define S_IFBLK 0060000
 #define S_IFIFO 0010000
 
 #define AF_UNIX 1
@@ -46,6 +49,8 @@ enum { EINTR = 4, EAGAIN = 11, ENOSYS = 38, ETIME = 62 };
 
 #define ANON_INODE_FS_MAGIC 0x09041934
 #define PIDFS_MAGIC 0x50494446
+#define FUSE_SUPER_MAGIC 0x65735546
+#define BDEVFS_MAGIC 0x62646576
 #define PAGE_BYTES 4096
 #define MAX_TIMEOUT ((long)(~0ul >> 1)) /* MAX_SCHEDULE_TIMEOUT, in jiffies */
 

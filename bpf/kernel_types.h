@@ -88,7 +88,7 @@ struct cred { kuid_t euid; };
 struct list_head { struct list_head *next, *prev; };
 struct hlist_head { void *first; };
 struct sigpending { struct list_head list; };
-struct rw_semaphore { struct { long counter; } owner; struct list_head wait_list; };
+struct rw_semaphore { struct { long counter; } count, owner; struct list_head wait_list; };
 struct mutex { struct { long counter; } owner; struct list_head wait_list; };
 struct mutex_waiter { struct list_head list; struct task_struct *task; };
 struct rwsem_waiter { struct list_head list; struct task_struct *task; };
@@ -104,12 +104,17 @@ struct signal_struct {
 
 struct qstr { const unsigned char *name; u32 len; };
 struct inode;
-struct dentry { struct qstr d_name; struct inode *d_inode; };
+struct super_block;
+struct dentry { struct qstr d_name; struct inode *d_inode; struct super_block *d_sb; };
 struct path { struct dentry *dentry; };
 struct file_system_type { const char *name; };
+struct block_device { unsigned int bd_dev; };
 struct super_block {
 	unsigned int s_dev;
 	unsigned long s_magic;
+	struct dentry *s_root;
+	struct block_device *s_bdev;
+	void *s_fs_info;
 	struct file_system_type *s_type;
 	const char *s_subtype;
 	char s_id[32];
@@ -157,6 +162,7 @@ struct tty_struct { struct tty_driver *driver; struct tty_struct *link; };
 struct tty_file_private { struct tty_struct *tty; };
 struct fuse_conn { unsigned int dev; };
 struct fuse_dev { struct fuse_conn *fc; };
+struct fuse_mount { struct fuse_conn *fc; };
 
 struct file {
 	struct mutex f_pos_lock;
@@ -238,6 +244,7 @@ struct task_struct {
 	unsigned int ptrace;
 	struct sched_entity se;
 	int exit_state;
+	unsigned in_iowait : 1;
 	unsigned long jobctl;
 	u32 pid, tgid;
 	struct task_struct *real_parent, *parent, *group_leader;

@@ -246,6 +246,34 @@ static __noinline int resolve_tty(struct bw_object *object)
 	return 0;
 }
 
+/* What a file system is, and what it lies on. */
+__noinline int resolve_super_block(struct bw_object *object, u64 address)
+{
+	struct super_block *sb = (struct super_block *)address;
+	struct fuse_mount *mount;
+	const char *text;
+
+	if (!object)
+		return 0;
+	object->device = BPF_CORE_READ(sb, s_dev);
+	object->fs_magic = BPF_CORE_READ(sb, s_magic);
+	text = BPF_CORE_READ(sb, s_type, name);
+	bpf_probe_read_kernel_str(object->fs_name, sizeof(object->fs_name), text);
+	text = BPF_CORE_READ(sb, s_subtype);
+	if (text)
+		bpf_probe_read_kernel_str(object->fs_subtype, sizeof(object->fs_subtype), text);
+	BPF_CORE_READ_STR_INTO(&object->fs_source, sb, s_id);
+	object->u.storage.block_device = BPF_CORE_READ(sb, s_bdev, bd_dev);
+	if (object->fs_magic != FUSE_SUPER_MAGIC)
+		return 0;
+	object->u.storage.fuse_device = object->device;
+	if (!bpf_core_type_exists(struct fuse_mount))
+		return 0;
+	mount = BPF_CORE_READ(sb, s_fs_info);
+	object->u.storage.fuse_device = BPF_CORE_READ(mount, fc, dev);
+	return 0;
+}
+
 /* Global for the verifier's sake, like all that takes addresses as numbers. */
 __noinline int resolve_file(struct bw_object *object, u64 address)
 {
@@ -262,21 +290,18 @@ __noinline int resolve_file(struct bw_object *object, u64 address)
 	object->links = BPF_CORE_READ(inode, i_nlink);
 	object->rdev = BPF_CORE_READ(inode, i_rdev);
 	object->size = BPF_CORE_READ(inode, i_size);
-	object->device = BPF_CORE_READ(sb, s_dev);
-	object->fs_magic = BPF_CORE_READ(sb, s_magic);
 	object->open_flags = BPF_CORE_READ(file, f_flags);
 	object->position = BPF_CORE_READ(file, f_pos);
 	object->address = (u64)BPF_CORE_READ(file, private_data);
 	object->file = address;
-	text = BPF_CORE_READ(sb, s_type, name);
-	bpf_probe_read_kernel_str(object->fs_name, sizeof(object->fs_name), text);
-	text = BPF_CORE_READ(sb, s_subtype);
-	if (text)
-		bpf_probe_read_kernel_str(object->fs_subtype, sizeof(object->fs_subtype), text);
-	BPF_CORE_READ_STR_INTO(&object->fs_source, sb, s_id);
+	resolve_super_block(object, (u64)sb);
 	text = (const char *)BPF_CORE_READ(file, f_path.dentry, d_name.name);
 	bpf_probe_read_kernel_str(object->name, sizeof(object->name), text);
 
+	if ((object->mode & S_IFMT) == S_IFBLK)
+		object->u.storage.block_device = object->rdev;
+	else if ((object->mode & S_IFMT) != S_IFREG && (object->mode & S_IFMT) != S_IFDIR)
+		__builtin_memset(&object->u.storage, 0, sizeof(object->u.storage));
 	if ((object->mode & S_IFMT) == S_IFSOCK) {
 		object->kind = BW_OBJECT_SOCKET;
 		resolve_socket(object, (struct socket *)object->address);

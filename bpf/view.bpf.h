@@ -51,7 +51,8 @@ static __noinline bool wants_view(struct task_struct *task)
 				  (void *)pid + bpf_core_field_offset(struct pid, numbers) + level * sizeof(upid)))
 		return false;
 	return is_viewed(BW_VIEW_INNER, BPF_CORE_READ(upid.ns, ns.inum), upid.nr) ||
-	       is_viewed(BW_VIEW_INNER, 0, upid.nr);
+	       is_viewed(BW_VIEW_INNER, 0, upid.nr) ||
+	       (is_shown && is_viewed(BW_VIEW_NAMESPACE, BPF_CORE_READ(upid.ns, ns.inum), 0));
 }
 
 static __noinline int view_call(struct bw_call *call, struct task_struct *task, struct thread_state *state,

@@ -107,7 +107,7 @@ public struct Holders {
             var wanted: UInt32 = 1
             _ = unsafe bpf_map_update_elem(viewed, key, &wanted, UInt64(BPF_ANY))
             hasParents = hasParents || UInt32(key[0]) == BW_VIEW_PARENT.rawValue
-            hasInner = hasInner || UInt32(key[0]) == BW_VIEW_INNER.rawValue
+            hasInner = hasInner || [BW_VIEW_INNER.rawValue, BW_VIEW_NAMESPACE.rawValue].contains(UInt32(key[0]))
         }
         unsafe control.pointer.pointee.wanted_parents = hasParents ? 1 : 0
         unsafe control.pointer.pointee.wanted_inner = hasInner ? 1 : 0

@@ -2,6 +2,9 @@
 struct Examiner {
     var identifier: Identifier
     var habits = Habits()
+    private(set) var devices = BlockDevices()
+    /// Counters of devices are read no more often.
+    private static let shortestSample: UInt64 = 100_000_000
     private let thresholdNanoseconds: UInt64
     /// All members of sets are looked into, also of those that are idle.
     private let isThorough: Bool
@@ -29,12 +32,20 @@ struct Examiner {
         _ sightings: [Sighting], _ source: inout some HolderSource, _ risky: inout some RiskyReading,
         _ clock: ClockReading, isThorough: Bool = false
     ) -> Findings {
-        var investigation = Investigation(isThorough: isThorough || self.isThorough)
+        sampleDevices(&risky, clock)
+        var investigation = Investigation(isThorough: isThorough || self.isThorough, devices: devices)
         investigation.run(sightings, source: &source, risky: &risky, identifier: &identifier, clock: clock)
         for (record, _) in sightings where habits.knows(record, record.nowNanoseconds - record.startNanoseconds) {
             investigation.waits[record.tid]?.isPeriodic = true
         }
         return findings(of: investigation)
+    }
+
+    /// Reads what the block devices have done so far: what they do is the difference of two readings.
+    mutating func sampleDevices(_ risky: inout some RiskyReading, _ clock: ClockReading) {
+        if let last = devices.lastReading, clock.monotonic < last + Self.shortestSample { return }
+        guard case .bytes(let text)? = risky.answer([.blockDevices])[.blockDevices] else { return }
+        devices.note(text, at: clock.monotonic)
     }
 
     /// The verdict of a call that is over and has no other end: by what its exit itself captured.

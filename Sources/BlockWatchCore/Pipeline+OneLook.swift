@@ -9,6 +9,12 @@ extension Pipeline {
         }
     }
 
+    /// A device has requests that have not been seen to end: another look, a little later, may see that.
+    public var waitsForDevices: Bool { examiner.devices.isWaiting }
+
+    /// Some device has completed a request meanwhile.
+    public var someDeviceMoves: Bool { examiner.devices.isMoving }
+
     /// Open calls of a verdict, written or not.
     public func count(of verdict: Verdict) -> Int { ledger.count(of: verdict) }
 

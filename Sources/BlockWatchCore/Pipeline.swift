@@ -166,6 +166,7 @@ public struct Pipeline {
     public mutating func relate(
         source: inout some HolderSource, risky: inout some RiskyReading, relooks: Bool, clock: ClockReading
     ) {
+        examiner.sampleDevices(&risky, clock)
         var (inFlight, over, new) = ledger.takeQueue()
         // what is over says nothing about what its thread does now; and a thread can have had several such calls
         while !over.isEmpty {

@@ -132,11 +132,16 @@ final class ProcTree {
         try link("7/task/8/fd/3", to: "/srv/data/x")
     }
 
-    func identifier(_ policy: CommandLinePolicy = .full, nativeABI: ABI = .x86_64) -> Identifier {
-        Identifier(
+    func identifier(
+        _ policy: CommandLinePolicy = .full, nativeABI: ABI = .x86_64, symbols: KernelSymbols? = nil
+    ) -> Identifier {
+        var source: (@Sendable () -> KernelSymbols)?
+        if let symbols { source = { symbols } }
+        return Identifier(
             procFS: ProcFS(root: root), users: UserNames(passwd: Array("root:x:0:0::/root:/bin/sh\n".utf8)),
             settings: Identifier.Settings(
-                bootID: "boot", commandLine: policy, clockTicksPerSecond: 100, nativeABI: nativeABI))
+                bootID: "boot", commandLine: policy, clockTicksPerSecond: 100, nativeABI: nativeABI),
+            symbols: source)
     }
 }
 

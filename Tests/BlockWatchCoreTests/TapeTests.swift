@@ -169,6 +169,7 @@ func recording(_ name: String) throws -> [UInt8] {
             .risky(.memory(pid: 1, address: .max, length: -5), .bytes([0])),
             .risky(.commandLine(pid: -1, tid: 2), .timedOut), .risky(.mounts(pid: 1, tid: 2), .failed(13)),
             .risky(.semaphore(pid: 1, set: -2, number: .max), .bytes([4])),
+            .risky(.blockDevices, .bytes([5])), .risky(.loopFile(device: 7 << 20 | 3), .bytes([6])),
             .proc(ProcQuestion(path: "1/task/1/exe", isLink: true), [47], errno: 0),
             .proc(ProcQuestion(path: "1/task/1/stat", isLink: false), nil, errno: 3),
             .symbol(address: .max, "vfs_read"), .user(id: .max, "nobody"), .gap(5),

@@ -69,12 +69,15 @@ extension TinyHost {
         return FileLock(raw: raw)
     }
 
-    func findings(_ seeds: [CallRecord], _ source: ListedHolders, memory: ListedAnswers = .init()) -> Findings {
+    func findings(
+        _ seeds: [CallRecord], _ source: ListedHolders, memory: ListedAnswers = .init(),
+        devices: BlockDevices = BlockDevices(), symbols: KernelSymbols? = nil
+    ) -> Findings {
         var source = source
         var risky = memory
-        var identifier = tree.identifier(.none)
+        var identifier = tree.identifier(.none, symbols: symbols)
         let calls = identifier.identify(seeds, clock: clock, isBrief: true, risky: &risky)
-        var investigation = Investigation()
+        var investigation = Investigation(devices: devices)
         investigation.run(
             zip(seeds, calls).map { ($0, $1) }, source: &source, risky: &risky, identifier: &identifier, clock: clock)
         return Findings(investigation, thresholdNanoseconds: 5_000_000_000, bootID: "boot", nativeABI: .x86_64)

@@ -271,6 +271,36 @@ import Testing
         }
     }
 
+    @Test func `a sleeper that a freezer takes inside of its call is stopped, and idle again after the thaw`()
+        async throws
+    {
+        let base = ["/sys/fs/cgroup/freezer", "/sys/fs/cgroup/unified", "/sys/fs/cgroup"].first {
+            access("\($0)/cgroup.procs", F_OK) == 0
+        }
+        let cgroup = try #require(base) + "/blockwatch-\(UUID().uuidString)"
+        let isOld = base == "/sys/fs/cgroup/freezer"
+        try FileManager.default.createDirectory(atPath: cgroup, withIntermediateDirectories: true)
+        func put(_ text: String, _ file: String) throws {
+            try text.write(toFile: "\(cgroup)/\(file)", atomically: false, encoding: .utf8)
+        }
+        try await Watcher.run(["--threshold", "500ms", "--all"]) { watcher in
+            try await Hanging.run("nanosleep") { hanging in
+                let first = try await watcher.blocked(tid: hanging.tid)
+                #expect(first.text("reason") == "timer")
+                try put("\(hanging.pid)", "cgroup.procs")
+                for (word, reason) in [(isOld ? "FROZEN" : "1", "stopped"), (isOld ? "THAWED" : "0", "timer")] {
+                    try put(word, isOld ? "freezer.state" : "cgroup.freeze")
+                    let record = try await watcher.record("\(reason) at once", within: 10) {
+                        $0.tid == hanging.tid && $0.action != "returned" && $0.text("reason") == reason
+                            && $0.id == first.id && $0.integer("event.sequence") != first.integer("event.sequence")
+                    }
+                    #expect(record.action == "still_blocked")
+                }
+            }
+        }
+        rmdir(cgroup)
+    }
+
     @Test func `an io_uring worker is not taken for its creator`() async throws {
         try await Watcher.run(["--threshold", "500ms"]) { watcher in
             try await Hanging.run("io-uring-worker") { hanging in

@@ -158,6 +158,7 @@ enum bw_view_kind {
 	BW_VIEW_PARENT = 3,  /* all threads of the children of a process */
 	/* one thread, by its number in its own PID namespace; with 0 for that, of whichever */
 	BW_VIEW_INNER = 4,
+	BW_VIEW_NAMESPACE = 5, /* all threads of a PID namespace */
 };
 
 struct bw_view_key {
@@ -204,6 +205,8 @@ enum bw_call_kind {
 #define BW_CALL_SINGLE 0x200   /* the process has one thread */
 #define BW_CALL_ALARM 0x400    /* a timer of the process is armed that will send it a signal */
 #define BW_CALL_SIGNAL 0x800   /* a signal is pending */
+#define BW_CALL_IO_WAIT 0x2000 /* asleep until some input or output is done, as the kernel's own count has it */
+#define BW_CALL_READERS 0x1000 /* `blocker_pid` is the last of several readers, and may have let go */
 
 /* bw_object.kind: what user space needs to pick the fields; the names are the contract's. */
 enum bw_object_kind {
@@ -212,6 +215,7 @@ enum bw_object_kind {
 	BW_OBJECT_PIPE = 2,   /* anonymous or named */
 	BW_OBJECT_SOCKET = 3,
 	BW_OBJECT_ANON = 4,   /* anonymous inode: `name` tells which */
+	BW_OBJECT_MOUNT = 5,  /* only the file system that the thread waits in: `device`, `fs_...`, `u.storage` */
 };
 
 struct bw_pipe {
@@ -245,6 +249,12 @@ struct bw_tty {
 
 struct bw_pidfd {
 	bw_u32 tgid, pad;
+};
+
+/* What a file system, or a block device that was opened as such, lies on. The kernel's encoding, 0: none. */
+struct bw_storage {
+	bw_u32 block_device; /* it has the data */
+	bw_u32 fuse_device;  /* as BW_KEY_FUSE asks for its server; of one mounted inside another, that one's */
 };
 
 struct bw_netlink {
@@ -293,6 +303,7 @@ struct bw_object {
 		struct bw_vsock vsock;
 		struct bw_tty tty;
 		struct bw_pidfd pidfd;
+		struct bw_storage storage; /* of files that are none of the above */
 	} u;
 };
 

@@ -42,8 +42,27 @@ struct Inspection: ~Copyable {
         Confinement.filterSystemCalls(appendsToFile: false, replacesFile: false, log: log)
     }
 
+    /// Watches the block devices for as long as somebody waits for one of them and none of its requests has been seen to end,
+    /// up to two seconds: what a device does shows only from one reading of its counters to the next.
+    mutating func watchDevices() {
+        for _ in 0..<20 {
+            pipeline.relate(source: &source, risky: &risky, relooks: false, clock: Clock.now())
+            let isSilent = pipeline.pure.waitsForDevices || (threadsWaitForDevices && !pipeline.pure.someDeviceMoves)
+            guard isSilent else { return }
+            usleep(110_000)
+        }
+    }
+
+    /// `procs_blocked` of /proc/stat
+    private var threadsWaitForDevices: Bool {
+        let text = (try? host.procFS.readFile("stat", limit: 1 << 20)) ?? []
+        let line = text.split(separator: UInt8(ascii: "\n")).first { $0.starts(with: "procs_blocked ".utf8) }
+        return line.map { !$0.elementsEqual("procs_blocked 0".utf8) } ?? false
+    }
+
     /// Looks at all threads once, and for the other ends of those that are blocked.
     mutating func look() {
+        watchDevices()
         for _ in 0..<64 {
             do throws(CaptureError) { try capture.scan() } catch { fail(error.exitCode, error.description) }
             pipeline.drain(capture, risky: &risky)

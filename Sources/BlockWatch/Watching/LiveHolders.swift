@@ -68,7 +68,7 @@ struct LiveHolders: HolderSource {
                 switch question {
                 case .thread(let tid): threads.append(UInt32(truncatingIfNeeded: tid))
                 case .process(let pid): processes.append(UInt32(truncatingIfNeeded: pid))
-                case .children, .inner: break
+                case .children, .inner, .namespace: break
                 }
             }
             do {

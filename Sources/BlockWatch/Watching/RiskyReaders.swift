@@ -187,6 +187,12 @@ final class RiskyReaders: RiskyReading, Sendable {
                 return .bytes(try procFS.readFile("\(pid)/task/\(tid)/cmdline", limit: 4096))
             case .mounts(let pid, let tid):
                 return .bytes(try procFS.readFile("\(pid)/task/\(tid)/mountinfo", limit: 4 << 20))
+            case .blockDevices:
+                return .bytes(BlockDevices.withoutUnused(try procFS.readFile("diskstats", limit: 1 << 20)))
+            case .loopFile(let device):
+                let folder = "/sys/dev/block/\(device >> 20):\(device & 0xfffff)/loop"
+                let path = try ProcFS(root: folder).readFile("backing_file", limit: 4096)
+                return .bytes(path + (try procFS.readFile("self/mountinfo", limit: 4 << 20)))
             case .memory(let pid, let address, let length):
                 return memory.read(pid, address, length)
             case .sharedMemory(let pid):
@@ -264,6 +270,9 @@ extension RiskyQuestion {
         case .commandLine(let pid, _), .memory(let pid, _, _), .mounts(let pid, _), .sharedMemory(let pid),
             .semaphore(let pid, _, _):
             pid
+        // no process: one that hangs stands for itself
+        case .blockDevices: -1
+        case .loopFile: -2
         }
     }
 }

@@ -9,6 +9,8 @@ public struct KernelObject: Sendable {
         case socket
         /// An anonymous inode, told apart by its name: `[eventfd]`.
         case anonymous
+        /// No file is known, only the file system that the thread waits in.
+        case mount
     }
 
     private final class Body: Sendable {
@@ -25,6 +27,7 @@ public struct KernelObject: Sendable {
         case BW_OBJECT_PIPE.rawValue: .pipe
         case BW_OBJECT_SOCKET.rawValue: .socket
         case BW_OBJECT_ANON.rawValue: .anonymous
+        case BW_OBJECT_MOUNT.rawValue: .mount
         default: .file
         }
     }
@@ -32,7 +35,7 @@ public struct KernelObject: Sendable {
     public var inode: UInt64 { raw.inode }
     public var isDeleted: Bool { raw.links == 0 }
     /// `major:minor` of the file system.
-    public var device: String { "\(raw.device >> 20):\(raw.device & 0xfffff)" }
+    public var device: String { DeviceNumber.text(raw.device) }
     /// The same as the kernel encodes it.
     public var rawDevice: UInt32 { raw.device }
     /// `struct file`, as an address: the owner of flock and OFD locks.
@@ -49,6 +52,8 @@ public struct KernelObject: Sendable {
     }
     /// Of a device node.
     public var deviceMajor: UInt32 { raw.rdev >> 20 }
+    /// /dev/fuse, through which a server takes requests.
+    public var isFuseDevice: Bool { family == .file && isCharacterDevice && raw.rdev == 10 << 20 | 229 }
     public var isDirectory: Bool { mode & 0o170000 == 0o040000 }
     public var isCharacterDevice: Bool { mode & 0o170000 == 0o020000 }
     public var isBlockDevice: Bool { mode & 0o170000 == 0o060000 }
@@ -147,6 +152,15 @@ public struct KernelObject: Sendable {
     public var pidfdProcess: Int? {
         let pidfd = unsafe raw.u.pidfd
         return pidfd.tgid == 0 ? nil : Int(pidfd.tgid)
+    }
+
+    /// What the data of a file, or of the file system, lies on, as the kernel encodes numbers of devices; 0 for none.
+    public var storage: (blockDevice: UInt32, fuseDevice: UInt32) {
+        guard family == .file || family == .mount, !isCharacterDevice else { return (0, 0) }
+        let storage = unsafe raw.u.storage
+        // older recordings do not have it
+        let isFuse = fileSystem == "fuse" || fileSystem == "fuseblk" || fileSystem.hasPrefix("fuse.")
+        return (storage.block_device, isFuse && storage.fuse_device == 0 ? raw.device : storage.fuse_device)
     }
 
     public var netlink: (port: UInt32, peerPort: UInt32, protocolNumber: UInt32) {

@@ -206,6 +206,10 @@ public struct CallRecord: Sendable {
     public var descriptorTable: UInt64 { raw.files }
     /// Who owns the kernel lock that it waits for.
     public var kernelLockOwner: Int? { raw.blocker_pid == 0 ? nil : Int(raw.blocker_pid) }
+    /// It sleeps until some input or output is done, and not for a lock or a thaw.
+    public var waitsForIO: Bool { has(BW_CALL_IO_WAIT) }
+    /// It is the last of several readers.
+    public var kernelLockHasReaders: Bool { has(BW_CALL_READERS) }
     /// Inode numbers of its namespaces.
     public var pidNamespace: UInt32 { raw.pid_namespace }
     public var netNamespace: UInt32 { raw.net_namespace }

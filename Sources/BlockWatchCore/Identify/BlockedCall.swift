@@ -19,6 +19,10 @@ public struct BlockedCall: Sendable {
     /// `field=reason` of what could not be found out.
     public var stop: StopFields?
     public var unresolved: [String]
+    /// What the functions on its kernel stack tell.
+    var hints: StackHints = []
+    /// What the file system lies on in which it waits, if it waits in one.
+    public var storage: Storage?
     /// Held in front of the call by a seccomp supervisor: it does not wait for what the call is on.
     public var isSupervised = false
     /// Community IDs of the other sockets that the process holds; empty unless asked for.
@@ -29,6 +33,8 @@ public struct BlockedCall: Sendable {
         var call = self
         call.resource = fresh.resource
         call.stack = fresh.stack
+        call.storage = fresh.storage
+        call.hints = fresh.hints
         call.stop = fresh.stop
         call.process.state = fresh.process.state
         call.unresolved = fresh.unresolved + unresolved.filter { $0.hasPrefix("process") }

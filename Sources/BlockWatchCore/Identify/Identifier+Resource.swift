@@ -23,7 +23,15 @@ extension Identifier {
                 resource.descriptor = nil
                 return resource
             }
-            return CallKind.resource(call, info: info, path: path, isFIFO: onStack.contains(.fifoOpen))
+            var resource = CallKind.resource(call, info: info, path: path, isFIFO: onStack.contains(.fifoOpen))
+            if let object = record.object, object.family == .mount, resource.kind == .file {
+                var file = resource.file ?? FileFields()
+                file.device = object.device
+                file.fileSystem = object.fileSystem
+                file.server = server(record, answers, &unresolved)
+                resource.file = file
+            }
+            return resource
         }
         if record.descriptorIsClosed || record.descriptorIsOther { unresolved.append("resource.fd=closed") }
         guard let object = record.object else {
@@ -35,25 +43,33 @@ extension Identifier {
         case .socket: resource = SocketKind.resource(object)
         case .pipe: resource = PipeKind.resource(object, path: target(record, descriptor, object, &unresolved))
         case .anonymous: resource = AnonymousKind.resource(object)
-        case .file: resource = FileKind.resource(object, path: target(record, descriptor, object, &unresolved))
+        case .file, .mount:
+            resource = FileKind.resource(object, path: target(record, descriptor, object, &unresolved))
         }
         resource.descriptor = descriptor
         if let lock = UserMemory.lockCall(call) {
             resource.lock = UserMemory.lockFields(lock, call, memory: memory[.lock], object: object)
         }
-        if let question = mountQuestion(record) {
-            switch answers[question] ?? .timedOut {
-            case .bytes(let table):
-                resource.file?.server = MountTable.source(ofDevice: object.device, mountinfo: table)
-            case let other: unresolved.append("file.server=\(other.reason ?? "timed_out")")
-            }
-        }
+        resource.file?.server = server(record, answers, &unresolved)
         // the file is not what it waits for
         if onStack.contains(.pageFault) {
             resource.kind = .page
             resource.name = page(record).name
         }
         return resource
+    }
+
+    /// The server of a network file system, or the source of a FUSE mount.
+    private func server(
+        _ record: CallRecord, _ answers: [RiskyQuestion: RiskyAnswer], _ unresolved: inout [String]
+    ) -> String? {
+        guard let question = mountQuestion(record), let object = record.object else { return nil }
+        switch answers[question] ?? .timedOut {
+        case .bytes(let table): return MountTable.source(ofDevice: object.device, mountinfo: table)
+        case let other:
+            unresolved.append("file.server=\(other.reason ?? "timed_out")")
+            return nil
+        }
     }
 
     /// A member of a set, without its path: there may be thousands.
@@ -63,7 +79,7 @@ extension Identifier {
             case .socket: SocketKind.resource(object)
             case .pipe: PipeKind.resource(object, path: nil)
             case .anonymous: AnonymousKind.resource(object)
-            case .file: FileKind.resource(object, path: nil)
+            case .file, .mount: FileKind.resource(object, path: nil)
             }
         resource.descriptor = descriptor
         return resource

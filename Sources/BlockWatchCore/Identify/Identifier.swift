@@ -55,7 +55,10 @@ public struct Identifier {
             if let question = mountQuestion(record) { questions.insert(question) }
         }
         let answers = questions.isEmpty ? [:] : risky.answer(Array(questions))
-        let brief = zip(records, calls).map { build($0, $1, answers, clock) }
+        let storages = storages(of: records, &risky)
+        var brief = zip(records, calls).map { build($0, $1, answers, clock) }
+        for (index, storage) in storages { brief[index].storage = storage }
+        findMounts(of: &brief, records, &risky)
         return isBrief ? brief : complete(Array(zip(records, brief)), clock: clock, risky: &risky)
     }
 
@@ -121,6 +124,7 @@ public struct Identifier {
             stack: stack ?? [], unresolved: unresolved,
             isSupervised: onStack.contains(.seccomp))
         blocked.stop = StopFields(record)
+        blocked.hints = onStack
         return blocked
     }
 

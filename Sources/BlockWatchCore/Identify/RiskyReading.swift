@@ -14,6 +14,11 @@ public enum RiskyQuestion: Hashable, Sendable {
     /// operation on the set was done, negative for never; seconds since it was made or set by hand; the age of that process
     /// in seconds, negative if there is none.
     case semaphore(pid: Int32, set: Int32, number: UInt16)
+    /// What the block devices have done so far: `/proc/diskstats`.
+    case blockDevices
+    /// The file behind a loop device, as the kernel encodes its number: the path in the first line, behind it the mounts as
+    /// blockwatch sees them.
+    case loopFile(device: UInt32)
 }
 
 public enum RiskyAnswer: Sendable, Equatable {

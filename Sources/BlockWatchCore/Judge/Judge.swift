@@ -43,7 +43,7 @@ struct Judge {
             case .cycle: cycle(wait)
             case .stopped: stopped(wait)
             case .child: child(wait, relation)
-            case .kernel: kernel(wait)
+            case .kernel: kernel(wait, relation)
             case .overdue: overdue(wait)
             case .input: input(wait, relation)
             case .lock: isLock(wait, relation) ? lock(wait, relation) : nil

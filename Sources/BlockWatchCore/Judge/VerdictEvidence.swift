@@ -3,15 +3,15 @@ enum VerdictEvidence {
     static let most = 4
 
     /// - Parameter wait: the call, or the member of its set that decided.
-    static func lines(_ wait: Wait, _ judgement: Judgement) -> [String] {
-        Array((["rule=\(judgement.rule.rawValue)"] + facts(wait, judgement)).prefix(most))
+    static func lines(_ wait: Wait, _ judgement: Judgement, _ look: Investigation) -> [String] {
+        Array((["rule=\(judgement.rule.rawValue)"] + facts(wait, judgement, look)).prefix(most))
     }
 
-    private static func facts(_ wait: Wait, _ judgement: Judgement) -> [String] {
+    private static func facts(_ wait: Wait, _ judgement: Judgement, _ look: Investigation) -> [String] {
         switch judgement.rule {
         case .connect, .send, .otherEnd, .serverSide: ends(wait)
         case .stopped: stop(wait)
-        case .kernel: kernel(wait)
+        case .kernel: kernel(wait, look)
         case .overdue: timeout(wait)
         case .lock, .futex: owner(wait)
         case .cycle, .child, .input, .set, .unknown: []
@@ -31,7 +31,7 @@ enum VerdictEvidence {
             ]
         case .socket where [2, 10].contains(object.socketFamily):
             return internet(object)
-        case .socket, .file, .anonymous:
+        case .socket, .file, .anonymous, .mount:
             return []
         }
     }
@@ -60,11 +60,23 @@ enum VerdictEvidence {
         }
     }
 
-    private static func kernel(_ wait: Wait) -> [String] {
+    private static func kernel(_ wait: Wait, _ look: Investigation) -> [String] {
         var facts = ["state \(wait.record.stateLetter)"]
         if let ran = wait.record.lastRanNanoseconds {
             let ago = wait.record.nowNanoseconds - min(ran, wait.record.nowNanoseconds)
             facts.append("not on a processor for \(duration(ago))")
+        }
+        let now = wait.record.nowNanoseconds
+        if !(wait.target is KernelLockTarget), let number = wait.call.storage?.layers.first?.blockDevice, number != 0,
+            let device = look.devices.device(number)
+        {
+            let name = "\(device.name) (\(DeviceNumber.text(number)))"
+            let silence = look.devices.silence(number, since: wait.record.startNanoseconds, at: now)
+            if let move = device.lastMove, move.by >= wait.record.startNanoseconds {
+                facts.append("\(name) completed requests \(duration(now - min(move.by, now))) ago")
+            } else {
+                facts.append("\(name) completed nothing for \(duration(silence)), \(device.inFlight) in flight")
+            }
         }
         return facts
     }

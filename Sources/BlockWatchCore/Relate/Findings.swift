@@ -108,7 +108,7 @@ struct Findings {
                 SetMember(resource: member.call.resource, reason: reason)
             }
         }
-        finding.evidence = VerdictEvidence.lines(judge.deciding[tid] ?? wait, judgement)
+        finding.evidence = VerdictEvidence.lines(judge.deciding[tid] ?? wait, judgement, look)
         return finding
     }
 

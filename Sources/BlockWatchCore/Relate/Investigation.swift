@@ -12,7 +12,16 @@ struct Investigation {
     /// Also of members that cannot decide over their sets.
     let isThorough: Bool
 
-    init(isThorough: Bool = true) { self.isThorough = isThorough }
+    /// What the block devices have done lately.
+    let devices: BlockDevices
+
+    init(isThorough: Bool = true, devices: BlockDevices = BlockDevices()) {
+        self.isThorough = isThorough
+        self.devices = devices
+    }
+
+    /// From CLOCK_MONOTONIC to CLOCK_BOOTTIME, in which threads begin.
+    private(set) var clock: ClockReading?
 
     /// By thread.
     private(set) var waits: [Int: Wait] = [:]
@@ -26,6 +35,8 @@ struct Investigation {
     }
     private var byInner: [Inner: Int] = [:]
     private var byParent: [Int: [Int]] = [:]
+    /// PID namespaces that end as soon as nothing is left of them.
+    private(set) var endingNamespaces: Set<UInt32> = []
     private var viewedCount = 0
     private var askedViews: Set<ViewQuestion> = []
     private(set) var timedOut = false
@@ -36,6 +47,7 @@ struct Investigation {
         _ seeds: [(record: CallRecord, call: BlockedCall)], source: inout some HolderSource,
         risky: inout some RiskyReading, identifier: inout Identifier, clock: ClockReading
     ) {
+        self.clock = clock
         for seed in seeds { add(seed.record, seed.call) }
         var frontier = seeds.map(\.record.tid)
         for _ in 0..<Self.mostRounds where !frontier.isEmpty {
@@ -59,6 +71,7 @@ struct Investigation {
             byParent[record.parentPID, default: []].append(record.tid)
         }
         waits[record.tid] = Wait(record, call)
+        if call.hints.contains(.lastOfNamespace) { endingNamespaces.insert(record.pidNamespace) }
     }
 
     /// Whether somebody may hold the other end.
@@ -160,13 +173,23 @@ struct Investigation {
         let calls = identifier.identify(Array(new), clock: clock, isBrief: true, risky: &risky)
         for (record, call) in zip(new, calls) { add(record, call) }
         var whole: Set<Int> = []
-        for question in questions { if case .process(let pid) = question { whole.insert(pid) } }
+        var namespaces: Set<UInt32> = []
+        for question in questions {
+            switch question {
+            case .process(let pid): whole.insert(pid)
+            case .namespace(let namespace): namespaces.insert(namespace)
+            case .thread, .children, .inner: break
+            }
+        }
         let parents = Set(questions.compactMap { if case .children(let pid) = $0 { pid } else { nil } })
         // a main thread that has ended does nothing any more, as long as others go on
         let living = Set(records.lazy.filter { !$0.isZombie }.map(\.pid))
         var seen: [Int: [Int]] = [:]
         for record in records where !record.isZombie || !living.contains(record.pid) {
-            guard whole.contains(record.pid) || parents.contains(record.parentPID) else { continue }
+            guard
+                whole.contains(record.pid) || parents.contains(record.parentPID)
+                    || namespaces.contains(record.pidNamespace)
+            else { continue }
             seen[record.pid, default: []].append(record.tid)
         }
         threads.merge(seen) { $1 }
@@ -191,20 +214,23 @@ struct Investigation {
         }
         var relation = wait.target.relation(of: wait, in: self)
         if relation.end == nil, relation.groups.isEmpty, wait.record.isUninterruptible {
-            relation.end = Self.fileSystem(wait).map { .device($0) }
+            relation.end = fileSystem(wait)
         }
         return relation
     }
 
-    /// What a thread waits for that the kernel holds: `ext4 on sda1`
-    private static func fileSystem(_ wait: Wait) -> String? {
-        guard let file = wait.call.resource.file else { return nil }
-        func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }
-        if let server = file.server { return "\(file.fileSystem ?? "file system") of \(server)" }
-        if let source = wait.record.object?.fileSystemSource, !source.isEmpty {
-            return "\(file.fileSystem ?? "file system") on \(source)"
+    /// What a thread waits for that the kernel holds.
+    private func fileSystem(_ wait: Wait) -> Relation.End? {
+        if wait.call.hints.contains(.memoryCgroup) {
+            let cgroup = TerminalText.escaped(wait.record.cgroupPath)
+            return .nobody("memory cgroup \(cgroup.isEmpty ? "/" : cgroup) is full, and its OOM killer is off")
         }
-        return file.path.map { "the file system of \(text($0))" }
+        let file = wait.call.resource.file
+        if let server = file?.server { return .device("\(file?.fileSystem ?? "file system") of \(server)") }
+        if let storage = wait.call.storage, storage.last?.source.isEmpty == false || storage.last?.blockDevice != 0 {
+            return .device(text(storage))
+        }
+        return file?.path.map { .device("the file system of \(String(decoding: $0, as: UTF8.self))") }
     }
 
     // MARK: - what targets ask for
@@ -213,6 +239,11 @@ struct Investigation {
     func open(_ question: FileQuestion) -> [OpenFile] { files[question] ?? [] }
     func locks(_ question: FileQuestion) -> [FileLock] { locks[question] ?? [] }
     func children(of pid: Int) -> [Wait] { (byParent[pid] ?? []).compactMap { waits[$0] } }
+
+    /// Of those that were looked at.
+    func processes(ofNamespace namespace: UInt32) -> [Int] {
+        Set(waits.values.lazy.filter { $0.record.pidNamespace == namespace }.map(\.pid)).sorted()
+    }
 
     /// A thread by its number in its own PID namespace.
     func wait(inNamespace namespace: UInt32, tid: Int) -> Wait? {

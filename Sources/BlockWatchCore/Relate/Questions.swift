@@ -117,6 +117,8 @@ public enum ViewQuestion: Hashable, Sendable {
     case children(of: Int)
     /// One thread by its number in its own PID namespace; those of every namespace where that is 0.
     case inner(namespace: UInt32, tid: Int)
+    /// All threads of a PID namespace.
+    case namespace(UInt32)
 
     public var bytes: [UInt8] {
         var raw = bw_view_key()
@@ -134,6 +136,9 @@ public enum ViewQuestion: Hashable, Sendable {
             raw.kind = BW_VIEW_INNER.rawValue
             raw.name_space = namespace
             raw.number = UInt32(truncatingIfNeeded: tid)
+        case .namespace(let namespace):
+            raw.kind = BW_VIEW_NAMESPACE.rawValue
+            raw.name_space = namespace
         }
         return unsafe withUnsafeBytes(of: raw) { unsafe [UInt8]($0) }
     }
@@ -149,6 +154,7 @@ extension ViewQuestion: Comparable {
         case .thread(let tid): (1, 0, tid)
         case .children(let pid): (2, 0, pid)
         case .inner(let namespace, let tid): (3, namespace, tid)
+        case .namespace(let namespace): (4, namespace, 0)
         }
     }
 }

@@ -211,16 +211,21 @@ private enum Advice {
         case .kernelStuck:
             return [
                 kernelAdvice(thread) ?? holder.map {
-                    "the server of that file system is \(name($0)): blockwatch explain \($0.pid)"
+                    switch $0.role {
+                    case .server: "the server of that file system is \(name($0)): blockwatch explain \($0.pid)"
+                    default: "\(name($0)) must go on first: blockwatch explain \(root ?? $0.pid)"
+                    }
                 }
                     ?? "look for the disk or server below: dmesg | tail, cat /proc/\(thread.call.process.pid)/mountinfo"
             ]
         case .stopped where ["SIGTTIN", "SIGTTOU"].contains(thread.call.stop?.signal):
             return ["it is a background job of a terminal: fg in its shell; kill -CONT alone stops it again"]
+        case .stopped where finding.evidence.contains("frozen cgroup"):
+            return ["thaw its cgroup: echo 0 > .../cgroup.freeze, with cgroup v1 echo THAWED > .../freezer.state"]
         case .stopped:
             return thread.tracerPID != 0
                 ? ["a tracer holds it (PID \(thread.tracerPID)): let it go on or detach there"]
-                : ["kill -CONT \(thread.call.process.pid) lets it go on; a frozen cgroup: echo 0 > .../cgroup.freeze"]
+                : ["kill -CONT \(thread.call.process.pid) lets it go on"]
         case .replyPending: return [pendingReply(thread)]
         case .ownerGone:
             return ["nobody can release it any more: end what waits for it, or set a semaphore by hand (ipcs -s)"]

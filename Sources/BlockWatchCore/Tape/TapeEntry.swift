@@ -301,6 +301,12 @@ extension TapeWriter {
         case .sharedMemory(let pid):
             byte(4)
             word(UInt32(bitPattern: pid))
+        case .blockDevices:
+            byte(5)
+            word(0)
+        case .loopFile(let device):
+            byte(6)
+            word(device)
         }
         switch answer {
         case .bytes(let bytes):
@@ -331,6 +337,8 @@ extension TapeReader {
             question = .semaphore(
                 pid: pid, set: Int32(bitPattern: try word()), number: UInt16(truncatingIfNeeded: try word()))
         case 4: question = .sharedMemory(pid: pid)
+        case 5: question = .blockDevices
+        case 6: question = .loopFile(device: UInt32(bitPattern: pid))
         default: throw error("a question of the unknown kind \(kind)")
         }
         switch try byte() {

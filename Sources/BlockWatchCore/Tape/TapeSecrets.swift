@@ -9,7 +9,11 @@ extension TapeEntry {
             let shown = CommandLineRedaction.redacted(ProcFS.arguments(commandLine: bytes))
             return .risky(question, .bytes([UInt8](shown.joined(separator: [0]))))
         case .mounts: return .risky(question, .bytes(withoutOptions(mountinfo: bytes)))
-        case .memory, .semaphore, .sharedMemory: return .risky(question, answer)
+        case .loopFile:
+            let path = bytes.prefix { $0 != UInt8(ascii: "\n") }
+            let mounts = [UInt8](bytes.dropFirst(path.count))
+            return .risky(question, .bytes(path + [UInt8(ascii: "\n")] + withoutOptions(mountinfo: mounts)))
+        case .memory, .semaphore, .sharedMemory, .blockDevices: return .risky(question, answer)
         }
     }
 

@@ -22,23 +22,6 @@ extension Judge {
         return !all.isEmpty && all.allSatisfy { $0 == .stuck } ? .peerStuck : .awaitingChild
     }
 
-    func kernel(_ wait: Wait) -> Reason? {
-        if wait.target is FuseTarget, wait.duration >= movedWithin { return .kernelStuck }
-        let isStuck =
-            wait.record.kind == .exiting || wait.record.isUninterruptible || wait.call.resource.kind == .page
-            || wait.record.kind == .ioWorker
-        guard isStuck else { return nil }
-        return hasMovedInside(wait) ? .inProgress : .kernelStuck
-    }
-
-    /// The thread has been on a processor a short time ago and long after it began to wait: piece after piece is done.
-    private func hasMovedInside(_ wait: Wait) -> Bool {
-        guard let ran = wait.record.lastRanNanoseconds, !wait.record.isOlder else { return false }
-        let now = wait.record.nowNanoseconds
-        let start = wait.record.startNanoseconds
-        return ran > start && ran - start > movedWithin && now - min(ran, now) < movedWithin
-    }
-
     func overdue(_ wait: Wait) -> Reason? {
         // one that was not found out has not been passed, as far as is known
         guard let timeout = wait.call.call?.timeout.value, wait.record.kind == .systemCall,

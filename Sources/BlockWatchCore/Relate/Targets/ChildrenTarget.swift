@@ -1,6 +1,7 @@
 /// Children of the waiter's process: the wait family and vfork.
 struct ChildrenTarget: Target {
-    static let calls: Set<String> = ["wait4", "waitid", "waitpid", "vfork"]
+    private static let waits: Set<String> = ["wait4", "waitid", "waitpid"]
+    static let calls = waits.union(["vfork"])
 
     init?(_ record: CallRecord, _ call: BlockedCall) {
         guard let ordinary = OrdinaryCall(record, call),
@@ -16,6 +17,15 @@ struct ChildrenTarget: Target {
         let children = look.children(of: wait.pid).filter { $0.pid != wait.pid && !$0.record.isZombie }
         let wanted =
             wait.call.call.map { call in children.filter { Self.isAwaited($0, by: call, of: wait) } } ?? children
+        // a thread that waits in vfork has begun nothing since; without other threads the youngest child is the one
+        let isFork = wait.call.call.map { !Self.waits.contains($0.name) } ?? false
+        if isFork, wait.record.isSingleThreaded,
+            let youngest = wanted.max(by: { $0.record.processStartNanoseconds < $1.record.processStartNanoseconds })
+        {
+            relation.add(look.holder(youngest.pid, .child).map { [$0] } ?? [])
+            relation.wholeIfFound(else: .processGone)
+            return relation
+        }
         relation.add(Set(wanted.map(\.pid)).sorted().compactMap { look.holder($0, .child) })
         relation.wholeIfFound(else: .processGone)
         return relation

@@ -43,10 +43,11 @@ extension Target {
 enum Targets {
     /// The first that takes the call is what it waits for.
     static let kinds: [any Target.Type] = [
-        KernelLockTarget.self, ExitTarget.self, SetTarget.self, ChildrenTarget.self, ProcessTarget.self,
+        KernelLockTarget.self, FuseTarget.self, ExitTarget.self, SetTarget.self, ChildrenTarget.self,
+        ProcessTarget.self,
         PipeTarget.self, FutexTarget.self, LockTarget.self, SemaphoreTarget.self, UnixTarget.self,
         ConnectionTarget.self,
-        SharedTarget.self, TerminalTarget.self, FuseTarget.self, ServerTarget.self, DiskTarget.self,
+        SharedTarget.self, TerminalTarget.self, ServerTarget.self, DiskTarget.self,
     ]
 
     static func target(_ record: CallRecord, _ call: BlockedCall, _ state: Wait.State) -> any Target {
