@@ -29,6 +29,7 @@ enum { EINTR = 4, EAGAIN = 11, ENOSYS = 38, ETIME = 62 };
 
 #define S_IFMT 0170000
 #define S_IFSOCK 0140000
+#define S_IFREG 0100000
 #define S_IFCHR 0020000
 #define S_IFIFO 0010000
 
@@ -39,6 +40,7 @@ enum { EINTR = 4, EAGAIN = 11, ENOSYS = 38, ETIME = 62 };
 #define AF_VSOCK 40
 #define SOCK_STREAM 1
 #define IPPROTO_TCP 6
+#define IPPROTO_UDP 17
 #define IPPROTO_MPTCP 262
 #define TCP_ESTABLISHED 1
 #define TCP_SYN_SENT 2

@@ -49,7 +49,7 @@ TOLD_AS = {
     "stuck stopped, process": "ptrace-entry-stop stopped",
     "busy peer_busy, process": "two-writers",
     "waiting peer_sleeping, process": "shared-table",
-    "waiting reply_pending, process": "unix-unanswered epoll-silent-server peer-in-other-namespace",
+    "waiting reply_pending, process": "unix-unanswered epoll-silent-server poll-asks-again peer-in-other-namespace",
     "waiting unknown, unknown": "msgrcv peer-in-flight seccomp-notify seccomp-notify-continue seccomp-notify-getppid semop "
     "socketcall-recv udp-recv udp-recvmsg",
     "idle awaiting_child, process": "vfork wait4 waitid-pidfd",

@@ -102,6 +102,12 @@ extension Findings {
                 if case .known = wait.relation, steps.count > 1 { finish(root(wait), identity(of: wait)) }
                 break
             }
+            if let loss = relation.loss {
+                steps.append("the network to \(TerminalText.escaped(loss.address))")
+                finish(
+                    Root(kind: .network, doing: loss.text, address: loss.address), ["network", loss.address])
+                break
+            }
             if let first = ranked(relation.holders, of: start.tid, leadingBackTo: seen).first {
                 let next = speaker(for: first)
                 guard let next else {
@@ -169,7 +175,7 @@ extension Findings {
             return wait.relation.value
         }
         let owing = set.members.filter { member in
-            member.isReplyOutstanding && member.relation.value?.holders.contains { $0.pid != previous } == true
+            (member.isReplyOutstanding || member.hasUnread) && member.relation.value?.holders.contains { $0.pid != previous } == true
         }
         return owing.count == 1 ? owing[0].relation.value : nil
     }

@@ -84,7 +84,15 @@ public struct Explanation: Sendable {
     private func idleParagraph(_ group: [Thread]) -> [String] {
         let verb = group.count == 1 ? "is" : "are"
         let reason = group[0].finding.reason.words
-        return ["\(subject(group)) \(verb) idle (\(reason)): \(Sentence.place(group[0].call)), for \(span(group))."]
+        var lines = [
+            "\(subject(group)) \(verb) idle (\(reason)): \(Sentence.place(group[0].call)), for \(span(group))."
+        ]
+        // who asks wants to see whom it waits for, though nothing says that it hangs
+        let finding = group[0].finding
+        if !finding.chain.isEmpty {
+            lines.append("  The chain: \(TerminalText.cut(finding.chain, to: 400, keep: .headAndTail))")
+        }
+        return lines
     }
 
     private func paragraph(_ group: [Thread]) -> [String] {
@@ -173,6 +181,11 @@ private enum Advice {
                 : [
                     "nobody can end this wait any more: a write end that was left open in the waiter itself is a usual cause; end it"
                 ]
+        case .sendStalled where finding.root.value?.kind == .network:
+            return [
+                "both ends are alive, and what is sent does not arrive: a firewall, a route, an MTU between them? "
+                    + "nstat -az TcpRetransSegs; ping \(finding.root.value.map(host) ?? "")"
+            ]
         case .sendStalled:
             return holder.map { ["\(name($0)) does not read: blockwatch explain \($0.pid)"] } ?? [
                 "the other end does not read: is it alive?"
@@ -198,6 +211,12 @@ private enum Advice {
         case .peerSleeping: return holder.map { ["\(name($0)) sleeps: blockwatch explain \($0.pid)"] } ?? []
         default: return []
         }
+    }
+
+    /// The host of a root's address, without its port.
+    private static func host(_ root: Root) -> String {
+        let address = TerminalText.escaped(root.address ?? "")
+        return String(address[..<(address.lastIndex(of: ":") ?? address.endIndex)].filter { $0 != "[" && $0 != "]" })
     }
 
     /// A request is said to be sent only where bytes were.

@@ -19,6 +19,7 @@ extension Judge {
         if let pipe = wait.target as? PipeTarget, pipe.needs == .read {
             return relation.holders.isEmpty ? nil : stalled(relation)
         }
+        if relation.loss != nil { return .sendStalled }
         // nothing gets through: what was sent has been sent again, and is still not acknowledged
         if wait.call.resource.kind == .tcp, let inet = wait.record.object?.internet, inet.unacknowledged > 0,
             inet.retransmits > 1
@@ -78,7 +79,8 @@ extension Judge {
                 ? .peerIdle : .peerSleeping
         }
         if all.contains(.waiting) || all.contains(.stuck) { return .peerWaiting }
-        return .peerIdle
+        // what was left behind never ends its output
+        return relation.leftBehind == nil ? .peerIdle : .peerWaiting
     }
 
     /// Of waits that go round in a circle: one of them ends by a clock of its own, and with it the circle.
