@@ -39,6 +39,18 @@ enum { EINTR = 4, EAGAIN = 11, ENOSYS = 38, ETIME = 62 };
 #define AF_NETLINK 16
 #define AF_VSOCK 40
 #define SOCK_STREAM 1
+
+/* of i386's socketcall */
+#define SYS_SOCKET 1
+#define SYS_SEND 9
+#define SYS_RECV 10
+#define SYS_SENDTO 11
+#define SYS_RECVFROM 12
+#define SYS_SENDMSG 16
+#define SYS_RECVMSG 17
+#define SYS_RECVMMSG 19
+#define SYS_SENDMMSG 20
+
 #define IPPROTO_TCP 6
 #define IPPROTO_UDP 17
 #define IPPROTO_MPTCP 262

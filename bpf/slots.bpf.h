@@ -109,13 +109,33 @@ static __noinline int find_far_end(struct far_end *end, struct task_struct *task
 	return 0;
 }
 
+enum way { WAY_NONE, WAY_OUT, WAY_IN };
+
+/* Which way a call moves bytes. */
+static __always_inline enum way way_of(const struct call_slot *call)
+{
+	u32 sub = call->args[0];
+
+	if (is_socketcall(call->number, call->abi)) {
+		if (sub == SYS_SEND || sub == SYS_SENDTO || sub == SYS_SENDMSG || sub == SYS_SENDMMSG)
+			return WAY_OUT;
+		return sub == SYS_RECV || sub == SYS_RECVFROM || sub == SYS_RECVMSG || sub == SYS_RECVMMSG ? WAY_IN : WAY_NONE;
+	}
+	if (!(watched_class(call->number, call->abi) & BW_MOVES_BYTES))
+		return WAY_NONE;
+	return traits_of(call->number, call->abi) & BW_TRAIT_SENDS ? WAY_OUT : WAY_IN;
+}
+
 /* Of a poll of one descriptor, or a call on one: what that leads to. */
 static __noinline int find_far_end_of_call(struct far_end *end, struct task_struct *task, const struct call_slot *call)
 {
 	u32 class = watched_class(call->number, call->abi);
 	s32 fd = -1;
 
-	if ((class & BW_CLASS_MASK) == BW_CLASS_FD)
+	if (is_socketcall(call->number, call->abi)) {
+		if (call->args[0] != SYS_SOCKET)
+			bpf_probe_read_user(&fd, sizeof(fd), (void *)call->args[1]);
+	} else if ((class & BW_CLASS_MASK) == BW_CLASS_FD)
 		descriptor_of(class, call->args, &fd);
 	else if (traits_of(call->number, call->abi) & BW_TRAIT_POLLS && call->args[1] == 1)
 		bpf_probe_read_user(&fd, sizeof(fd), (void *)call->args[0]);
@@ -163,7 +183,7 @@ static __always_inline bool ends_renewal(const struct thread_state *state, u32 c
 static __noinline bool is_of_retry(struct task_struct *task, struct thread_state *state, struct call_slot *ended)
 {
 	u32 class = watched_class(ended->number, ended->abi);
-	bool sends = traits_of(ended->number, ended->abi) & BW_TRAIT_SENDS;
+	enum way way = way_of(ended);
 	struct retry *retry = &state->retry;
 	struct far_end end;
 
@@ -172,15 +192,15 @@ static __noinline bool is_of_retry(struct task_struct *task, struct thread_state
 	find_far_end_of_call(&end, task, ended);
 	if ((class & BW_CLASS_MASK) == BW_CLASS_SET)
 		return is_tried(retry, &end); /* it can be sent to: only a read receives */
-	if (end.peer) {
-		/* who sends by the same connection again and again wants no answer; datagrams get lost */
-		if (!is_tried(retry, &end) || (end.socket == retry->socket && retry->service >> 16 != IPPROTO_UDP))
-			return false;
-		return sends || !(class & BW_MOVES_BYTES);
-	}
 	if (end.mode == S_IFREG)
 		return true;
-	return sends || (!end.mode && !(class & BW_MOVES_BYTES)); /* closed */
+	if (way == WAY_IN)
+		return false;
+	if (!end.peer)
+		return way == WAY_OUT || !end.mode; /* closed, or only now made */
+	/* who sends by the same connection again and again wants no answer; datagrams get lost */
+	return is_tried(retry, &end) &&
+	       (way == WAY_NONE || end.socket != retry->socket || retry->service >> 16 == IPPROTO_UDP);
 }
 
 /* The wait that renewed itself is over: its last call returned, with nothing. */

@@ -46,6 +46,7 @@ TOLD_AS = {
     "unix-stream-read",
     "stuck peer_stuck, process": "chain-three tcp-chain",
     "stuck send_stalled, process": "tty-write-ctrl-s tty-write-stopped",
+    "stuck send_stalled, network": "tcp-reply-lost",
     "stuck stopped, process": "ptrace-entry-stop stopped",
     "busy peer_busy, process": "two-writers",
     "waiting peer_sleeping, process": "shared-table",
