@@ -8,7 +8,8 @@ import Testing
     let tree = ProcTree()
     init() throws { try tree.common() }
 
-    private func finding(_ seed: CallRecord, _ source: ListedHolders, _ memory: ListedAnswers = .init()) throws -> Finding
+    private func finding(_ seed: CallRecord, _ source: ListedHolders, _ memory: ListedAnswers = .init()) throws
+        -> Finding
     {
         var findings = findings([seed], source, memory: memory)
         let found = findings.finding(of: seed.tid)
@@ -100,7 +101,8 @@ import Testing
             #expect(found.rule == .send)
             #expect(
                 found.root.value
-                    == Root(kind: .network, doing: "5 retransmits from there, not acknowledged", address: "10.0.0.5:6379"))
+                    == Root(
+                        kind: .network, doing: "5 retransmits from there, not acknowledged", address: "10.0.0.5:6379"))
             #expect(found.holders.map(\.pid) == [8], "it is told, and not accused")
             #expect(found.chain.hasSuffix("<- the network to 10.0.0.5:6379"))
             #expect(found.evidence.contains("the other end: 5 retransmits, 21 not acknowledged"))
@@ -234,12 +236,14 @@ import Testing
     @Test func `a log that is read is at rest`() throws {
         #expect(try reader(descriptor: 0, writer: 5).reason == .peerIdle, "daemon | cat")
         #expect(try reader(descriptor: 0, writer: 6).reason == .peerIdle, "each with a supervisor of its own")
-        #expect(try reader(descriptor: 0, writer: 1, parentWaits: false).reason == .peerIdle, "nobody waits for the log")
+        #expect(
+            try reader(descriptor: 0, writer: 1, parentWaits: false).reason == .peerIdle, "nobody waits for the log")
         #expect(try reader(descriptor: 0, writer: 4, parentReads: true).reason == .peerIdle, "a | (b; cat)")
         #expect(
             try reader(descriptor: 0, writer: 5, zombie: true).reason == .peerIdle, "what it was given is no child's")
         #expect(
-            try reader(writer: 5, zombie: true, writerIsFirst: true).reason == .peerIdle, "no child of its left that one")
+            try reader(writer: 5, zombie: true, writerIsFirst: true).reason == .peerIdle,
+            "no child of its left that one")
         #expect(try reader(writer: 10, zombie: true, living: true).reason == .peerIdle, "another child's child writes")
         #expect(try reader(writer: 7, parentWaits: false).reason == .peerIdle, "its own child writes")
     }

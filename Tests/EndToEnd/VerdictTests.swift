@@ -225,7 +225,9 @@ import Testing
         }
     }
 
-    @Test(arguments: Age.allCases) func `an answer that the network loses is held up by no process`(age: Age) async throws {
+    @Test(arguments: Age.allCases) func `an answer that the network loses is held up by no process`(age: Age)
+        async throws
+    {
         try await watch("tcp-reply-lost", age) { hanging, watcher in
             // until all was lost it waited for that to be said, too
             let record = try await said("send_stalled", of: hanging.tid, by: watcher)

@@ -25,6 +25,7 @@ struct Judge {
     var circular: Set<Int> = []
     var standings: [Investigation.Party: Standing] = [:]
     var partiesInProgress: Set<Investigation.Party> = []
+    let nativeABI: ABI
     private let native: SyscallTable
     private let compat = SyscallTable.table(for: .i386)
 
@@ -32,6 +33,7 @@ struct Judge {
         self.look = look
         self.thresholdNanoseconds = thresholdNanoseconds
         self.deadlocked = deadlocked
+        self.nativeABI = nativeABI
         native = SyscallTable.table(for: nativeABI)
     }
 

@@ -45,7 +45,8 @@ enum VerdictEvidence {
         if inet.unacknowledged > 0 { facts.append("\(inet.unacknowledged) not acknowledged") }
         if let loss, loss.isOther {
             facts.append(
-                "the other end: \(loss.progress.retransmits) retransmits, \(loss.progress.unacknowledged) not acknowledged")
+                "the other end: \(loss.progress.retransmits) retransmits, \(loss.progress.unacknowledged) not acknowledged"
+            )
         }
         switch (inet.lastSent, inet.lastReceived) {
         case (let sent?, let received?) where sent < received: facts.append("sent after the last byte came")

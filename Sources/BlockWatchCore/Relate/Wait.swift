@@ -117,6 +117,17 @@ final class Wait {
         return object.tcpState != 10 && object.unix.sendQueue > 0
     }
 
+    /// Of a member: whoever is at its other end has an answer to give, bytes to read or a connection to take.
+    var owesSomething: Bool {
+        isReplyOutstanding || hasUnread || record.object?.tcpState == 2 || record.object?.peerState == .unaccepted
+    }
+
+    /// A client of a unix socket that waits for nothing else, as who has asked something does.
+    var isLoneUnixClient: Bool {
+        guard let object = record.object, object.family == .socket, object.socketFamily == 1 else { return false }
+        return company.isAlone && isClient(object)
+    }
+
     private func findReplyOutstanding() -> Bool {
         guard let object = record.object, object.family == .socket else { return false }
         let last = record.descriptor.flatMap(record.lastIO(on:))

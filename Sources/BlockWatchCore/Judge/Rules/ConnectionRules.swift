@@ -94,9 +94,22 @@ extension Judge {
     }
 
     func isOutstanding(_ wait: Wait, _ relation: Relation) -> Bool {
-        guard relation.situation == .serverSide else { return wait.isReplyOutstanding }
+        guard relation.situation == .serverSide else {
+            return wait.isReplyOutstanding || wait.isLoneUnixClient && hasReadLast(relation.holders)
+        }
         // a unix socket's bytes are at the other end as soon as they are sent
         return wait.target is ConnectionTarget && (wait.record.object?.internet.unacknowledged ?? 0) > 0
+    }
+
+    /// Of who serves the other end: the last that it did there was to read, and it has not answered. What the client itself
+    /// received last may have crossed what it had asked.
+    private func hasReadLast(_ holders: [Holder]) -> Bool {
+        guard holders.count == 1, let descriptor = holders[0].descriptor else { return false }
+        let last = (look.threads(of: holders[0]) ?? []).compactMap { tid -> String? in
+            guard let wait = look.waits[tid], let number = wait.record.lastIO(on: descriptor) else { return nil }
+            return SyscallTable.table(for: wait.record.isCompat ? .i386 : nativeABI)[number]?.name
+        }
+        return !last.isEmpty && !last.contains(where: SystemCall.sends(named:))
     }
 
     private func isAtClock(_ holder: Holder) -> Bool {

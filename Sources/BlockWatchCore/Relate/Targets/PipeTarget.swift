@@ -70,7 +70,8 @@ struct PipeTarget: Target {
         guard writers.allSatisfy({ $0.pid != parent && !living.contains($0.record.parentPID) }) else { return nil }
         // a pipe that it made itself, for a child
         if descriptor > 2, writers.allSatisfy({ isYounger($0, wait) }),
-            let ended = children.filter(\.record.isZombie).min(by: { $0.tid < $1.tid }) {
+            let ended = children.filter(\.record.isZombie).min(by: { $0.tid < $1.tid })
+        {
             return "its child \(ended.processText) has ended"
         }
         // a pipe that it was given: the pipeline's command is gone, and its parent does not read there either
