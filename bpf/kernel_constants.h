@@ -51,6 +51,7 @@ enum { EINTR = 4, EAGAIN = 11, ENOSYS = 38, ETIME = 62 };
 #define SYS_RECVMMSG 19
 #define SYS_SENDMMSG 20
 
+#define NAME_SERVICE __builtin_bswap16(53) /* the port, as the network orders it */
 #define IPPROTO_TCP 6
 #define IPPROTO_UDP 17
 #define IPPROTO_MPTCP 262

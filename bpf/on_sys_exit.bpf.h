@@ -53,7 +53,7 @@ static __noinline int leave_slowly(struct task_struct *task, struct thread_state
 
 		if (may_renew(class, ret) && !state->filled[SLOT_INTERRUPTED] && goes_on(task, state, &ended))
 			return keep_renewing(task, state, &ended);
-		if (ends_renewal(state, class, ret) && !is_of_retry(task, state, &ended))
+		if (ends_renewal(state, class, ret) && !is_of_retry(task, state, &ended, ret))
 			close_renewing(task, state);
 		close_returned(task, state, &ended, ret);
 		state->renewals = 0;

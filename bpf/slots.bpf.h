@@ -66,6 +66,7 @@ static __always_inline bool may_renew(u32 class, s64 ret)
 struct far_end {
 	u64 peer, socket; /* of a connected IP socket; 0: none */
 	u32 service, mode;
+	u32 events; /* of a poll: what it waits for */
 };
 
 static __always_inline u64 mix(u64 x, u64 y)
@@ -103,7 +104,7 @@ static __noinline int find_far_end(struct far_end *end, struct task_struct *task
 		BPF_CORE_READ_INTO(&address, sk, __sk_common.skc_v6_daddr);
 	else
 		address[0] = BPF_CORE_READ(sk, __sk_common.skc_daddr);
-	end->socket = (u64)sk;
+	end->socket = BPF_CORE_READ(file, f_inode, i_ino); /* its address may be the next one's, too */
 	end->service = BPF_CORE_READ(sk, sk_protocol) << 16 | port;
 	end->peer = mix(mix(address[0], address[1]), end->service) | 1;
 	return 0;
@@ -130,25 +131,31 @@ static __always_inline enum way way_of(const struct call_slot *call)
 static __noinline int find_far_end_of_call(struct far_end *end, struct task_struct *task, const struct call_slot *call)
 {
 	u32 class = watched_class(call->number, call->abi);
+	struct { s32 fd; u16 events, returned; } polled = { .fd = -1 };
 	s32 fd = -1;
 
+	end->events = 0;
 	if (is_socketcall(call->number, call->abi)) {
 		if (call->args[0] != SYS_SOCKET)
 			bpf_probe_read_user(&fd, sizeof(fd), (void *)call->args[1]);
-	} else if ((class & BW_CLASS_MASK) == BW_CLASS_FD)
+	} else if ((class & BW_CLASS_MASK) == BW_CLASS_FD) {
 		descriptor_of(class, call->args, &fd);
-	else if (traits_of(call->number, call->abi) & BW_TRAIT_POLLS && call->args[1] == 1)
-		bpf_probe_read_user(&fd, sizeof(fd), (void *)call->args[0]);
+	} else if (traits_of(call->number, call->abi) & BW_TRAIT_POLLS && call->args[1] == 1) {
+		bpf_probe_read_user(&polled, sizeof(polled), (void *)call->args[0]);
+		fd = polled.fd;
+		end->events = polled.events;
+	}
 	return find_far_end(end, task, fd);
 }
 
-/* Whether it is who the thread tries to hear of; another server of the same service is, as long as there is room. */
+/* Whether it is who the thread tries to hear of. Of name servers another is, as long as there is room: resolvers ask one
+ * after the other. */
 static __always_inline bool is_tried(struct retry *retry, const struct far_end *end)
 {
 	if (!end->peer || end->service != retry->service)
 		return false;
 	for (int i = 0; i < RETRY_PEERS; i++) {
-		if (!retry->peers[i])
+		if (!retry->peers[i] && (u16)retry->service == NAME_SERVICE)
 			retry->peers[i] = end->peer;
 		if (retry->peers[i] == end->peer)
 			return true;
@@ -180,7 +187,8 @@ static __always_inline bool ends_renewal(const struct thread_state *state, u32 c
 
 /* Whether what a thread has done between two waits only serves to try once more: it asks again by a new socket, looks into
  * files, says that it tries. */
-static __noinline bool is_of_retry(struct task_struct *task, struct thread_state *state, struct call_slot *ended)
+static __noinline bool is_of_retry(struct task_struct *task, struct thread_state *state, struct call_slot *ended,
+				  s64 ret)
 {
 	u32 class = watched_class(ended->number, ended->abi);
 	enum way way = way_of(ended);
@@ -197,7 +205,7 @@ static __noinline bool is_of_retry(struct task_struct *task, struct thread_state
 	if (way == WAY_IN)
 		return false;
 	if (!end.peer)
-		return way == WAY_OUT || !end.mode; /* closed, or only now made */
+		return way == WAY_OUT || !end.mode || !ret; /* closed, or only now made; but not accept */
 	/* who sends by the same connection again and again wants no answer; datagrams get lost */
 	return is_tried(retry, &end) &&
 	       (way == WAY_NONE || end.socket != retry->socket || retry->service >> 16 == IPPROTO_UDP);
@@ -227,6 +235,7 @@ static __noinline int keep_renewing(struct task_struct *task, struct thread_stat
 		state->retry.peers[1] = state->retry.peers[2] = 0;
 		state->retry.service = end.service;
 	}
+	state->retry.events = end.events;
 	state->retry.socket = end.socket;
 	state->retry.steps = 0;
 	state->renewing = *ended;
@@ -257,13 +266,15 @@ static __noinline bool resume_renewing(struct task_struct *task, struct thread_s
 			close_renewing(task, state);
 		return false;
 	}
-	if (state->retry.steps) {
+	if (state->retry.peers[0]) {
 		struct call_slot again = { .number = number, .abi = abi };
 		struct far_end end;
 
 		copy_args(again.args, args);
 		find_far_end_of_call(&end, task, &again);
-		if (!is_tried(&state->retry, &end)) {
+		if (end.events != state->retry.events)
+			return false; /* whether it can be sent to */
+		if (state->retry.steps && !is_tried(&state->retry, &end)) {
 			close_renewing(task, state);
 			return false;
 		}

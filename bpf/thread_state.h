@@ -93,7 +93,7 @@ struct call_slot {
 };
 
 /* Of a wait for one peer by a connected socket: with whom the thread tries, and how much else it has done since the last
- * try. A name server after the other is one wait: resolvers have three at the most. */
+ * try. One name server after the other is one wait: resolvers have three at the most. */
 #define RETRY_PEERS 3
 #define RETRY_STEPS 64
 struct retry {
@@ -101,6 +101,7 @@ struct retry {
 	u64 socket;
 	u32 service;	 /* port and protocol: all that its peers have in common */
 	u32 steps;
+	u32 events; /* of a poll */
 };
 
 struct outside_call {
