@@ -54,24 +54,26 @@ static __always_inline void mapped(u8 to[16], u32 address)
 	__builtin_memcpy(to + 12, &address, 4);
 }
 
-static __always_inline bool ask(struct pass_room *room, struct bpf_iter__task_file *ctx)
+static __always_inline void tell(struct pass_room *room, struct bpf_iter__task_file *ctx, struct bw_question *wanted)
 {
-	struct bw_question *wanted = bpf_map_lookup_elem(&questions, &room->key);
-	struct seq_file *seq = ctx->meta->seq;
-
-	if (!wanted)
-		return false;
 	room->file.question = wanted->id;
-	bpf_seq_write(seq, &room->file, sizeof(room->file));
+	bpf_seq_write(ctx->meta->seq, &room->file, sizeof(room->file));
 	if (!(wanted->flags & BW_ASK_LOCKS))
-		return true;
+		return;
 	/* once a pass; the same visit again, if the buffer was full */
 	if (wanted->session == ctx->meta->session_id && wanted->locks_at != ctx->meta->seq_num)
-		return true;
+		return;
 	wanted->session = ctx->meta->session_id;
 	wanted->locks_at = ctx->meta->seq_num;
 	tell_locks(ctx, room->inode, wanted->id);
-	return true;
+}
+
+static __always_inline void ask(struct pass_room *room, struct bpf_iter__task_file *ctx)
+{
+	struct bw_question *wanted = bpf_map_lookup_elem(&questions, &room->key);
+
+	if (wanted)
+		tell(room, ctx, wanted);
 }
 
 static __always_inline void clear(struct bw_key *key, u32 kind)
@@ -80,13 +82,23 @@ static __always_inline void clear(struct bw_key *key, u32 kind)
 	key->kind = kind;
 }
 
+/* How the bytes of a TCP connection fare, at this end of it. */
+static __noinline int read_progress(struct bw_file *file, struct tcp_sock *tcp)
+{
+	file->retransmits = BPF_CORE_READ((struct inet_connection_sock *)tcp, icsk_retransmits);
+	file->unacked = BPF_CORE_READ(tcp, write_seq) - BPF_CORE_READ(tcp, snd_una);
+	file->accept_queue = BPF_CORE_READ(tcp, rcv_nxt) - BPF_CORE_READ(tcp, copied_seq);
+	return 0;
+}
+
 static __noinline int ask_socket(struct pass_room *room, struct bpf_iter__task_file *ctx)
 {
 	struct socket *socket = (struct socket *)room->private;
 	struct sock *sk = BPF_CORE_READ(socket, sk);
 	struct bw_file *file = &room->file;
 	struct bw_key *key = &room->key;
-	bool is_v6;
+	struct bw_question *wanted;
+	bool is_v6, is_tcp;
 	u8 local[16], peer[16];
 
 	if (!sk)
@@ -118,6 +130,7 @@ static __noinline int ask_socket(struct pass_room *room, struct bpf_iter__task_f
 	__builtin_memcpy(file->local, local, 16);
 	clear(key, BW_KEY_PORT);
 	key->device = BPF_CORE_READ(sk, sk_protocol);
+	is_tcp = key->device == IPPROTO_TCP;
 	if (key->device == IPPROTO_MPTCP)
 		key->device = IPPROTO_TCP;
 	if (BPF_CORE_READ(sk, __sk_common.skc_dport)) {
@@ -130,7 +143,12 @@ static __noinline int ask_socket(struct pass_room *room, struct bpf_iter__task_f
 	} else {
 		key->number = file->local_port;
 	}
-	ask(room, ctx);
+	wanted = bpf_map_lookup_elem(&questions, key);
+	if (!wanted)
+		return 0;
+	if (is_tcp && file->is_connected)
+		read_progress(file, (struct tcp_sock *)sk);
+	tell(room, ctx, wanted);
 	return 0;
 }
 

@@ -31,6 +31,7 @@ enum { EINTR = 4, EAGAIN = 11, ENOSYS = 38, ETIME = 62 };
 #define S_IFREG 0100000
 #define S_IFDIR 0040000
 #define S_IFSOCK 0140000
+#define S_IFREG 0100000
 #define S_IFCHR 0020000
 #define S_IFBLK 0060000
 #define S_IFIFO 0010000
@@ -41,7 +42,21 @@ enum { EINTR = 4, EAGAIN = 11, ENOSYS = 38, ETIME = 62 };
 #define AF_NETLINK 16
 #define AF_VSOCK 40
 #define SOCK_STREAM 1
+
+/* of i386's socketcall */
+#define SYS_SOCKET 1
+#define SYS_SEND 9
+#define SYS_RECV 10
+#define SYS_SENDTO 11
+#define SYS_RECVFROM 12
+#define SYS_SENDMSG 16
+#define SYS_RECVMSG 17
+#define SYS_RECVMMSG 19
+#define SYS_SENDMMSG 20
+
+#define NAME_SERVICE __builtin_bswap16(53) /* the port, as the network orders it */
 #define IPPROTO_TCP 6
+#define IPPROTO_UDP 17
 #define IPPROTO_MPTCP 262
 #define TCP_ESTABLISHED 1
 #define TCP_SYN_SENT 2

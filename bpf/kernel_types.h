@@ -217,6 +217,7 @@ struct sock {
 	u16 sk_type, sk_protocol;
 	u32 sk_ack_backlog, sk_max_ack_backlog;
 	long sk_rcvtimeo, sk_sndtimeo;
+	int sk_forward_alloc;
 	struct socket *sk_socket;
 };
 struct socket { struct file *file; struct sock *sk; };

@@ -107,6 +107,9 @@ static __noinline int resolve_inet(struct bw_object *object, struct sock *sk)
 		u32 queued = BPF_CORE_READ(sk, sk_wmem_alloc.refs.counter);
 
 		inet->send_queue = queued ? queued - 1 : 0; /* one reference is the socket's own */
+		/* the first datagram takes a page of memory for what comes, and the socket keeps a part of it */
+		if (object->protocol == IPPROTO_UDP && inet->peer_port && bpf_core_field_exists(sk->sk_forward_alloc))
+			inet->unheard = !inet->receive_queue && !BPF_CORE_READ(sk, sk_forward_alloc);
 	}
 	return 0;
 }

@@ -20,7 +20,7 @@ static __noinline int leave_handler(struct task_struct *task, struct thread_stat
 		ended.stamp = take(&interrupted->stamp);
 		if (!ended.stamp)
 			return 0;
-		if (may_renew(watched_class(ended.number, ended.abi), regs_result(regs)) && goes_on(state, &ended))
+		if (may_renew(watched_class(ended.number, ended.abi), regs_result(regs)) && goes_on(task, state, &ended))
 			return keep_renewing(task, state, &ended);
 		close_returned(task, state, &ended, regs_result(regs));
 		state->renewals = 0;
@@ -51,9 +51,9 @@ static __noinline int leave_slowly(struct task_struct *task, struct thread_state
 	if (!is_restart(ret)) {
 		u32 class = watched_class(ended.number, ended.abi);
 
-		if (may_renew(class, ret) && !state->filled[SLOT_INTERRUPTED] && goes_on(state, &ended))
+		if (may_renew(class, ret) && !state->filled[SLOT_INTERRUPTED] && goes_on(task, state, &ended))
 			return keep_renewing(task, state, &ended);
-		if (ends_renewal(state, class, ret))
+		if (ends_renewal(state, class, ret) && !is_of_retry(task, state, &ended, ret))
 			close_renewing(task, state);
 		close_returned(task, state, &ended, ret);
 		state->renewals = 0;

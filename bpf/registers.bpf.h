@@ -108,4 +108,9 @@ static __always_inline u32 watched_class(u32 number, u32 abi)
 	return settings.watched[abi & 1][number];
 }
 
+static __always_inline u32 traits_of(u32 number, u32 abi)
+{
+	return number < BW_SYSCALLS_MAX ? settings.traits[abi & 1][number] : 0;
+}
+
 #endif

@@ -27,9 +27,12 @@
  *    restart_syscall                          >in_flight    >interrupted (if that is empty, and on from there)
  *    above interrupted's frame                UNSEEN
  *    of any other call                        (a handler's) UNSEEN        RETURNED, but for a look at a set, at
- *                                                                         memory or at a descriptor
+ *                                                                         memory or at a descriptor; of a retry
+ *                                                                         at a path too
  *   sys_exit, young             cleared
- *   sys_exit, late              RETURNED                    RETURNED      RETURNED if something was received
+ *   sys_exit, late              RETURNED                    RETURNED      RETURNED if something was received, or
+ *                                                                         sent; of a retry not if it is sent to the
+ *                                                                         peer by a new socket
  *    nothing received           >renewing                   >renewing     RETURNED if another comes
  *   sys_exit, restart code      >interrupted  UNSEEN        >interrupted
  *    of a handler's own call    UNSEEN        (stays)       UNSEEN
@@ -89,6 +92,18 @@ struct call_slot {
 	u32 number, abi;
 };
 
+/* Of a wait for one peer by a connected socket: with whom the thread tries, and how much else it has done since the last
+ * try. One name server after the other is one wait: resolvers have three at the most. */
+#define RETRY_PEERS 3
+#define RETRY_STEPS 64
+struct retry {
+	u64 peers[RETRY_PEERS]; /* hashes of addresses; 0: none */
+	u64 socket;
+	u32 service;	 /* port and protocol: all that its peers have in common */
+	u32 steps;
+	u32 events; /* of a poll */
+};
+
 struct outside_call {
 	u64 stamp;
 	u64 ip, sp;
@@ -116,6 +131,7 @@ struct thread_state {
 	struct call_slot interrupted; /* written by the thread itself */
 	struct call_slot unentered;   /* written by the scan, taken by the thread */
 	struct call_slot renewing;    /* written by the thread itself */
+	struct retry retry;	      /* the same; of `renewing`, and of the call in flight that goes on with it */
 	struct outside_call outside_call; /* written by the scan, taken by the thread */
 	/* of a process's main thread: who sent it the last signal that stops */
 	u32 stopper_tgid;

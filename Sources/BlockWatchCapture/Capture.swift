@@ -12,6 +12,10 @@ public struct CaptureSettings: Sendable {
     public var watchedNative: [UInt8]
     /// The same for 32-bit calls.
     public var watchedCompat: [UInt8]
+    /// One byte a system call of the native ABI: `BW_TRAIT_SENDS`, `BW_TRAIT_POLLS`.
+    public var traitsNative: [UInt8] = []
+    /// The same for 32-bit calls.
+    public var traitsCompat: [UInt8] = []
 
     /// Some calls that can block are left out of these tables.
     public var isNarrow: Bool
@@ -290,9 +294,15 @@ public struct CaptureCounters: Sendable, Equatable {
         }
         let grace = max(settings.thresholdNanoseconds / 10, 250_000_000) / (precise ? 1 : tick)
         values.late_age = values.sure_age.addingReportingOverflow(grace).overflow ? .max : values.sure_age + grace
-        unsafe withUnsafeMutableBytes(of: &values.watched) { table in
+        fill(&values.watched, settings.watchedNative, settings.watchedCompat)
+        fill(&values.traits, settings.traitsNative, settings.traitsCompat)
+    }
+
+    /// A table of both ABIs, one behind the other.
+    private static func fill<Table>(_ table: inout Table, _ native: [UInt8], _ compat: [UInt8]) {
+        unsafe withUnsafeMutableBytes(of: &table) { table in
             let half = table.count / 2
-            for (offset, bytes) in [(0, settings.watchedNative), (half, settings.watchedCompat)] {
+            for (offset, bytes) in [(0, native), (half, compat)] {
                 for (index, byte) in bytes.prefix(half).enumerated() { unsafe table[offset + index] = byte }
             }
         }

@@ -31,6 +31,7 @@ import Testing
                 ("narrow", MemoryLayout<S>.offset(of: \.narrow)), ("pad", MemoryLayout<S>.offset(of: \.pad)),
                 ("precise", MemoryLayout<S>.offset(of: \.precise)), ("trace", MemoryLayout<S>.offset(of: \.trace)),
                 ("watched", MemoryLayout<S>.offset(of: \.watched)),
+                ("traits", MemoryLayout<S>.offset(of: \.traits)),
             ])
     }
 

@@ -175,13 +175,15 @@ import Testing
 
     /// Of a connection to /run/server, one end's finding; the process at the other does as said.
     private func unixEnd(
-        isServer: Bool, wrote: Bool = false, isOlder: Bool = false, other: @escaping (inout bw_call) -> Void
+        isServer: Bool, wrote: Bool = false, read: Bool = false, isOlder: Bool = false,
+        other: @escaping (inout bw_call) -> Void
     ) throws -> Finding {
         let seed = try thread(7) {
             self.unix(
                 &$0, 101, peer: 102, path: isServer ? "/run/server" : "", peerPath: isServer ? "" : "/run/server")
             if isOlder { $0.flags |= UInt32(BW_CALL_OLD) }
             if wrote { $0.last_io.3 = bw_io(number: 1 | BW_IO_SEEN, fd: 3) }
+            if read { $0.last_io.3 = bw_io(number: 0 | BW_IO_SEEN, fd: 3) }
         }
         var source = ListedHolders()
         source.open = [.inode(device: 9, inode: 102): [open(8, read: true, write: true)]]
@@ -204,6 +206,20 @@ import Testing
         #expect(try unixEnd(isServer: false, isOlder: true, other: idle).reason == .replyPending)
         #expect(try unixEnd(isServer: false, other: idle).reason == .peerIdle, "it was seen, and has asked nothing")
         #expect(try unixEnd(isServer: false, wrote: true, other: idle).root.value?.pid == 8)
+    }
+
+    @Test func `what came from a server may have crossed the question: it has read last, and has not answered`() throws
+    {
+        func other(_ number: UInt32) -> (inout bw_call) -> Void {
+            {
+                self.idle(&$0)
+                $0.last_io.4 = bw_io(number: number | BW_IO_SEEN, fd: 4)
+            }
+        }
+        #expect(try unixEnd(isServer: false, read: true, other: other(0)).reason == .replyPending)
+        #expect(try unixEnd(isServer: false, read: true, other: other(1)).reason == .peerIdle, "it has answered")
+        #expect(try unixEnd(isServer: false, read: true, other: idle).reason == .peerIdle, "it was not seen")
+        #expect(try unixEnd(isServer: true, read: true, other: other(0)).reason == .awaitingRequest)
     }
 
     @Test func `a datagram client older than blockwatch waits for an answer`() throws {

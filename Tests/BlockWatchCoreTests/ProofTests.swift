@@ -311,7 +311,7 @@ import Testing
 
     /// 7 asks 8, an event loop, which has asked 9 and 10, or 9 alone.
     @Test func `a chain goes on through an event loop where one alone of its peers owes it an answer`() throws {
-        func chain(owing: [Int32], isPeriodic: Bool = false) throws -> Finding {
+        func chain(owing: [Int32], unread: UInt32 = 0, isPeriodic: Bool = false) throws -> Finding {
             let client = try thread(7) {
                 self.unix(&$0.object, 101, peer: 102, peerPath: "/run/loop")
                 $0.last_io.3 = bw_io(number: 1 | BW_IO_SEEN, fd: 3)
@@ -333,7 +333,10 @@ import Testing
                 self.unix(&$0.object, 102, peer: 101, path: "/run/loop")
             }
             source.objects[.descriptor(pid: 8, 11)] = object { self.unix(&$0.object, 103, peer: 104) }
-            source.objects[.descriptor(pid: 8, 12)] = object { self.unix(&$0.object, 105, peer: 106) }
+            source.objects[.descriptor(pid: 8, 12)] = object {
+                self.unix(&$0.object, 105, peer: 106)
+                $0.object.u.unix_.send_queue = unread
+            }
             source.views = [
                 .process(8): [loop], .process(7): [client], .process(9): [try thread(9, sleeping)],
                 .process(10): [try thread(10, sleeping)],
@@ -347,6 +350,10 @@ import Testing
         #expect(one.root.value?.pid == 9)
         #expect(one.holders.map(\.pid) == [8])
         #expect(try chain(owing: [12]).root.value?.pid == 10)
+        #expect(try chain(owing: [], unread: 768).root.value?.pid == 10, "what it has sent there is not read")
+        #expect(try chain(owing: [11], unread: 768).unresolved == ["chain=too_many"])
+        #expect(try chain(owing: [11, 12]).root.value?.pid == 8, "also where one of them decides over the loop")
+        #expect(try chain(owing: []).unresolved.isEmpty)
         // one that always waits as long is not accused of that, and the chain goes on all the same
         #expect(try chain(owing: [11], isPeriodic: true).root.value?.pid == 9)
         #expect(try chain(owing: [12], isPeriodic: true).root.value?.pid == 10)

@@ -237,6 +237,20 @@ import Testing
         }
     }
 
+    @Test(arguments: Age.allCases) func `an answer that the network loses is held up by no process`(age: Age)
+        async throws
+    {
+        try await watch("tcp-reply-lost", age) { hanging, watcher in
+            // until all was lost it waited for that to be said, too
+            let record = try await said("send_stalled", of: hanging.tid, by: watcher)
+            #expect(record.text("verdict") == "stuck")
+            #expect(holders(record) == [try #require(hanging.says.integer("holder_pid"))])
+            #expect(record.text("root.kind") == "network")
+            #expect(record.text("root.address") == "10.98.0.2:4000")
+            #expect(record.integer("network.retransmits") == 0, "its own end has nothing to send")
+        }
+    }
+
     @Test(arguments: Age.allCases) func `a server on a unix socket that has answered is idle`(age: Age) async throws {
         try await watch("unix-server-at-rest", age) { hanging, watcher in
             let record = try await settled(hanging.tid, by: watcher)

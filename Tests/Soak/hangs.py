@@ -47,10 +47,12 @@ TOLD_AS = {
     "unix-stream-read",
     "stuck peer_stuck, process": "chain-three tcp-chain",
     "stuck send_stalled, process": "tty-write-ctrl-s tty-write-stopped",
+    "stuck send_stalled, network": "tcp-reply-lost",
     "stuck stopped, process": "ptrace-entry-stop stopped",
     "busy peer_busy, process": "two-writers",
     "waiting peer_sleeping, process": "shared-table",
-    "waiting reply_pending, process": "unix-unanswered epoll-silent-server io-uring-silent-server peer-in-other-namespace",
+    "waiting reply_pending, process": "unix-unanswered epoll-silent-server io-uring-silent-server poll-asks-again "
+    "peer-in-other-namespace",
     "waiting unknown, unknown": "io-uring-worker msgrcv peer-in-flight seccomp-notify seccomp-notify-continue seccomp-notify-getppid semop "
     "socketcall-recv udp-recv udp-recvmsg",
     "idle awaiting_child, process": "vfork wait4 wait4-nested waitid-pidfd",

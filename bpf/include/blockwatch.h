@@ -79,7 +79,12 @@ struct bw_settings {
 	bw_u32 narrow;	     /* some calls that can block are not watched: sleeping in one is nobody's business */
 	bw_u32 pad;
 	bw_u8 watched[2][BW_SYSCALLS_MAX]; /* by enum bw_abi and number */
+	bw_u8 traits[2][BW_SYSCALLS_MAX];  /* BW_TRAIT_..., read off the fast path only */
 };
+
+#define BW_TRAIT_SENDS 1 /* bytes go away from the thread */
+#define BW_TRAIT_POLLS 2 /* its first argument is an array of struct pollfd, its second how many there are */
+#define BW_TRAIT_MILLISECONDS 4 /* its third argument is its time-out; 0: it does not wait */
 
 /* Shared memory, read by user space at any time and written by the programs. */
 struct bw_counters {
@@ -227,7 +232,8 @@ struct bw_inet {
 	bw_u8 local[16], peer[16]; /* network order; IPv4 in the first four bytes */
 	bw_u16 local_port, peer_port; /* host order */
 	bw_u8 retransmits, probes;
-	bw_u8 pad[2];
+	bw_u8 unheard; /* of a UDP socket with a peer: nothing has ever come from there */
+	bw_u8 pad[1];
 	bw_u32 receive_queue, send_queue; /* bytes; of a listener: connections waiting, and the most */
 	bw_u32 unacked;			  /* bytes sent and not acknowledged */
 	bw_u32 peer_window;		  /* bytes the peer will take; 0: closed window */
@@ -380,11 +386,14 @@ struct bw_file {
 	bw_u64 file, files;
 	/* of sockets */
 	bw_u32 net_namespace;
-	bw_u32 accept_queue, accept_limit;
+	bw_u32 accept_queue; /* connections; of a connected TCP socket the bytes that nobody has read yet */
+	bw_u32 accept_limit;
 	bw_u16 local_port;
 	bw_u8 state, is_connected;
 	bw_u8 local[16];
-	bw_u16 family, pad[3];
+	bw_u16 family;
+	bw_u8 retransmits, pad; /* of a connected TCP socket, as in struct bw_inet */
+	bw_u32 unacked;
 };
 
 /* What a descriptor of a process is: a member of a set that one of its threads waits for. */

@@ -14,5 +14,7 @@ extension CaptureSettings {
             watchedNative: native.kernelBytes(watching: mayAdmit),
             watchedCompat: SyscallTable.table(for: .i386).kernelBytes(watching: mayAdmit),
             isNarrow: native.isNarrow(watching: mayAdmit), ringBytes: ringBytes)
+        traitsNative = native.kernelTraits
+        traitsCompat = SyscallTable.table(for: .i386).kernelTraits
     }
 }

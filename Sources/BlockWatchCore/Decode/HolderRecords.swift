@@ -21,6 +21,9 @@ public struct OpenFile: Sendable, Equatable {
     /// 16 bytes, IPv4 as IPv6 maps it.
     public var local: [UInt8]
 
+    /// Of a connected TCP socket.
+    public var tcp: TCPProgress?
+
     public var isListener: Bool { state == 10 }
 
     init(raw: bw_file) {
@@ -33,13 +36,30 @@ public struct OpenFile: Sendable, Equatable {
         file = raw.file
         table = raw.files
         netNamespace = raw.net_namespace
-        acceptQueue = raw.accept_queue
+        let isConnection = raw.is_connected != 0 && raw.state != 10
+        acceptQueue = isConnection ? 0 : raw.accept_queue
         acceptLimit = raw.accept_limit
         localPort = raw.local_port
         state = raw.state
         isConnected = raw.is_connected != 0
         local = unsafe withUnsafeBytes(of: raw.local) { unsafe [UInt8]($0) }
+        tcp =
+            isConnection
+            ? TCPProgress(retransmits: raw.retransmits, unacknowledged: raw.unacked, unread: raw.accept_queue) : nil
     }
+}
+
+/// How the bytes of a connection fare, at one end of it.
+public struct TCPProgress: Sendable, Equatable {
+    /// How often the same bytes have been sent again by now.
+    public var retransmits: UInt8
+    /// Bytes sent, and not acknowledged by the other host.
+    public var unacknowledged: UInt32
+    /// Bytes that have come, and that no program has read.
+    public var unread: UInt32
+
+    /// What was sent gets nowhere: it has been sent again more than once.
+    var isLosing: Bool { unacknowledged > 0 && retransmits > 1 }
 }
 
 /// `struct bw_lock`: a lock on a file that somebody asked for, held or waited for.

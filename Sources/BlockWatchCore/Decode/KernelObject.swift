@@ -96,6 +96,12 @@ public struct KernelObject: Sendable {
         /// Ages in nanoseconds; `nil` for never.
         public var lastSent, lastReceived: UInt64?
         public var unacknowledged: UInt32
+        /// Of a UDP socket with a peer: nothing has ever come from there.
+        public var isUnheard: Bool
+
+        var progress: TCPProgress {
+            TCPProgress(retransmits: retransmits, unacknowledged: unacknowledged, unread: receiveQueue)
+        }
     }
     public var internet: Internet {
         let inet = unsafe raw.u.inet
@@ -107,7 +113,7 @@ public struct KernelObject: Sendable {
             local: address(inet.local), peer: address(inet.peer), localPort: inet.local_port,
             peerPort: inet.peer_port, retransmits: inet.retransmits, receiveQueue: inet.receive_queue,
             sendQueue: inet.send_queue, lastSent: age(inet.last_sent), lastReceived: age(inet.last_received),
-            unacknowledged: inet.unacked)
+            unacknowledged: inet.unacked, isUnheard: inet.unheard != 0)
     }
 
     public struct Unix: Sendable, Equatable {

@@ -119,6 +119,17 @@ public struct SyscallTable: Sendable {
         return bytes
     }
 
+    /// `bw_settings.traits`: what the kernel side must know of calls beyond their class.
+    public var kernelTraits: [UInt8] {
+        var bytes = [UInt8](repeating: 0, count: Self.kernelTableSize)
+        for info in all where info.number < bytes.count {
+            bytes[info.number] =
+                (SystemCall.sends(named: info.name) ? 1 : 0) | (SetMembers.isPoll(info.name) ? 2 : 0)
+                | (info.name == "poll" ? 4 : 0)
+        }
+        return bytes
+    }
+
     private init(rows: String) {
         var all: [SyscallInfo] = []
         for line in rows.utf8.split(separator: UInt8(ascii: "\n")) {

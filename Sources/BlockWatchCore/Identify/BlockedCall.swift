@@ -38,6 +38,10 @@ public struct BlockedCall: Sendable {
         call.stop = fresh.stop
         call.process.state = fresh.process.state
         call.unresolved = fresh.unresolved + unresolved.filter { $0.hasPrefix("process") }
+        if fresh.startSource == .renewed {
+            call.startSource = .renewed
+            call.call?.renewals = fresh.call?.renewals
+        }
         return call
     }
 

@@ -26,6 +26,7 @@ struct Judge {
     /// By the threads of a holder.
     var standings: [[Int]: Standing] = [:]
     var partiesInProgress: Set<[Int]> = []
+    let nativeABI: ABI
     private let native: SyscallTable
     private let compat = SyscallTable.table(for: .i386)
 
@@ -33,6 +34,7 @@ struct Judge {
         self.look = look
         self.thresholdNanoseconds = thresholdNanoseconds
         self.deadlocked = deadlocked
+        self.nativeABI = nativeABI
         native = SyscallTable.table(for: nativeABI)
     }
 

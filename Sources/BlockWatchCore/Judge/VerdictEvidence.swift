@@ -25,24 +25,29 @@ enum VerdictEvidence {
         switch object.family {
         case .pipe:
             let pipe = object.pipe
-            return [
+            return [wait.relation.value?.leftBehind].compactMap { $0 } + [
                 "\(pipe.readers) open to read, \(pipe.writers) to write",
                 "\(pipe.bytes) of \(pipe.capacity) bytes in it",
             ]
         case .socket where [2, 10].contains(object.socketFamily):
-            return internet(object)
+            return internet(object, wait.relation.value?.loss)
         case .socket, .file, .anonymous, .mount:
             return []
         }
     }
 
-    private static func internet(_ object: KernelObject) -> [String] {
+    private static func internet(_ object: KernelObject, _ loss: Relation.Loss?) -> [String] {
         guard object.socketProtocol == 6 else { return [] }
         let inet = object.internet
         var facts: [String] = []
         if let state = SocketKind.tcpStateName(object.tcpState) { facts.append(state) }
         if inet.retransmits > 0 { facts.append("\(inet.retransmits) retransmit\(inet.retransmits == 1 ? "" : "s")") }
         if inet.unacknowledged > 0 { facts.append("\(inet.unacknowledged) not acknowledged") }
+        if let loss, loss.isOther {
+            facts.append(
+                "the other end: \(loss.progress.retransmits) retransmits, \(loss.progress.unacknowledged) not acknowledged"
+            )
+        }
         switch (inet.lastSent, inet.lastReceived) {
         case (let sent?, let received?) where sent < received: facts.append("sent after the last byte came")
         case (let sent?, let received?) where sent > received: facts.append("nothing sent since the last byte came")

@@ -108,8 +108,14 @@ extension Findings {
                     [set.id])
                 break
             }
-            guard let relation = onward(wait, from: start, previous) else {
+            guard let relation = onward(wait, from: start, previous, &finding) else {
                 if case .known = wait.relation, steps.count > 1 { finish(root(wait), identity(of: wait)) }
+                break
+            }
+            if let loss = relation.loss {
+                steps.append("the network to \(TerminalText.escaped(loss.address))")
+                finish(
+                    Root(kind: .network, doing: loss.text, address: loss.address), ["network", loss.address])
                 break
             }
             if let first = ranked(relation.holders, of: start.tid, leadingBackTo: seen).first {
@@ -173,15 +179,21 @@ extension Findings {
     ///
     /// - Parameter previous: the process that the chain comes from.
     /// - Returns: `nil` where the chain ends here.
-    private mutating func onward(_ wait: Wait, from start: Wait, _ previous: Int) -> Relation? {
-        if let member = judge.deciding[wait.tid] { return member.relation.value }
+    private mutating func onward(
+        _ wait: Wait, from start: Wait, _ previous: Int, _ finding: inout Finding
+    ) -> Relation? {
+        let deciding = judge.deciding[wait.tid]
         guard wait.tid != start.tid, let set = wait.set.value, judgement(of: start.tid).verdict != .idle else {
-            return wait.relation.value
+            return deciding?.relation.value ?? wait.relation.value
         }
         let owing = set.members.filter { member in
-            member.isReplyOutstanding && member.relation.value?.holders.contains { $0.pid != previous } == true
+            guard member.owesSomething, let relation = member.relation.value else { return false }
+            return relation.holders.contains { $0.pid != previous } || relation.holders.isEmpty && relation.end != nil
         }
-        return owing.count == 1 ? owing[0].relation.value : nil
+        guard owing.count > 1 else { return (owing.first ?? deciding)?.relation.value }
+        // which of them it is asked for by the one before is not known
+        finding.unresolved.append(Gap.tooMany.of("chain"))
+        return nil
     }
 
     /// The rest of the circle, back to where it was entered.

@@ -56,7 +56,10 @@ struct Investigation {
             askFiles(waits, &source)
             for kind in Targets.kinds { kind.learn(about: waits, &risky) }
             let known = Set(self.waits.keys)
-            see(viewQuestions(waits), source: &source, risky: &risky, identifier: &identifier, clock: clock)
+            // the second time for what only those who were seen bring up; mostly nothing
+            for _ in 1...2 {
+                see(viewQuestions(waits), source: &source, risky: &risky, identifier: &identifier, clock: clock)
+            }
             for kind in Targets.kinds { kind.confirm(waits, in: self, &risky) }
             answer(waits)
             frontier = self.waits.keys.filter { !known.contains($0) }.sorted()

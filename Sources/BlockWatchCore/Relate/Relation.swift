@@ -35,6 +35,10 @@ struct Relation: Sendable {
     /// What stands at the other end where that is no process of this host.
     var end: End?
     var situation: Situation?
+    /// What is sent does not arrive: neither end holds the other up.
+    var loss: Loss?
+    /// Of a reader of a pipe: whoever it was opened for has ended, and what that has left behind has it.
+    var leftBehind: String?
     var coverage = Coverage.open
 
     enum End: Sendable, Equatable {
@@ -43,6 +47,21 @@ struct Relation: Sendable {
         case device(String)
         /// Nobody can end the wait; why, in words.
         case nobody(String)
+    }
+
+    /// Bytes that are sent again and again, and not acknowledged, by either end.
+    struct Loss: Sendable, Equatable {
+        let progress: TCPProgress
+        /// They are the other end's, and the waiter itself has nothing to send again.
+        let isOther: Bool
+        /// The other end's.
+        let address: String
+
+        /// In words, as of the way between.
+        var text: String {
+            let count = progress.retransmits
+            return "\(count) retransmit\(count == 1 ? "" : "s")\(isOther ? " from there" : ""), not acknowledged"
+        }
     }
 
     /// What was found out of a wait beyond who holds its other end.

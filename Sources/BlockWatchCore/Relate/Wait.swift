@@ -19,10 +19,17 @@ final class Wait {
     /// It has waited here as long many times before.
     var isPeriodic = false
     let isMember: Bool
-    /// The call waits for this one alone: directly, or as the only member of its set.
-    let isAlone: Bool
-    /// Of a member: its set has a time-out, as whoever asks for something gives one.
-    let hasDeadline: Bool
+    let company: Company
+
+    /// What else the call waits for.
+    struct Company: Equatable {
+        /// Nothing: it waits for this one directly, or as the only member of its set.
+        var isAlone = true
+        /// Nothing but pipes, and what its own program, a clock or a signal wakes it by.
+        var isAmongPipes = true
+        /// Its set has a time-out, as whoever asks for something gives one.
+        var hasDeadline = false
+    }
 
     enum State: Equatable {
         /// On a processor, or in no call.
@@ -48,14 +55,12 @@ final class Wait {
     }
 
     init(
-        _ record: CallRecord, _ call: BlockedCall, isMember: Bool = false, isAlone: Bool = true,
-        hasDeadline: Bool = false
+        _ record: CallRecord, _ call: BlockedCall, isMember: Bool = false, company: Company = Company()
     ) {
         self.record = record
         self.call = call
         self.isMember = isMember
-        self.isAlone = isAlone
-        self.hasDeadline = hasDeadline
+        self.company = company
         state = State(record)
         target = Targets.target(record, call, state)
         // one that is over can no longer be looked into: whatever it waited for has come, or its time-out
@@ -99,11 +104,31 @@ final class Wait {
     /// Of a member: whether it can make a set of several more than idle, and for that must be known who holds its
     /// other end. A program that serves many has many peers that do something else.
     private(set) lazy var canDecideOverSet: Bool = {
-        guard let object = record.object, object.family == .socket else { return false }
+        guard let object = record.object else { return false }
+        // whoever polls nothing but pipes may be who started the programs at their other ends
+        if object.family == .pipe { return company.isAmongPipes }
+        guard object.family == .socket else { return false }
         if let call = call.call, call.sends { return true }
-        return object.tcpState == 2 || object.peerState == .unaccepted || object.peerState == .listener
+        return hasUnread || object.tcpState == 2 || object.peerState == .unaccepted || object.peerState == .listener
             || [2, 10].contains(object.socketFamily) && object.internet.unacknowledged > 0 || isReplyOutstanding
     }()
+
+    /// Of a unix socket: what was sent lies at the other end, and nobody reads it.
+    var hasUnread: Bool {
+        guard let object = record.object, object.family == .socket, object.socketFamily == 1 else { return false }
+        return object.tcpState != 10 && object.unix.sendQueue > 0
+    }
+
+    /// Of a member: whoever is at its other end has an answer to give, bytes to read or a connection to take.
+    var owesSomething: Bool {
+        isReplyOutstanding || hasUnread || record.object?.tcpState == 2 || record.object?.peerState == .unaccepted
+    }
+
+    /// A client of a unix socket that waits for nothing else, as who has asked something does.
+    var isLoneUnixClient: Bool {
+        guard let object = record.object, object.family == .socket, object.socketFamily == 1 else { return false }
+        return company.isAlone && isClient(object)
+    }
 
     private func findReplyOutstanding() -> Bool {
         guard let object = record.object, object.family == .socket else { return false }
@@ -111,7 +136,9 @@ final class Wait {
         let table = call.call.map { SyscallTable.table(for: $0.abi) }
         let sentLast = last.flatMap { table?[$0] }.map { SystemCall.sends(named: $0.name) } ?? false
         // what it did before it was seen is not known: a wait for one peer alone wants an answer from there
-        let isOldQuestion = isAlone && record.isOlder && last == nil
+        let isUnheard =
+            [2, 10].contains(object.socketFamily) && object.socketProtocol == 17 && object.internet.isUnheard
+        let isOldQuestion = (company.isAlone || isUnheard) && record.isOlder && last == nil
         guard object.socketFamily == 2 || object.socketFamily == 10, object.socketProtocol == 6 else {
             return sentLast || isOldQuestion && isClient(object)
         }
@@ -119,7 +146,7 @@ final class Wait {
         if inet.unacknowledged > 0 { return true }
         guard let sent = inet.lastSent, let received = inet.lastReceived else {
             // a client that has sent nothing yet and waits for nothing else wants the server's greeting
-            return inet.lastReceived == nil && (inet.lastSent != nil || isAlone) || sentLast
+            return inet.lastReceived == nil && (inet.lastSent != nil || company.isAlone) || sentLast
         }
         // ages: the smaller is the later
         if sent != received { return sent < received }
@@ -131,7 +158,7 @@ final class Wait {
     /// well wait for news as for an answer (a monitor of a bus), and the kernel keeps no stamps of it.
     private func isClient(_ object: KernelObject) -> Bool {
         guard object.socketFamily == 1 else { return object.internet.peerPort != 0 }
-        return !object.unix.peer.isEmpty && object.socketType != 2 && (!isMember || hasDeadline)
+        return !object.unix.peer.isEmpty && object.socketType != 2 && (!isMember || company.hasDeadline)
     }
 }
 

@@ -204,6 +204,11 @@ private enum Advice {
                 : [
                     "nobody can end this wait any more: a write end that was left open in the waiter itself is a usual cause; end it"
                 ]
+        case .sendStalled where finding.root.value?.kind == .network:
+            return [
+                "both ends are alive, and what is sent does not arrive: a firewall, a route, an MTU between them? "
+                    + "nstat -az TcpRetransSegs; ping \(finding.root.value.map(host) ?? "")"
+            ]
         case .sendStalled:
             return holder.map { ["\(name($0)) does not read: blockwatch explain \($0.pid)"] } ?? [
                 "the other end does not read: is it alive?"
@@ -234,6 +239,12 @@ private enum Advice {
         case .peerSleeping: return holder.map { ["\(name($0)) sleeps: blockwatch explain \($0.pid)"] } ?? []
         default: return []
         }
+    }
+
+    /// The host of a root's address, without its port.
+    private static func host(_ root: Root) -> String {
+        let address = TerminalText.escaped(root.address ?? "")
+        return String(address[..<(address.lastIndex(of: ":") ?? address.endIndex)].filter { $0 != "[" && $0 != "]" })
     }
 
     /// A request is said to be sent only where bytes were.

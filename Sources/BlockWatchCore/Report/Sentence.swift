@@ -61,7 +61,8 @@ enum Sentence {
         switch root.kind {
         case .deadlock: return ", behind a deadlock"
         case .nobody: return doing
-        case .remote, .network: return ", held up by \(TerminalText.escaped(root.address ?? "?"))\(doing)"
+        case .remote: return ", held up by \(TerminalText.escaped(root.address ?? "?"))\(doing)"
+        case .network: return ", held up by the network to \(TerminalText.escaped(root.address ?? "?"))\(doing)"
         case .device: return ", held up by \(TerminalText.escaped(root.name ?? []))"
         case .process, .thread: return ", held up by \(TerminalText.escaped(root.name ?? []))[\(root.pid ?? 0)]\(doing)"
         }

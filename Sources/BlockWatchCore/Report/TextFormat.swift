@@ -43,8 +43,9 @@ public struct TextFormat: Sendable {
         guard let root = finding.root.value else { return nil }
         switch root.kind {
         case .deadlock: return "deadlock: " + TerminalText.cut(finding.chain, to: 160, keep: .headAndTail)
-        case .remote, .network:
+        case .remote:
             return TerminalText.escaped(root.address ?? "?") + (root.doing.map { " \($0)" } ?? "")
+        case .network: return "network to \(TerminalText.escaped(root.address ?? "?")): \(root.doing ?? "")"
         case .device: return "device \(TerminalText.escaped(root.name ?? []))"
         case .nobody: return root.doing
         case .process, .thread:

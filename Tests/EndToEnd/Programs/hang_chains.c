@@ -7,6 +7,7 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -541,7 +542,7 @@ static struct sockaddr_in address_of(const char *text, int port) {
 }
 
 // Two network namespaces with a cable between them: the server sits at the other end of it.
-static void peer_in_other_namespace(void) {
+static void read_from_other_namespace(bool is_lost) {
 	int ready[2], go[2];
 	make_pipe(ready);
 	make_pipe(go);
@@ -560,6 +561,18 @@ static void peer_in_other_namespace(void) {
 		int client = must(accept(listener, NULL, NULL), "accept");
 		char byte;
 		must(read(client, &byte, 1), "read");
+		struct tcp_info info = {0};
+		socklen_t size = sizeof info;
+		if (is_lost) {
+			tell(ready[1]);
+			hear(go[0]);
+			must(write(client, "y", 1), "write");
+			do {
+				usleep(20000);
+				must(getsockopt(client, IPPROTO_TCP, TCP_INFO, &info, &size), "getsockopt");
+			} while (info.tcpi_retransmits < 2);
+			tell(ready[1]);
+		}
 		for (;;)
 			pause();
 	}
@@ -575,11 +588,24 @@ static void peer_in_other_namespace(void) {
 	int fd = must(socket(AF_INET, SOCK_STREAM, 0), "socket");
 	must(connect(fd, (struct sockaddr *)&address, sizeof address), "connect");
 	must(write(fd, "x", 1), "write");
+	if (is_lost) {
+		hear(ready[0]);
+		run_command("ip link set v0 down");
+		tell(go[1]);
+		hear(ready[0]);
+		say_text("reason", "send_stalled");
+	} else {
+		say_number("root_pid", server);
+	}
 	say_socket(fd, "tcp", "ESTABLISHED");
 	say_number("holder_pid", server);
-	say_number("root_pid", server);
 	hang_in_read(fd);
 }
+
+static void peer_in_other_namespace(void) { read_from_other_namespace(false); }
+
+// The server has answered, and nothing of that arrives.
+static void tcp_reply_lost(void) { read_from_other_namespace(true); }
 
 // A server in another process has accepted, and works on something else.
 static void tcp_chain(void) {
@@ -637,6 +663,7 @@ const struct mode chain_modes[] = {
 	{"peer-passed-on", peer_passed_on, "a socket whose peer was handed to another process"},
 	{"peer-in-flight", peer_in_flight, "a socket whose peer lies in another socket's queue"},
 	{"peer-in-other-namespace", peer_in_other_namespace, "a TCP server in another network namespace"},
+	{"tcp-reply-lost", tcp_reply_lost, "read of an answer that the network loses"},
 	{"tcp-chain", tcp_chain, "a TCP server that wants the lock of a third"},
 	{0},
 };

@@ -306,6 +306,40 @@ static void poll_renewed(void) {
 #endif
 }
 
+// What a resolver does: it asks a server that never answers, again and again, each time by a new socket.
+static void poll_asks_again(void) {
+	struct sockaddr_in there = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t size = sizeof there;
+	int server = must(socket(AF_INET, SOCK_DGRAM, 0), "socket");
+	must(bind(server, (struct sockaddr *)&there, sizeof there), "bind");
+	must(getsockname(server, (struct sockaddr *)&there, &size), "getsockname");
+	pid_t child = fork_sleeper();
+	close(server);
+	say_kind("poll");
+	say_number("fd", server); /* the lowest that is free, each time */
+	say_number("renewed", 1);
+	say_text("reason", "reply_pending");
+	say_number("holder_pid", child);
+#ifdef SYS_poll
+	say_call("poll", SYS_poll);
+#else
+	say_call("ppoll", SYS_ppoll);
+#endif
+	say_done();
+	for (;;) {
+		struct pollfd set[] = {{.fd = must(socket(AF_INET, SOCK_DGRAM, 0), "socket"), .events = POLLIN}};
+		must(connect(set[0].fd, (struct sockaddr *)&there, sizeof there), "connect");
+		must(send(set[0].fd, "?", 1, 0), "send");
+#ifdef SYS_poll
+		syscall(SYS_poll, set, 1L, number_argument(0, 300));
+#else
+		struct timespec time = {.tv_nsec = number_argument(0, 300) * 1000000};
+		syscall(SYS_ppoll, set, 1L, &time, NULL, 8L);
+#endif
+		close(set[0].fd);
+	}
+}
+
 // A server at rest: it listens, and has answered its one client.
 static void epoll_idle_server(void) {
 	struct sockaddr_in address;
@@ -395,6 +429,7 @@ const struct mode set_modes[] = {
 	{"io-uring-worker", io_uring_worker, "the same, while an io worker thread opens a FIFO"},
 	{"poll-connect", poll_connect, "poll of a connect that is never answered"},
 	{"epoll-silent-server", epoll_silent_server, "epoll_wait of a client whose server never answers"},
+	{"poll-asks-again", poll_asks_again, "poll of MS (300) ms for an answer, begun again by new sockets"},
 	{"poll-renewed", poll_renewed, "poll of MS (300) ms, begun again and again"},
 	{"epoll-idle-server", epoll_idle_server, "epoll_wait of a server that has nothing to do"},
 	{"poll-circle", poll_circle, "poll, for MS (-1) ms, of a pipe whose only writer wants our flock"},

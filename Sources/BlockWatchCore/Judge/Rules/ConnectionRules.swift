@@ -19,6 +19,7 @@ extension Judge {
         if let pipe = wait.target as? PipeTarget, pipe.needs == .read {
             return relation.holders.isEmpty ? nil : stalled(wait, relation)
         }
+        if relation.loss != nil { return .sendStalled }
         // nothing gets through: what was sent has been sent again, and is still not acknowledged
         if wait.call.resource.kind == .tcp, let inet = wait.record.object?.internet, inet.unacknowledged > 0,
             inet.retransmits > 1
@@ -91,7 +92,8 @@ extension Judge {
                 ? .peerIdle : .peerSleeping
         }
         if all.contains(.waiting) || all.contains(.stuck) { return .peerWaiting }
-        return .peerIdle
+        // what was left behind never ends its output
+        return relation.leftBehind == nil ? .peerIdle : .peerWaiting
     }
 
     /// Of waits that go round in a circle: one of them ends by a clock of its own, and with it the circle.
@@ -105,9 +107,22 @@ extension Judge {
     }
 
     func isOutstanding(_ wait: Wait, _ relation: Relation) -> Bool {
-        guard relation.situation == .serverSide else { return wait.isReplyOutstanding }
+        guard relation.situation == .serverSide else {
+            return wait.isReplyOutstanding || wait.isLoneUnixClient && hasReadLast(relation.holders)
+        }
         // a unix socket's bytes are at the other end as soon as they are sent
         return wait.target is ConnectionTarget && (wait.record.object?.internet.unacknowledged ?? 0) > 0
+    }
+
+    /// Of who serves the other end: the last that it did there was to read, and it has not answered. What the client itself
+    /// received last may have crossed what it had asked.
+    private func hasReadLast(_ holders: [Holder]) -> Bool {
+        guard holders.count == 1, let descriptor = holders[0].descriptor else { return false }
+        let last = (look.threads(of: holders[0]) ?? []).compactMap { tid -> String? in
+            guard let wait = look.waits[tid], let number = wait.record.lastIO(on: descriptor) else { return nil }
+            return SyscallTable.table(for: wait.record.isCompat ? .i386 : nativeABI)[number]?.name
+        }
+        return !last.isEmpty && !last.contains(where: SystemCall.sends(named:))
     }
 
     private func isAtClock(_ holder: Holder) -> Bool {

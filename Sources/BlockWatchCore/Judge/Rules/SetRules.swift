@@ -45,7 +45,8 @@ extension Judge {
         switch reason {
         case .connectUnanswered, .connectBacklogFull, .notAccepted, .replyPending, .sendStalled, .overdue: true
         case .peerStuck: isOutstanding(member, member.relation.value ?? Relation())
-        default: false
+        // it waits for the end of an output
+        default: reason.verdict != .idle && member.relation.value?.leftBehind != nil
         }
     }
 

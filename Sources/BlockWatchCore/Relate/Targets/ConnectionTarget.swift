@@ -59,7 +59,9 @@ struct ConnectionTarget: Target, Equatable {
         let others = open.filter { $0.pid != wait.pid || !wait.record.isSingleThreaded }
         if !others.isEmpty {
             relation.add(look.holders(others, .peer))
-            relation.coverage = .whole
+            relation.loss = loss(wait, others.compactMap(\.tcp))
+            // what is on its way ends the wait when it comes
+            relation.coverage = relation.loss == nil ? .whole : .open
             if listensHere { relation.situation = .serverSide }
             return relation
         }
@@ -79,8 +81,21 @@ struct ConnectionTarget: Target, Equatable {
         }
         if listensHere { relation.situation = .serverSide }
         if isOwn { relation.coverage = .partial(.nat, isTold: true) }
+        relation.loss = loss(wait, [])
         relation.end = .remote(address: InternetAddress(peer).endpoint(peerPort))
         return relation
+    }
+
+    /// Whether the way between is at fault: what one end sends again and again does not come, while the program at the other
+    /// has read all that came.
+    private func loss(_ wait: Wait, _ others: [TCPProgress]) -> Relation.Loss? {
+        guard protocolNumber == 6, state != 2, let own = wait.record.object?.internet.progress else { return nil }
+        let address = InternetAddress(peer).endpoint(peerPort)
+        if own.isLosing, others.allSatisfy({ $0.unread == 0 }) {
+            return Relation.Loss(progress: own, isOther: false, address: address)
+        }
+        guard own.unread == 0, let other = others.first(where: \.isLosing) else { return nil }
+        return Relation.Loss(progress: other, isOther: true, address: address)
     }
 
     private static func isLoopback(_ address: [UInt8]) -> Bool {

@@ -80,9 +80,12 @@ enum SetMembers {
     /// IORING_ENTER_GETEVENTS: it waits for completions.
     private static let getEvents: UInt64 = 1
 
+    /// Its set is an array of `struct pollfd`.
+    static func isPoll(_ name: String) -> Bool { ["poll", "ppoll", "ppoll_time64"].contains(name) }
+
     private static func kind(_ call: SystemCall) -> Kind {
         switch call.name {
-        case "poll", "ppoll", "ppoll_time64": .poll
+        case _ where isPoll(call.name): .poll
         case "select", "pselect6", "_newselect", "pselect6_time64": .select
         case "epoll_wait", "epoll_pwait", "epoll_pwait2": .epoll
         case "io_uring_enter" where call.arguments.count > 3 && call.arguments[3] & getEvents != 0: .ring

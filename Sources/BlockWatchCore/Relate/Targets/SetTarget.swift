@@ -69,8 +69,12 @@ struct SetTarget: Target {
         _ unfolding: Unfolding, _ objects: [FileQuestion: KernelObject], _ identifier: Identifier
     ) -> [Wait] {
         let wait = unfolding.wait
-        let isAlone = unfolding.members.count == 1 && !unfolding.isCut
-        let hasDeadline = wait.call.call?.timeout.value != nil
+        let others = unfolding.members.compactMap { objects[.descriptor(pid: wait.pid, $0.descriptor)] }
+            .filter { !isWakeUp($0) }
+        let company = Wait.Company(
+            isAlone: unfolding.members.count == 1 && !unfolding.isCut,
+            isAmongPipes: others.allSatisfy { $0.family == .pipe } && !unfolding.isCut,
+            hasDeadline: wait.call.call?.timeout.value != nil)
         return unfolding.members.compactMap { member in
             guard let object = objects[.descriptor(pid: wait.pid, member.descriptor)], var call = wait.call.call
             else { return nil }
@@ -82,8 +86,14 @@ struct SetTarget: Target {
             alone.resource = identifier.resource(of: object, descriptor: member.descriptor)
             return Wait(
                 wait.record.waiting(for: object, descriptor: member.descriptor), alone, isMember: true,
-                isAlone: isAlone, hasDeadline: hasDeadline)
+                company: company)
         }
+    }
+
+    /// By which a program wakes its own threads, or a clock or a signal does.
+    private static func isWakeUp(_ object: KernelObject) -> Bool {
+        object.family == .anonymous
+            && ["[eventfd]", "[timerfd]", "[signalfd]"].contains(String(decoding: object.name, as: UTF8.self))
     }
 
     // MARK: - what they are made of
