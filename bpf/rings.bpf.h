@@ -22,7 +22,7 @@ struct {
 struct ring_walk {
 	u64 bucket, last, node; /* addresses */
 	u64 session;
-	u32 files;
+	struct bw_set *set; /* counts in it: a number on the stack would be another state of each turn to the verifier */
 };
 
 struct table_walk {
@@ -47,6 +47,12 @@ static __always_inline bool waits_to_write(u8 opcode)
 	return false;
 }
 
+static __always_inline void next_bucket(struct ring_walk *walk)
+{
+	walk->node = word_at(walk->bucket + bpf_core_field_offset(struct io_hash_bucket, list));
+	walk->bucket += bpf_core_type_size(struct io_hash_bucket);
+}
+
 /* One request a turn, or on to the next bucket. */
 static long next_request(u32 index, struct ring_walk *walk)
 {
@@ -57,8 +63,7 @@ static long next_request(u32 index, struct ring_walk *walk)
 	if (!walk->node) {
 		if (walk->bucket >= walk->last)
 			return 1;
-		walk->node = word_at(walk->bucket + bpf_core_field_offset(struct io_hash_bucket, list));
-		walk->bucket += bpf_core_type_size(struct io_hash_bucket);
+		next_bucket(walk);
 		return 0;
 	}
 	request = (struct io_kiocb *)(walk->node - bpf_core_field_offset(struct io_kiocb, hash_node));
@@ -71,8 +76,8 @@ static long next_request(u32 index, struct ring_walk *walk)
 	before = bpf_map_lookup_elem(&ring_files, &key);
 	if (before)
 		events |= *before;
-	else
-		walk->files++;
+	else if (walk->set)
+		walk->set->is_cut++;
 	bpf_map_update_elem(&ring_files, &key, &events, 0);
 	return 0;
 }
@@ -82,10 +87,13 @@ static __always_inline void walk_requests(struct ring_walk *walk, struct io_hash
 	u32 bits = BPF_CORE_READ(table, hash_bits);
 
 	walk->bucket = (u64)BPF_CORE_READ(table, hbs);
-	walk->node = 0;
+	if (!walk->bucket)
+		return;
 	if (bits > 8)
 		bits = 8;
-	walk->last = walk->bucket ? walk->bucket + (1ull << bits) * bpf_core_type_size(struct io_hash_bucket) : 0;
+	walk->last = walk->bucket + (1ull << bits) * bpf_core_type_size(struct io_hash_bucket);
+	/* not 0: before Linux 6.7 the verifier takes what the first turn finds on the stack for what all of them do */
+	next_bucket(walk);
 	LOOP(2048, 128, next_request, walk);
 }
 
@@ -120,9 +128,9 @@ static long next_descriptor(u32 index, struct table_walk *walk)
 static __noinline int tell_ring(struct bpf_iter__task_file *ctx, u64 private, u32 question)
 {
 	struct io_ring_ctx *ring = (struct io_ring_ctx *)private;
-	u32 zero = 0, bytes, limit;
+	u32 zero = 0, bytes, limit, files;
 	struct bw_set *set = bpf_map_lookup_elem(&set_scratch, &zero);
-	struct ring_walk requests = {};
+	struct ring_walk requests = { .set = set };
 	struct table_walk table = { .set = set };
 	struct task_struct *task = ctx->task;
 	struct fdtable *descriptors;
@@ -141,17 +149,19 @@ static __noinline int tell_ring(struct bpf_iter__task_file *ctx, u64 private, u3
 		walk_requests(&requests,
 			      (struct io_hash_table *)(private + bpf_core_field_offset(struct io_ring_ctx,
 										       cancel_table_locked)));
+	files = set->is_cut;
+	set->is_cut = 0;
 	descriptors = BPF_CORE_READ(task, files, fdt);
 	table.files = (u64)BPF_CORE_READ(descriptors, fd);
 	table.session = requests.session;
 	limit = BPF_CORE_READ(descriptors, max_fds);
 	if (limit > 4096)
 		limit = 4096;
-	if (requests.files)
+	if (files)
 		LOOP(limit, 128, next_descriptor, &table);
 	/* registered files have no descriptor; a time-out of the ring may end the wait as well */
 	timeouts = private + bpf_core_field_offset(struct io_ring_ctx, timeout_list);
-	if (set->count < requests.files || word_at(timeouts) != timeouts)
+	if (set->count < files || word_at(timeouts) != timeouts)
 		set->is_cut = 1;
 	bytes = set->count;
 	if (bytes > BW_SET_MAX)
