@@ -18,9 +18,15 @@ enum RecordingFiles {
 
     /// - Returns: what was in them, and what could not be read to its end.
     static func read(_ files: [String], until: UInt64?) -> (recording: Recording, failure: String?) {
+        var recording = Recording(until: until)
+        let failure = read(files, into: &recording)
+        return (recording, failure)
+    }
+
+    /// - Returns: what could not be read to its end.
+    static func read(_ files: [String], into recording: inout some RecordedLines) -> String? {
         // all of them first: a typo in the last name must not cost an hour of reading
         let inputs = files.map { ($0, descriptor: open($0)) }
-        var recording = Recording(until: until)
         var failure: String?
         for (name, descriptor) in inputs {
             recording.beginFile(name == "-" ? "standard input" : name)
@@ -29,7 +35,7 @@ enum RecordingFiles {
             }
             if descriptor != STDIN_FILENO { close(descriptor) }
         }
-        return (recording, failure)
+        return failure
     }
 
     private static func open(_ name: String) -> Int32 {
@@ -49,7 +55,7 @@ enum RecordingFiles {
     }
 
     /// - Returns: the errno of read(2) if it failed.
-    private static func read(_ descriptor: Int32, into recording: inout Recording) -> Int32? {
+    private static func read(_ descriptor: Int32, into recording: inout some RecordedLines) -> Int32? {
         var lines = LineSplitter(limit: RecordedLine.limit)
         var buffer = [UInt8](repeating: 0, count: 1 << 16)
         while true {

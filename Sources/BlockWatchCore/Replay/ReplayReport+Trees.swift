@@ -29,7 +29,7 @@ extension ReplayReport {
         return picture
     }
 
-    private func entries() -> (
+    func entries() -> (
         entries: [Int: [Trees.Entry]], deadlocks: [DeadlockReport], titles: [String: String]
     ) {
         var shownThreads = Set(shown(calls).map(\.thread))
