@@ -33,8 +33,18 @@ private final class Screen: Sendable {
         for descriptor in 3..<max(512, ends[1] + 64) { posix_spawn_file_actions_addclose(&actions, Int32(descriptor)) }
         var words = (["tmux", "-L", socket] + arguments).map { strdup($0) } + [nil]
         defer { for word in words { free(word) } }
+        // our threads have signals blocked, and so would everybody on that terminal, the server's own end too
+        var attributes = posix_spawnattr_t()
+        posix_spawnattr_init(&attributes)
+        defer { posix_spawnattr_destroy(&attributes) }
+        var (none, all) = (sigset_t(), sigset_t())
+        sigemptyset(&none)
+        sigfillset(&all)
+        posix_spawnattr_setsigmask(&attributes, &none)
+        posix_spawnattr_setsigdefault(&attributes, &all)
+        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
         var pid: pid_t = 0
-        let answer = posix_spawn(&pid, "/usr/bin/tmux", &actions, nil, &words, environ)
+        let answer = posix_spawn(&pid, "/usr/bin/tmux", &actions, &attributes, &words, environ)
         close(ends[1])
         guard answer == 0 else { throw Failure(description: "cannot start tmux: errno \(answer)") }
         var status: Int32 = 0
