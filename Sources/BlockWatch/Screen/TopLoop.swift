@@ -10,6 +10,9 @@ struct TopLoop {
     private var painter: Painter
     private var keys = KeyDecoder()
     private let isRecorded: Bool
+    /// Ages go on between looks.
+    private var nextTick: UInt64 = 0
+    private static let tick: UInt64 = 1_000_000_000
 
     init(_ top: Top, _ terminal: TerminalDevice, _ signals: Signals, _ files: KeptFiles, isRecorded: Bool) {
         self.top = top
@@ -28,7 +31,7 @@ struct TopLoop {
         update(&source, isForced: true)
         draw()
         while true {
-            wait(until: source.nextLook)
+            wait(until: min(source.nextLook, nextTick))
             if terminal.isGone { return }
             var isChanged = false
             for signal in signals.take() {
@@ -62,7 +65,7 @@ struct TopLoop {
                 case nil: break
                 }
             }
-            if update(&source, isForced: false) { isChanged = true }
+            if update(&source, isForced: false) || Clock.now().monotonic >= nextTick { isChanged = true }
             terminal.flush()
             if isChanged { draw() }
         }
@@ -80,6 +83,7 @@ struct TopLoop {
 
     /// A terminal that has not taken the last frame gets none: it would only be late.
     private mutating func draw() {
+        nextTick = Clock.now().monotonic + Self.tick
         guard !terminal.hasPending else { return }
         let size = terminal.size
         let bytes = painter.paint(top.screen(width: size.width, height: size.height, at: now()))
