@@ -33,6 +33,8 @@ let package = Package(
             providers: [.apt(["libbpf-dev", "libelf-dev", "zlib1g-dev"])]),
         // Header only: system calls that Swift cannot make by itself.
         .systemLibrary(name: "CLinux"),
+        // Starts a program of somebody else, without privileges.
+        .target(name: "CHelper"),
         // The compiled BPF object and the header that both sides share.
         .target(
             name: "BlockWatchBPF",
@@ -54,7 +56,7 @@ let package = Package(
         .executableTarget(
             name: "BlockWatch",
             dependencies: [
-                "BlockWatchCapture", "BlockWatchCore", "CLinux",
+                "BlockWatchCapture", "BlockWatchCore", "CHelper", "CLinux",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "DequeModule", package: "swift-collections"),
             ],

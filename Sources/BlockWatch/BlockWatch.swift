@@ -15,8 +15,8 @@ struct BlockWatch: ParsableCommand {
             """,
         version: blockwatchVersion,
         subcommands: [
-            WatchCommand.self, SnapshotCommand.self, ExplainCommand.self, ReplayCommand.self, DoctorCommand.self,
-            SyscallsCommand.self, DebugCommand.self,
+            WatchCommand.self, SnapshotCommand.self, ExplainCommand.self, TopCommand.self, GraphCommand.self,
+            ReplayCommand.self, DoctorCommand.self, SyscallsCommand.self, DebugCommand.self,
         ],
         defaultSubcommand: WatchCommand.self)
 

@@ -47,11 +47,13 @@ import Testing
     }
 
     private func ask(
-        _ abi: ABI, _ name: String, _ arguments: [UInt64] = [], output: Bool = false, metrics: Bool = false
+        _ abi: ABI, _ name: String, _ arguments: [UInt64] = [], output: Bool = false, metrics: Bool = false,
+        terminal: Bool = false
     ) throws -> Answer {
         let filter = SystemCallFilter(
             abi: abi,
-            grants: SystemCallFilter.Grants(processID: 4711, appendsToFile: output, replacesFile: metrics))
+            grants: SystemCallFilter.Grants(
+                processID: 4711, appendsToFile: output, replacesFile: metrics, usesTerminal: terminal))
         let number = try #require(SyscallTable.table(for: abi).number(named: name), "\(name)")
         return try answer(
             filter, architecture: SystemCallFilter.auditArchitecture(abi), number: UInt32(number), arguments)
@@ -69,6 +71,26 @@ import Testing
         for name in SystemCallFilter.harmless where SyscallTable.table(for: abi).number(named: name) != nil {
             #expect(try ask(abi, name) == .allowed, "\(name)")
         }
+    }
+
+    @Test(arguments: abis) func `top: a terminal's modes and size, and new files; nothing typed into it`(abi: ABI)
+        throws
+    {
+        for request: UInt64 in [0x5401, 0x5402, 0x5413] {
+            #expect(try ask(abi, "ioctl", [3, request], terminal: true) == .allowed)
+            #expect(try ask(abi, "ioctl", [3, request]) == unknown, "not of watch")
+        }
+        // TIOCSTI, TIOCLINUX, TIOCSETD, TIOCCONS
+        for request: UInt64 in [0x5412, 0x541c, 0x5423, 0x541d] {
+            #expect(try ask(abi, "ioctl", [3, request], terminal: true) == refused)
+        }
+        let (write, create, exclusive, truncate): (UInt64, UInt64, UInt64, UInt64) = (1, 0o100, 0o200, 0o1000)
+        #expect(try ask(abi, "openat", [3, 0, write | create | exclusive], terminal: true) == .allowed)
+        for flags in [write, write | create, write | truncate, 2, write | exclusive] {
+            #expect(try ask(abi, "openat", [3, 0, flags], terminal: true) == refused, "\(flags)")
+        }
+        for name in ["renameat", "unlinkat"] { #expect(try ask(abi, name, terminal: true) == unknown) }
+        #expect(try ask(abi, "execve", terminal: true) == .killed)
     }
 
     @Test(arguments: abis) func `no network, no mounts, no identity, no signal to others, no seek`(abi: ABI) throws {

@@ -27,7 +27,9 @@ enum Confinement {
     /// Leaves only the system calls that watching takes, to all threads there are and will be.
     ///
     /// C function: `seccomp`
-    static func filterSystemCalls(appendsToFile: Bool, replacesFile: Bool, log: Log) {
+    static func filterSystemCalls(
+        appendsToFile: Bool, replacesFile: Bool, usesTerminal: Bool = false, log: Log
+    ) {
         #if UNCONFINED
             // sanitizers make calls of their own
             return log.debug("built with UNCONFINED: system calls are not filtered")
@@ -35,7 +37,8 @@ enum Confinement {
             let filter = SystemCallFilter(
                 abi: Host.nativeABI,
                 grants: SystemCallFilter.Grants(
-                    processID: getpid(), appendsToFile: appendsToFile, replacesFile: replacesFile))
+                    processID: getpid(), appendsToFile: appendsToFile, replacesFile: replacesFile,
+                    usesTerminal: usesTerminal))
             var instructions = filter.instructions.map {
                 sock_filter(code: $0.code, jt: $0.jumpIfTrue, jf: $0.jumpIfFalse, k: $0.operand)
             }

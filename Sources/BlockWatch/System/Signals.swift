@@ -10,24 +10,29 @@ final class Signals: Sendable {
 
     var descriptor: Int32 { bell.descriptor }
 
-    private static var set: sigset_t {
+    private let numbers: [Int32]
+
+    private var set: sigset_t {
         var set = sigset_t()
         unsafe sigemptyset(&set)
-        for number in [SIGINT, SIGTERM, SIGHUP, SIGUSR1] { unsafe sigaddset(&set, number) }
+        for number in numbers { unsafe sigaddset(&set, number) }
         return set
     }
 
     /// Blocks them in the calling thread, from which threads started later inherit that. From ``start()`` on they
     /// are taken.
-    init() {
-        var set = Self.set
+    ///
+    /// - Parameter others: besides INT, TERM, HUP and USR1.
+    init(also others: [Int32] = []) {
+        numbers = [SIGINT, SIGTERM, SIGHUP, SIGUSR1] + others
+        var set = self.set
         unsafe pthread_sigmask(SIG_BLOCK, &set, nil)
         // a reader that goes away is an errno, not a death
         signal(SIGPIPE, SIG_IGN)
     }
 
     func start() {
-        let set = Self.set
+        let set = self.set
         startNeededThread { [self, set] in
             var set = set
             while true {

@@ -14,7 +14,8 @@ struct Inspection: ~Copyable {
 
     init(
         scope: Scope, thresholdNanoseconds: UInt64, filter: Filter, commandLine: CommandLinePolicy,
-        verdicts: Set<Verdict> = Set(Verdict.allCases), recordPath: String?, log: Log
+        verdicts: Set<Verdict> = Set(Verdict.allCases), recordPath: String?, traces: Bool = false,
+        usesTerminal: Bool = false, log: Log
     ) {
         let symbols = SymbolLoader(ProcFS(root: "/proc"))
         host = Host(procFS: ProcFS(root: "/proc"))
@@ -23,7 +24,7 @@ struct Inspection: ~Copyable {
         do throws(CaptureError) {
             capture = try Capture(
                 CaptureSettings(
-                    thresholdNanoseconds: thresholdNanoseconds, trace: false, filter: filter, verdicts: verdicts))
+                    thresholdNanoseconds: thresholdNanoseconds, trace: traces, filter: filter, verdicts: verdicts))
         } catch {
             fail(error.exitCode, error.description)
         }
@@ -39,7 +40,7 @@ struct Inspection: ~Copyable {
                 filter: filter, ignoreRules: [], verdicts: verdicts),
             host: host, identifier: Identifier.Settings(host, commandLine: commandLine), symbols: symbols,
             recorder: recorder, start: Clock.now().monotonic)
-        Confinement.filterSystemCalls(appendsToFile: false, replacesFile: false, log: log)
+        Confinement.filterSystemCalls(appendsToFile: false, replacesFile: false, usesTerminal: usesTerminal, log: log)
     }
 
     /// Watches the block devices for as long as somebody waits for one of them and none of its requests has been seen to end,
@@ -84,6 +85,29 @@ struct Inspection: ~Copyable {
             else { return nil }
             return source.threads([.inner(namespace: namespace, tid: Int(tid))]).first?.pid
         } catch { return nil }
+    }
+
+    /// Looks once more, for what is new, what is over, and what has changed.
+    ///
+    /// - Parameters:
+    ///   - relooks: calls that were looked at before are looked at again.
+    ///   - lostClosings: how many ends were lost until the last time; after more of them every thread is asked for.
+    mutating func lookAgain(relooks: Bool, lostClosings: inout UInt64) {
+        for _ in 0..<64 {
+            do throws(CaptureError) { try capture.scan() } catch { break }
+            let isWhole = capture.counters.scanDropped == 0
+            pipeline.drain(capture, risky: &risky)
+            pipeline.relate(source: &source, risky: &risky, relooks: relooks && isWhole, clock: Clock.now())
+            if isWhole { break }
+        }
+        let lost = capture.counters.lostClosings
+        for thread in pipeline.threadsToCheck(all: lost != lostClosings) {
+            do throws(ProcError) { _ = try host.procFS.threadStart(pid: thread.pid, tid: thread.tid) } catch {
+                if error.isGone { pipeline.vanished(thread.call, clock: Clock.now()) }
+            }
+        }
+        lostClosings = lost
+        pipeline.endOfScan(at: Clock.now().monotonic)
     }
 
     /// Writes the rest of the recording.

@@ -21,11 +21,14 @@ public struct SystemCallFilter: Sendable {
         public var appendsToFile: Bool
         /// `--metrics`: a file may be made anew and renamed.
         public var replacesFile: Bool
+        /// `top`: a terminal's modes and size; and a new file, for what a key writes.
+        public var usesTerminal: Bool
 
-        public init(processID: Int32, appendsToFile: Bool, replacesFile: Bool) {
+        public init(processID: Int32, appendsToFile: Bool, replacesFile: Bool, usesTerminal: Bool = false) {
             self.processID = processID
             self.appendsToFile = appendsToFile
             self.replacesFile = replacesFile
+            self.usesTerminal = usesTerminal
         }
     }
 
@@ -107,7 +110,7 @@ public struct SystemCallFilter: Sendable {
         if grants.appendsToFile {
             opening.append([Test(argument: 2, mask: accessMode | truncate | append, value: write | append)])
         }
-        if grants.replacesFile {
+        if grants.replacesFile || grants.usesTerminal {
             opening.append([
                 Test(argument: 2, mask: accessMode | create | exclusive, value: write | create | exclusive)
             ])
@@ -138,6 +141,11 @@ public struct SystemCallFilter: Sendable {
                 name: "prlimit64",
                 rows: [[Test(argument: 2, value: 0), Test(argument: 2, value: 0, isUpperHalf: true)]]),
         ]
+        if grants.usesTerminal {
+            // TCGETS, TCSETS, TIOCGWINSZ: nothing is put into its input
+            let requests: [UInt32] = [0x5401, 0x5402, 0x5413]
+            list.append(Permission(name: "ioctl", rows: requests.map { [Test(argument: 1, value: $0)] }))
+        }
         if grants.replacesFile {
             list += ["rename", "renameat", "renameat2", "unlink", "unlinkat"].map { Permission(name: $0) }
         }

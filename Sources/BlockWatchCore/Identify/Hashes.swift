@@ -52,6 +52,59 @@ public enum SHA1 {
     }
 }
 
+/// SHA-256, by which a page names the one script that it may run.
+public enum SHA256 {
+    /// The digest of the bytes: 32 bytes.
+    public static func digest(_ message: [UInt8]) -> [UInt8] {
+        var padded = message
+        padded.append(0x80)
+        while padded.count % 64 != 56 { padded.append(0) }
+        let bitCount = UInt64(truncatingIfNeeded: message.count) &* 8
+        for shift in stride(from: 56, through: 0, by: -8) {
+            padded.append(UInt8(truncatingIfNeeded: bitCount >> UInt64(shift)))
+        }
+        // the first 32 bits of what lies behind the point of the square and cube roots of the first primes
+        let primes = (2...311).filter { number in !(2..<number).contains { number % $0 == 0 } }
+        let constants = primes.map { fraction($0, power: 3) }
+        var state = primes.prefix(8).map { fraction($0, power: 2) }
+        var words = [UInt32](repeating: 0, count: 64)
+        for block in stride(from: 0, to: padded.count, by: 64) {
+            for index in 0..<16 {
+                words[index] = (0..<4).reduce(0) { $0 << 8 | UInt32(padded[block + index * 4 + $1]) }
+            }
+            for index in 16..<64 {
+                let (a, b) = (words[index - 15], words[index - 2])
+                let first = rotate(a, 7) ^ rotate(a, 18) ^ a >> 3
+                let second = rotate(b, 17) ^ rotate(b, 19) ^ b >> 10
+                words[index] = words[index - 16] &+ first &+ words[index - 7] &+ second
+            }
+            var s = state
+            for index in 0..<64 {
+                let mixed = rotate(s[4], 6) ^ rotate(s[4], 11) ^ rotate(s[4], 25)
+                let choice = (s[4] & s[5]) ^ (~s[4] & s[6])
+                let one = s[7] &+ mixed &+ choice &+ constants[index] &+ words[index]
+                let majority = (s[0] & s[1]) ^ (s[0] & s[2]) ^ (s[1] & s[2])
+                let two = (rotate(s[0], 2) ^ rotate(s[0], 13) ^ rotate(s[0], 22)) &+ majority
+                s = [one &+ two, s[0], s[1], s[2], s[3] &+ one, s[4], s[5], s[6]]
+            }
+            for index in 0..<8 { state[index] &+= s[index] }
+        }
+        return state.flatMap { word in [24, 16, 8, 0].map { UInt8(truncatingIfNeeded: word >> UInt32($0)) } }
+    }
+
+    private static func fraction(_ prime: Int, power: Int) -> UInt32 {
+        var root: UInt128 = 0
+        for bit in (0...36).reversed() {
+            let candidate = root | 1 << UInt128(bit)
+            let product = power == 2 ? candidate * candidate : candidate * candidate * candidate
+            if product <= UInt128(prime) << UInt128(32 * power) { root = candidate }
+        }
+        return UInt32(truncatingIfNeeded: root)
+    }
+
+    private static func rotate(_ word: UInt32, _ count: UInt32) -> UInt32 { word >> count | word << (32 - count) }
+}
+
 /// Bytes as printable text.
 public enum ByteText {
     /// Base64 of RFC 4648, section 4, padded with `=`, without line breaks.

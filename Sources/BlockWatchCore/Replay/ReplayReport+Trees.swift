@@ -2,6 +2,36 @@
 extension ReplayReport {
     /// By the host of their roots.
     func trees() -> [Int: [String]] {
+        let (entries, deadlocks, titles) = entries()
+        return entries.mapValues { Trees($0, deadlocks: deadlocks, titles: titles).lines() }
+    }
+
+    /// Who waited for whom at the end, across hosts.
+    ///
+    /// - Parameter subject: a process by its id or name.
+    public func picture(of subject: String?) -> Picture {
+        // who is asked about may be idle, and whom it waits for too
+        let wide = subject == nil ? self : ReplayReport(recording, Settings(all: true, filter: settings.filter))
+        let (entries, deadlocks, _) = wide.entries()
+        let all = hosts.indices.flatMap { entries[$0] ?? [] }
+        var pids: Set<Int> = []
+        if let subject {
+            for process in all.map(\.report.call.process)
+            where Int(subject) == process.pid || Int(subject) == process.tid || Array(subject.utf8) == process.name {
+                pids.insert(process.pid)
+            }
+        }
+        var picture = Picture(all, deadlocks: deadlocks, subject: pids, showsIdle: settings.all)
+        // of that name there is nobody
+        if subject != nil, pids.isEmpty { picture = Picture() }
+        let moment = hosts.map(\.at).max().map { " at " + Self.stamp($0) } ?? ""
+        picture.title = (hosts.count == 1 ? name(of: 0) : "\(hosts.count) hosts") + moment
+        return picture
+    }
+
+    func entries() -> (
+        entries: [Int: [Trees.Entry]], deadlocks: [DeadlockReport], titles: [String: String]
+    ) {
         var shownThreads = Set(shown(calls).map(\.thread))
         // who others hang on is shown with them
         for link in joining.links.values where shownThreads.contains(link.from) { shownThreads.insert(link.to.thread) }
@@ -57,7 +87,7 @@ extension ReplayReport {
             }
             entries[host, default: []].append(entry)
         }
-        return entries.mapValues { Trees($0, deadlocks: deadlocks, titles: titles).lines() }
+        return (entries, deadlocks, titles)
     }
 
     /// A call that ends at the same far end as the one that was followed, with no thread between.

@@ -5,10 +5,13 @@ public struct ReplayReport {
         public var all: Bool
         /// Which calls are shown; sums are of all.
         public var filter: Filter
+        /// What is shown goes on until then, though nothing was said any more.
+        public var moment: UInt64?
 
-        public init(all: Bool = false, filter: Filter = Filter()) {
+        public init(all: Bool = false, filter: Filter = Filter(), moment: UInt64? = nil) {
             self.all = all
             self.filter = filter
+            self.moment = moment
         }
     }
 
@@ -50,9 +53,9 @@ public struct ReplayReport {
             }
         }
         hosts.sort { $0.name < $1.name }
-        if let until = recording.until {
+        if let until = settings.moment ?? recording.until {
             for index in hosts.indices where hosts[index].runs.contains(where: { recording.runs[$0].stop == nil }) {
-                hosts[index].at = max(hosts[index].at, min(until, recording.lastAt))
+                hosts[index].at = max(hosts[index].at, settings.moment ?? min(until, recording.lastAt))
             }
         }
         self.hosts = hosts

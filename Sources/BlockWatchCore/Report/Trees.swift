@@ -43,8 +43,30 @@ public struct Trees: Sendable {
         self.titles = titles
     }
 
+    /// How trees are ordered.
+    public enum Order: String, Sendable, CaseIterable { case worst, victims, age, name }
+
+    /// A line of a tree, with what it tells of.
+    struct Row {
+        /// The same from look to look.
+        var key: String
+        var indent = ""
+        /// Without ages and verdicts.
+        var subject: String
+        /// What follows.
+        var rest = ""
+        /// The calls that it tells of; of a title, all of its tree.
+        var entries: [Entry]
+        /// How many others are behind them.
+        var behind = 0
+        var isTitle = false
+        /// Something hangs on it, or it stands for several.
+        var opens = false
+    }
+
     /// Calls behind one root.
     private struct Group {
+        var key: String
         var title: String
         var rank: Int
         var calls: [Entry]
@@ -52,20 +74,40 @@ public struct Trees: Sendable {
 
         /// What tells groups apart that are alike in all else: the first thread.
         var first: (Int, Int) { calls.first.map { ($0.thread.host, $0.thread.tid) } ?? (0, 0) }
+        var oldest: UInt64 { calls.map(\.report.durationNanoseconds).max() ?? 0 }
     }
 
     /// - Returns: lines without newlines, safe for terminals.
     public func lines() -> [String] {
         var lines: [String] = []
-        for group in groups() {
+        for tree in rows() {
             if !lines.isEmpty { lines.append("") }
-            lines.append(group.title + (group.note.isEmpty ? "" : "  \(group.note)"))
-            lines += branches(of: nil, in: Forest(group.calls), indent: "")
+            lines += tree.map { $0.indent + $0.subject + $0.rest }
         }
         return lines
     }
 
-    private func groups() -> [Group] {
+    /// The trees, each its title first.
+    ///
+    /// - Parameters:
+    ///   - opened: keys of rows that stand for several, which are told one by one.
+    ///   - closed: keys of rows whose branches are left out.
+    func rows(order: Order = .worst, opened: Set<String> = [], closed: Set<String> = []) -> [[Row]] {
+        groups(order).map { group in
+            let note = group.note.isEmpty ? "" : "  \(group.note)"
+            var rows = [
+                Row(
+                    key: group.key, subject: group.title, rest: note, entries: group.calls,
+                    behind: group.calls.count, isTitle: true, opens: true)
+            ]
+            guard !closed.contains(group.key) else { return rows }
+            let forest = Forest(group.calls)
+            branches(of: nil, in: forest, indent: "", Shape(key: group.key, opened: opened, closed: closed), &rows)
+            return rows
+        }
+    }
+
+    private func groups(_ order: Order) -> [Group] {
         var byRoot: [String: [Entry]] = [:]
         var alone: [Entry] = []
         for entry in entries {
@@ -78,21 +120,27 @@ public struct Trees: Sendable {
                 return nil
             }
             let rank = calls.compactMap { $0.report.finding?.verdict.rank }.min() ?? 9
-            return Group(title: title, rank: rank, calls: calls, note: note(calls))
+            return Group(key: id, title: title, rank: rank, calls: calls, note: note(calls))
         }
         // without another end: each is its own root, like with like
         var kinds: [String: [Entry]] = [:]
         for entry in alone {
             kinds["\(entry.report.finding?.verdict.rank ?? 9) \(label(entry))", default: []].append(entry)
         }
-        groups += kinds.values.map { calls in
+        groups += kinds.map { kind, calls in
             Group(
-                title: "\(calls[0].prefix)\(verdict(calls[0].report)), nothing known of another end",
+                key: kind, title: "\(calls[0].prefix)\(verdict(calls[0].report)), nothing known of another end",
                 rank: calls[0].report.finding?.verdict.rank ?? 9, calls: calls)
         }
-        return groups.sorted {
+        groups.sort {
             ($0.rank, -$0.calls.count, $0.title, $0.first.0, $0.first.1)
                 < ($1.rank, -$1.calls.count, $1.title, $1.first.0, $1.first.1)
+        }
+        switch order {
+        case .worst: return groups
+        case .victims: return groups.sorted { $0.calls.count > $1.calls.count }
+        case .age: return groups.sorted { $0.oldest > $1.oldest }
+        case .name: return groups.sorted { $0.title < $1.title }
         }
     }
 
@@ -151,13 +199,38 @@ public struct Trees: Sendable {
                 reach([call])
             }
         }
+
+        /// How many calls hang on a thread, whatever lies between.
+        func count(behind thread: Thread) -> Int {
+            var todo = [thread]
+            var count = 0
+            while let next = todo.popLast() {
+                let calls = children[next] ?? []
+                count += calls.count
+                todo += calls.map(\.thread)
+            }
+            return count
+        }
     }
 
     /// A chain may be as long as there are threads; nobody reads on here.
     private static let deepest = 64
 
-    private func branches(of parent: Thread?, in forest: Forest, indent: String, depth: Int = 0) -> [String] {
-        guard depth < Self.deepest else { return [indent + "└─ … and who waits for it"] }
+    /// What of a tree is shown.
+    private struct Shape {
+        var key: String
+        var opened, closed: Set<String>
+    }
+
+    private func branches(
+        of parent: Thread?, in forest: Forest, indent: String, depth: Int = 0, _ shape: Shape, _ rows: inout [Row]
+    ) {
+        guard depth < Self.deepest else {
+            return rows.append(
+                Row(
+                    key: "\(shape.key) deep \(parent?.tid ?? 0)", indent: indent + "└─ ",
+                    subject: "… and who waits for it", entries: []))
+        }
         // equal leaves are one line
         var order: [String] = []
         var folded: [String: [Entry]] = [:]
@@ -168,24 +241,41 @@ public struct Trees: Sendable {
             let isLeaf = forest.children[call.thread]?.isEmpty ?? true
             // members of a deadlock are told one by one
             let isAlone = !isLeaf || call.report.finding?.verdict == .deadlock
-            let key = isAlone ? "\(call.thread)" : label(call)
+            let key = isAlone ? key(call) : "\(shape.key) \(parent?.tid ?? 0) \(label(call))"
             if folded[key] == nil { order.append(key) }
             folded[key, default: []].append(call)
         }
-        var lines: [String] = []
         for (place, key) in order.enumerated() {
             let calls = folded[key] ?? []
             let isLast = place == order.count - 1
-            lines.append(indent + (isLast ? "└─ " : "├─ ") + line(calls))
+            let onward = indent + (isLast ? "   " : "│  ")
+            let (subject, rest) = line(calls)
+            var row = Row(
+                key: key, indent: indent + (isLast ? "└─ " : "├─ "), subject: subject, rest: rest, entries: calls)
             if calls.count == 1 {
-                let indent = indent + (isLast ? "   " : "│  ")
-                if forest.children[calls[0].thread]?.isEmpty == false {
-                    lines += branches(of: calls[0].thread, in: forest, indent: indent, depth: depth + 1)
+                row.key = self.key(calls[0])
+                row.opens = forest.children[calls[0].thread]?.isEmpty == false
+                if row.opens { row.behind = forest.count(behind: calls[0].thread) }
+                rows.append(row)
+                if row.opens, !shape.closed.contains(row.key) {
+                    branches(of: calls[0].thread, in: forest, indent: onward, depth: depth + 1, shape, &rows)
+                }
+            } else {
+                row.opens = true
+                rows.append(row)
+                guard shape.opened.contains(key) else { continue }
+                for (place, call) in calls.enumerated() {
+                    let (subject, rest) = line([call])
+                    rows.append(
+                        Row(
+                            key: self.key(call), indent: onward + (place == calls.count - 1 ? "└─ " : "├─ "),
+                            subject: subject, rest: rest, entries: [call]))
                 }
             }
         }
-        return lines
     }
+
+    private func key(_ entry: Entry) -> String { "\(entry.thread.host)/\(entry.thread.tid)" }
 
     /// What makes two waits equal for a reader.
     private func label(_ entry: Entry) -> String {
@@ -196,7 +286,8 @@ public struct Trees: Sendable {
         ].joined(separator: "\u{1f}")
     }
 
-    private func line(_ entries: [Entry]) -> String {
+    /// Whom it tells of, and what follows.
+    private func line(_ entries: [Entry]) -> (subject: String, rest: String) {
         let calls = entries.map(\.report)
         let first = calls[0]
         let prefix = entries[0].prefix
@@ -208,15 +299,19 @@ public struct Trees: Sendable {
         guard calls.count > 1, let last = calls.last else {
             let holds = first.finding?.chainID.flatMap { self.holds[$0]?[first.call.process.tid] } ?? []
             let has = holds.isEmpty ? verdict(first) : "has \(holds.joined(separator: ", "))"
-            return "\(prefix)\(Sentence.who(first.call)) \(Sentence.place(first.call))  \(span(first))  \(has)\(note)"
+            return (
+                "\(prefix)\(Sentence.who(first.call)) \(Sentence.place(first.call))", "  \(span(first))  \(has)\(note)"
+            )
         }
         let processes = Set(calls.map(\.call.process.pid)).count
         let noun = processes == calls.count ? "processes" : "threads"
         let from = processes > 1 && processes < calls.count ? " in \(processes) processes" : ""
         let step = first.call.call?.name ?? "blocked"
-        return
+        return (
             "\(prefix)\(calls.count) \(noun) of \(TerminalText.escaped(first.call.process.name))\(from) wait here in \(step) on "
-            + "\(first.call.resource.kind.rawValue)  \(span(last)) to \(span(first))  \(verdict(first))\(note)"
+                + "\(first.call.resource.kind.rawValue)",
+            "  \(span(last)) to \(span(first))  \(verdict(first))\(note)"
+        )
     }
 
     private func verdict(_ report: CallReport) -> String {

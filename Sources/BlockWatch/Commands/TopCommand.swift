@@ -1,0 +1,88 @@
+import ArgumentParser
+import BlockWatchCore
+import Glibc
+import Synchronization
+
+struct TopCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "top",
+        abstract: "Watch what is blocked full screen: trees by root blocker, the worst first.",
+        discussion: """
+            Below the trees stands why the line under the cursor hangs. Keys as in htop;
+            ? lists them, q quits.
+              blockwatch top --threshold 500ms --comm nginx
+              blockwatch top --replay blockwatch.ndjson
+            """)
+
+    @Option(help: "Calls blocked longer: 500ms, 5s, 1m30s.", transform: WatchOptions.threshold)
+    var threshold: UInt64 = 1_000_000_000
+    @Option(help: "trace: exact times. scan: no probe in any system call.") var engine: Engine = .trace
+    @Option(
+        name: .customLong("replay"),
+        help: ArgumentHelp("Play this recorded stream; needs no root; repeatable.", valueName: "file"))
+    var recordings: [String] = []
+    @Option(help: "With --replay: from this moment on.", transform: RecordingFiles.moment) var at: UInt64?
+    @Flag(help: "Calls that are idle by design too; the key a.") var all = false
+    @OptionGroup var filters: FilterOptions
+    @Option(help: "host: refuse to run where the host's processes cannot be seen. namespace: this PID namespace.")
+    var scope: Scope = .host
+    @Option(
+        name: .customLong("command-line"), help: "Command lines can hold secrets: full, redacted or none.",
+        transform: WatchOptions.policy)
+    var commandLine: CommandLinePolicy = .redacted
+
+    func validate() throws {
+        try RecordingFiles.validate(recordings)
+        if at != nil, recordings.isEmpty { throw ValidationError("--at needs a recording: --replay FILE") }
+    }
+
+    func run() throws {
+        if let problem = Settings.userProblem(filters) { fail(.wrongUsage, problem) }
+        let terminal = TerminalDevice()
+        // what is said meanwhile would stand in the midst of the screen
+        let later = LogWriter()
+        let log = Log(level: .warning, writer: later)
+        let signals = Signals(also: [SIGTSTP, SIGCONT, SIGWINCH])
+        let files = KeptFiles()
+        Ending.register { terminal.leave() }
+        if recordings.isEmpty {
+            let inspection = Inspection(
+                scope: scope, thresholdNanoseconds: threshold, filter: filters.filter, commandLine: commandLine,
+                recordPath: nil, traces: engine == .trace, usesTerminal: true, log: log)
+            let host = inspection.host.name
+            var source = LiveTop(inspection)
+            signals.start()
+            var loop = TopLoop(
+                Top(hostName: host, thresholdNanoseconds: threshold, showsIdle: all), terminal, signals, files,
+                isRecorded: false)
+            loop.run(&source)
+        } else {
+            var player = RecordingPlayer(filter: filters.filter)
+            let failure = RecordingFiles.read(recordings, into: &player)
+            if let failure { log.warning(failure) }
+            player.begin(at: at)
+            var source = RecordedTop(player)
+            signals.start()
+            var loop = TopLoop(
+                Top(hostName: player.hostName, thresholdNanoseconds: player.thresholdNanoseconds, showsIdle: all),
+                terminal,
+                signals, files, isRecorded: true)
+            loop.run(&source)
+        }
+        terminal.leave()
+        later.start()
+        later.flush(withinMilliseconds: 200)
+        Glibc.exit(0)
+    }
+}
+
+/// What must be done however the process ends by itself.
+enum Ending {
+    private static let work = Mutex<(@Sendable () -> Void)?>(nil)
+
+    /// C function: `atexit`
+    static func register(_ body: @escaping @Sendable () -> Void) {
+        work.withLock { $0 = body }
+        atexit { Ending.work.withLock { $0 }?() }
+    }
+}

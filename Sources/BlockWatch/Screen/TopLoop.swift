@@ -1,0 +1,127 @@
+import BlockWatchCore
+import Glibc
+
+/// `top` on a terminal: keys, looks and signals in, frames out.
+struct TopLoop {
+    private var top: Top
+    private let terminal: TerminalDevice
+    private let signals: Signals
+    private let files: KeptFiles
+    private var painter: Painter
+    private var keys = KeyDecoder()
+    private let isRecorded: Bool
+    /// Ages go on between looks.
+    private var nextTick: UInt64 = 0
+    private static let tick: UInt64 = 1_000_000_000
+
+    init(_ top: Top, _ terminal: TerminalDevice, _ signals: Signals, _ files: KeptFiles, isRecorded: Bool) {
+        self.top = top
+        self.terminal = terminal
+        self.signals = signals
+        self.files = files
+        self.isRecorded = isRecorded
+        painter = Painter(usesColor: terminal.usesColor, isASCII: terminal.isASCII)
+    }
+
+    /// Until a key or a signal ends it, or the terminal is gone.
+    mutating func run(_ source: inout some TopSource & ~Copyable) {
+        terminal.enter()
+        defer { terminal.leave() }
+        draw()
+        update(&source, isForced: true)
+        draw()
+        while true {
+            wait(until: min(source.nextLook, nextTick))
+            if terminal.isGone { return }
+            var isChanged = false
+            for signal in signals.take() {
+                switch signal {
+                case SIGINT, SIGTERM, SIGHUP: return
+                case SIGTSTP: pause()
+                case SIGCONT: resume()
+                default: break
+                }
+                isChanged = true
+            }
+            for message in files.takeMessages() {
+                top.say(message)
+                isChanged = true
+            }
+            var typed = keys.feed(terminal.read())
+            if typed.isEmpty, keys.isWaiting { typed = escape() }
+            for key in typed {
+                isChanged = true
+                switch top.press(key) {
+                case .quit: return
+                case .write:
+                    files.keep(Array(top.text(at: now()).map { $0 + "\n" }.joined().utf8), "txt", at: Clock.now().wall)
+                case .draw:
+                    if let picture = top.picture() {
+                        files.keep(Array(picture.dot().utf8), "dot", at: Clock.now().wall)
+                    }
+                case .seek(let hundredths):
+                    source.seek(hundredths)
+                    update(&source, isForced: true)
+                case nil: break
+                }
+            }
+            if update(&source, isForced: false) || Clock.now().monotonic >= nextTick { isChanged = true }
+            terminal.flush()
+            if isChanged { draw() }
+        }
+    }
+
+    /// What ages count by.
+    private func now() -> UInt64 { isRecorded ? 0 : Clock.now().monotonic }
+
+    @discardableResult
+    private mutating func update(_ source: inout some TopSource & ~Copyable, isForced: Bool) -> Bool {
+        guard let look = source.look(isForced: isForced, isPaused: top.isPaused) else { return false }
+        top.update(look)
+        return true
+    }
+
+    /// A terminal that has not taken the last frame gets none: it would only be late.
+    private mutating func draw() {
+        nextTick = Clock.now().monotonic + Self.tick
+        guard !terminal.hasPending else { return }
+        let size = terminal.size
+        let bytes = painter.paint(top.screen(width: size.width, height: size.height, at: now()))
+        if !bytes.isEmpty { terminal.send(bytes) }
+    }
+
+    private func wait(until next: UInt64) {
+        let now = Clock.now().monotonic
+        let nanoseconds = next > now ? next - now : 0
+        // what the terminal has not taken is given to it as soon as it has room
+        let output = terminal.hasPending ? Int16(POLLOUT) : 0
+        var requests = [
+            pollfd(fd: terminal.descriptor, events: Int16(POLLIN) | output, revents: 0),
+            pollfd(fd: signals.descriptor, events: Int16(POLLIN), revents: 0),
+            pollfd(fd: files.descriptor, events: Int16(POLLIN), revents: 0),
+        ]
+        _ = unsafe poll(&requests, nfds_t(requests.count), Int32(clamping: nanoseconds / 1_000_000 + 1))
+        if requests[0].revents & Int16(POLLHUP | POLLERR | POLLNVAL) != 0 { terminal.close() }
+    }
+
+    /// An escape alone is a key, with something behind it that comes at once a part of one.
+    private mutating func escape() -> [Key] {
+        var request = pollfd(fd: terminal.descriptor, events: Int16(POLLIN), revents: 0)
+        guard unsafe poll(&request, 1, 50) > 0 else { return keys.giveUp() }
+        return keys.feed(terminal.read())
+    }
+
+    // MARK: - stopped and continued
+
+    private mutating func pause() {
+        terminal.leave()
+        raise(SIGSTOP)
+        resume()
+    }
+
+    /// Whoever had the terminal meanwhile has left it as he liked.
+    private mutating func resume() {
+        terminal.enter()
+        painter.forget()
+    }
+}

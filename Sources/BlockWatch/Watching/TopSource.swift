@@ -1,0 +1,84 @@
+import BlockWatchCapture
+import BlockWatchCore
+
+/// Where `top` has its looks from.
+protocol TopSource: ~Copyable {
+    /// The next one, if it is time for it.
+    ///
+    /// - Parameter isForced: whether it is time or not.
+    mutating func look(isForced: Bool, isPaused: Bool) -> Top.Look?
+    /// CLOCK_MONOTONIC.
+    var nextLook: UInt64 { get }
+    /// Of a recording: on or back by hundredths of it.
+    mutating func seek(_ hundredths: Int)
+}
+
+/// This host, looked at again and again.
+struct LiveTop: ~Copyable, TopSource {
+    private var inspection: Inspection
+    private var deadlocks: [String: DeadlockReport] = [:]
+    private(set) var nextLook: UInt64 = 0
+    private var nextRelook: UInt64 = 0
+    private var lostClosings: UInt64 = 0
+    /// When the last look was, and what all had cost until then.
+    private var last: (at: UInt64, cpu: UInt64)
+    private static let period: UInt64 = 1_000_000_000
+    /// A sixtieth of one core is the most that looks take; one at what was looked at before comes half as often.
+    private static let share: UInt64 = 60
+    /// However busy the host is.
+    private static let longestPeriod: UInt64 = 5_000_000_000
+
+    init(_ inspection: consuming Inspection) {
+        self.inspection = inspection
+        last = (Clock.now().monotonic, Clock.processCPU())
+    }
+
+    mutating func seek(_ hundredths: Int) {}
+
+    mutating func look(isForced: Bool, isPaused: Bool) -> Top.Look? {
+        let start = Clock.now().monotonic
+        guard isForced || start >= nextLook else { return nil }
+        let before = Clock.processCPU()
+        inspection.lookAgain(relooks: start >= nextRelook, lostClosings: &lostClosings)
+        let clock = Clock.now()
+        for record in inspection.pipeline.takeRecords() {
+            if case .deadlock(let report) = record.body, let chain = report.chainID {
+                if deadlocks.count > 4096 { deadlocks = [:] }
+                if report.part == 1 { deadlocks[chain] = report } else { deadlocks[chain]?.members += report.members }
+            }
+        }
+        let threads = inspection.capture.counters.scanThreads
+        let calls = inspection.pipeline.reports(threads: threads, clock: clock)
+        var look = Top.Look(calls: calls, deadlocks: Array(deadlocks.values), clock: clock)
+        look.threads = threads
+        let cpu = Clock.processCPU()
+        if clock.monotonic > last.at {
+            look.ownThousandths = (cpu - last.cpu) * 1000 / (clock.monotonic - last.at)
+        }
+        look.ownBytes = inspection.host.usage().residentBytes
+        last = (clock.monotonic, cpu)
+        nextLook = clock.monotonic + min(max(Self.period, (cpu - before) * Self.share), Self.longestPeriod)
+        if start >= nextRelook { nextRelook = start + max(Self.period, (cpu - before) * Self.share * 2) }
+        return look
+    }
+}
+
+/// A recording, played.
+struct RecordedTop: TopSource {
+    private var player: RecordingPlayer
+    private(set) var nextLook: UInt64 = 0
+    private var lastAt: UInt64?
+
+    init(_ player: RecordingPlayer) { self.player = player }
+
+    mutating func seek(_ hundredths: Int) { player.move(to: player.moved(byHundredths: hundredths)) }
+
+    mutating func look(isForced: Bool, isPaused: Bool) -> Top.Look? {
+        let now = Clock.now().monotonic
+        guard isForced || now >= nextLook else { return nil }
+        if !isPaused, let lastAt { player.move(to: player.now.addingReportingOverflow(now - lastAt).partialValue) }
+        lastAt = now
+        nextLook = now + 500_000_000
+        return player.look()
+    }
+}

@@ -1,0 +1,328 @@
+import Foundation
+import Testing
+
+/// A terminal of tmux's, with a shell in it.
+private final class Screen: Sendable {
+    private let socket = "blockwatch-\(UUID().uuidString.prefix(8))"
+    let folder: String
+
+    /// - Parameter environment: of what is run, besides a UTF-8 locale.
+    init(width: Int = 80, height: Int = 24, folder: String) async throws {
+        self.folder = folder
+        let start = try tmux(
+            "-f", "/dev/null", "new-session", "-d", "-x", "\(width)", "-y", "\(height)", "-c", folder,
+            "env -u NO_COLOR LC_ALL=C.UTF-8 PS1='$ ' PROMPT_COMMAND= bash --norc --noprofile")
+        guard start.code == 0 else { throw Failure(description: "tmux does not start") }
+        // its window would take the size of whoever looks at it
+        _ = try tmux("set-option", "-g", "window-size", "manual")
+    }
+
+    /// It inherits nothing but its output: the server stays, and what it had of ours would seem to be open still.
+    @discardableResult
+    func tmux(_ arguments: String...) throws -> (code: Int32, lines: [String]) {
+        var ends: [Int32] = [-1, -1]
+        guard pipe(&ends) == 0 else { throw Failure(description: "no pipe") }
+        defer { close(ends[0]) }
+        var actions = posix_spawn_file_actions_t()
+        posix_spawn_file_actions_init(&actions)
+        defer { posix_spawn_file_actions_destroy(&actions) }
+        posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
+        posix_spawn_file_actions_adddup2(&actions, ends[1], 1)
+        posix_spawn_file_actions_adddup2(&actions, ends[1], 2)
+        // those that are not open are passed over
+        for descriptor in 3..<max(512, ends[1] + 64) { posix_spawn_file_actions_addclose(&actions, Int32(descriptor)) }
+        var words = (["tmux", "-L", socket] + arguments).map { strdup($0) } + [nil]
+        defer { for word in words { free(word) } }
+        // our threads have signals blocked, and so would everybody on that terminal, the server's own end too
+        var attributes = posix_spawnattr_t()
+        posix_spawnattr_init(&attributes)
+        defer { posix_spawnattr_destroy(&attributes) }
+        var (none, all) = (sigset_t(), sigset_t())
+        sigemptyset(&none)
+        sigfillset(&all)
+        posix_spawnattr_setsigmask(&attributes, &none)
+        posix_spawnattr_setsigdefault(&attributes, &all)
+        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
+        var pid: pid_t = 0
+        let answer = posix_spawn(&pid, "/usr/bin/tmux", &actions, &attributes, &words, environ)
+        close(ends[1])
+        guard answer == 0 else { throw Failure(description: "cannot start tmux: errno \(answer)") }
+        var status: Int32 = 0
+        var bytes: [UInt8] = []
+        var chunk = [UInt8](repeating: 0, count: 4096)
+        // the server of a new session keeps it open
+        let isOver = { waitpid(pid, &status, WNOHANG) == pid }
+        var over = false
+        while true {
+            if !over { over = isOver() }
+            var request = pollfd(fd: ends[0], events: Int16(POLLIN), revents: 0)
+            if poll(&request, 1, over ? 0 : 5) > 0 {
+                let count = read(ends[0], &chunk, chunk.count)
+                if count > 0 { bytes += chunk[..<count] }
+                if count == 0, over { break }
+            } else if over {
+                break
+            }
+        }
+        let lines = String(decoding: bytes, as: UTF8.self).split(separator: "\n", omittingEmptySubsequences: false)
+        return (status, lines.dropLast().map(String.init))
+    }
+
+    func end() { _ = try? tmux("kill-server") }
+
+    func type(_ line: String) throws {
+        try tmux("send-keys", "-l", line)
+        try tmux("send-keys", "Enter")
+    }
+
+    func press(_ keys: String...) throws { for key in keys { try tmux("send-keys", key) } }
+
+    func lines() throws -> [String] { try tmux("capture-pane", "-p").lines }
+
+    /// Waits until the screen is as it should be.
+    @discardableResult
+    func shows(_ what: String, _ condition: ([String]) -> Bool) async throws -> [String] {
+        let end = ContinuousClock.now + .seconds(30 * patience)
+        while true {
+            let lines = try lines()
+            if condition(lines) { return lines }
+            guard ContinuousClock.now < end else {
+                throw Failure(description: "never seen: \(what)\n" + lines.joined(separator: "\n"))
+            }
+            try await Task.sleep(for: .milliseconds(20))
+        }
+    }
+
+    @discardableResult
+    func shows(_ text: String) async throws -> [String] { try await shows(text) { $0.contains { $0.contains(text) } } }
+
+    func resize(_ width: Int, _ height: Int) throws {
+        try tmux("resize-window", "-x", "\(width)", "-y", "\(height)")
+    }
+
+    /// The process whose own terminal this is.
+    func serverID() throws -> Int32 {
+        try Self.number(try tmux("display-message", "-p", "#{pid}").lines)
+    }
+
+    /// Signals go to it: 0 would be everybody.
+    static func number(_ lines: [String]) throws -> Int32 {
+        guard let number = lines.first.flatMap({ Int32($0) }), number > 1 else {
+            throw Failure(description: "no process id: \(lines)")
+        }
+        return number
+    }
+}
+
+/// The real binary on a real terminal.
+@Suite(.serialized) struct `top on a terminal` {
+    private func with(
+        width: Int = 80, height: Int = 24, _ body: (Screen, _ folder: String) async throws -> Void
+    ) async throws {
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("top-\(UUID().uuidString)").path
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let screen = try await Screen(width: width, height: height, folder: folder)
+        do { try await body(screen, folder) } catch {
+            screen.end()
+            throw error
+        }
+        screen.end()
+    }
+
+    /// With something that hangs.
+    private func with(
+        _ hang: String, width: Int = 80, height: Int = 24,
+        _ body: (Screen, _ folder: String, Hanging) async throws -> Void
+    ) async throws {
+        try await with(width: width, height: height) { screen, folder in
+            try await Hanging.run(hang) { hanging in try await body(screen, folder, hanging) }
+        }
+    }
+
+    private func command(_ pid: Int, _ environment: String = "", _ options: String = "") -> String {
+        "clear; \(environment) \(Built.blockwatch) top --threshold 500ms --pid \(pid) \(options); echo \"code=$?\" $(stty -a | grep -c -- -icanon)"
+    }
+
+    /// Its end: 0, and the terminal as it was.
+    private func isOver(_ screen: Screen) async throws { try await screen.shows("code=0 0") }
+
+    private func processID(of pid: Int) async throws -> Int32 {
+        let child = try Child("/usr/bin/pgrep", ["-f", "^[^ ]*blockwatch top --threshold 500ms --pid \(pid)( |$)"])
+        _ = try await child.exitCode()
+        return try Screen.number(child.lines)
+    }
+
+    @Test func `a hang as a tree, explained; another size; what is over is dimmed; q`() async throws {
+        try await with { screen, _ in
+            try await Hanging.run("flock") { hanging in try await follow(screen, hanging) }
+            try await screen.shows(" ended")
+            try screen.press("q")
+            try await isOver(screen)
+        }
+    }
+
+    private func follow(_ screen: Screen, _ hanging: Hanging) async throws {
+        try screen.type(command(hanging.pid))
+        let lines = try await screen.shows("[\(hanging.pid)] flock on ")
+        #expect(lines.count == 24)
+        #expect(lines[0].hasPrefix(" blockwatch top "))
+        #expect(lines[1].contains("1 stuck"))
+        #expect(lines.contains { $0.hasPrefix("─") })
+        try screen.press("Down")
+        try await screen.shows("Thread \(hanging.tid) has been blocked for")
+        try screen.resize(200, 50)
+        let large = try await screen.shows("all of the larger screen") { lines in
+            lines.count == 50 && lines[49].contains("q quit") && lines.contains { $0.contains("See for yourself") }
+        }
+        #expect(large[0].hasPrefix(" blockwatch top "))
+        try screen.resize(60, 12)
+        try await screen.shows("the smaller one") { $0.count == 12 && $0[11].contains("Enter fold") }
+        // the columns that are counted go on
+        let before = try screen.lines()
+        try await screen.shows("an age that goes on") { $0[3] != before[3] }
+    }
+
+    @Test func `keys: filter, help, write, picture, fold, pause`() async throws {
+        try await with("chain-three") { screen, folder, hanging in try await use(screen, folder, hanging) }
+    }
+
+    private func use(_ screen: Screen, _ folder: String, _ hanging: Hanging) async throws {
+        try screen.type(command(hanging.pid))
+        try await screen.shows("▾")
+        try screen.press("/", "n", "o", "p", "e")
+        try await screen.shows("nothing fits the filter")
+        try screen.press("Escape")
+        try await screen.shows("▾")
+        try screen.press("?")
+        try await screen.shows("pause, go on")
+        try screen.press("Escape", "Enter")
+        try await screen.shows("▸")
+        try screen.press("p")
+        try await screen.shows("[paused]")
+        try screen.press("w")
+        try await screen.shows("written to ./blockwatch-")
+        try screen.press("g")
+        try await screen.shows(".dot; dot -Tsvg draws it")
+        let files = try FileManager.default.contentsOfDirectory(atPath: folder)
+        #expect(files.count == 2, "\(files)")
+        for file in files {
+            let text = try String(contentsOfFile: "\(folder)/\(file)", encoding: .utf8)
+            #expect(text.hasPrefix(file.hasSuffix("dot") ? "digraph" : " blockwatch top"), "\(text)")
+        }
+        try screen.press("C-c")
+        try await isOver(screen)
+    }
+
+    @Test(arguments: ["TERM=linux LC_ALL=C", "TERM=screen", "TERM=vt100", "TERM=xterm-256color", "NO_COLOR=1"])
+    func `whatever terminal it is`(environment: String) async throws {
+        try await with("flock") { screen, _, hanging in try await check(screen, hanging, environment) }
+    }
+
+    private func check(_ screen: Screen, _ hanging: Hanging, _ environment: String) async throws {
+        try screen.type(command(hanging.pid, environment))
+        let lines = try await screen.shows("[\(hanging.pid)] flock on ")
+        let rule = environment.contains("LC_ALL=C") ? "---" : "───"
+        #expect(lines.contains { $0.hasPrefix(rule) })
+        let styled = try screen.tmux("capture-pane", "-p", "-e").lines
+        #expect(styled[0].contains("\u{1b}[7m"), "reverse")
+        let isColored = styled.contains { $0.contains("[33m") || $0.contains(";33") }
+        #expect(isColored == (environment != "NO_COLOR=1" && environment != "TERM=vt100"), "\(styled)")
+        try screen.press("q")
+        try await isOver(screen)
+    }
+
+    @Test func `stopped by its key and by a signal, and continued`() async throws {
+        try await with("flock") { screen, _, hanging in
+            try screen.type(command(hanging.pid))
+            try await screen.shows("[\(hanging.pid)] flock on ")
+            try screen.press("C-z")
+            try await screen.shows("the shell") { $0.contains { $0.contains("Stopped") } }
+            try screen.type("stty -a | grep -o -- '-icanon' | wc -l | sed s/^/raw=/")
+            try await screen.shows("raw=0")
+            try screen.type("fg")
+            try await screen.shows("[\(hanging.pid)] flock on ")
+            // without a word: whoever has the terminal then leaves it as he likes
+            let pid = try await processID(of: hanging.pid)
+            kill(pid, SIGSTOP)
+            try await screen.shows("the shell again") { $0.contains { $0.contains("Stopped") } }
+            try screen.type("clear; fg")
+            try await screen.shows("[\(hanging.pid)] flock on ")
+            try screen.press("q")
+            try await screen.shows("the shell at the end") { lines in !lines.contains { $0.contains("q quit") } }
+            try screen.type("stty -a | grep -o -- '-icanon' | wc -l | sed s/^/after=/")
+            try await screen.shows("after=0")
+        }
+    }
+
+    @Test(arguments: [SIGTERM, SIGHUP, SIGINT]) func `a signal ends it, and the terminal is as it was`(signal: Int32)
+        async throws
+    {
+        try await with("flock") { screen, _, hanging in
+            try screen.type(command(hanging.pid))
+            try await screen.shows("[\(hanging.pid)] flock on ")
+            kill(try await processID(of: hanging.pid), signal)
+            try await isOver(screen)
+        }
+    }
+
+    @Test func `the terminal is killed`() async throws {
+        try await with("flock") { screen, _, hanging in
+            try screen.type("exec \(command(hanging.pid).dropFirst(7))")
+            try await screen.shows("[\(hanging.pid)] flock on ")
+            let pid = try await processID(of: hanging.pid)
+            #expect(pid > 0)
+            kill(try screen.serverID(), SIGKILL)
+            _ = try await eventually("it is gone") { kill(pid, 0) != 0 ? true : nil }
+        }
+    }
+
+    @Test func `a terminal that takes nothing stops nobody`() async throws {
+        try await with("flock", width: 200, height: 50) { screen, _, hanging in
+            try screen.type(command(hanging.pid))
+            try await screen.shows("[\(hanging.pid)] flock on ")
+            let pid = try await processID(of: hanging.pid)
+            let server = try screen.serverID()
+            kill(server, SIGSTOP)
+            defer { kill(server, SIGCONT) }
+            // frames pile up in nobody's buffer: it still does what it is told
+            try await Task.sleep(for: .seconds(1))
+            kill(pid, SIGTERM)
+            _ = try await eventually(within: 10, "it is gone") { kill(pid, 0) != 0 ? true : nil }
+        }
+    }
+
+    @Test(arguments: [("TERM=dumb", "TERM is dumb"), ("TERM=", "TERM is not set")])
+    func `where it cannot draw it says so`(environment: String, says: String) async throws {
+        try await with(width: 200) { screen, _ in
+            try screen.type("clear; \(environment) \(Built.blockwatch) top; echo code=$?")
+            let lines = try await screen.shows("code=64")
+            #expect(lines.contains { $0.contains(says) && $0.contains("blockwatch snapshot") }, "\(lines)")
+        }
+        let child = try Child(Built.blockwatch, ["top"])
+        #expect(try await child.exitCode() == 64)
+        #expect(child.errorText.split(separator: "\n").count == 1 && child.errorText.contains("stdout is none"))
+    }
+
+    @Test func `a recording is played`() async throws {
+        try await with(width: 120) { screen, folder in
+            try await Hanging.run("flock") { hanging in
+                var lines: [String] = []
+                try await Watcher.run(["--threshold", "500ms", "--repeat", "1s", "--pid", "\(hanging.pid)"]) {
+                    watcher in
+                    _ = try await watcher.blocked(tid: hanging.tid)
+                    _ = try await watcher.record("again") { $0.action == "still_blocked" }
+                    lines = watcher.child.lines
+                }
+                try Data(lines.map { $0 + "\n" }.joined().utf8).write(to: URL(fileURLWithPath: folder + "/r.ndjson"))
+                try screen.type("clear; \(Built.blockwatch) top --replay r.ndjson; echo code=$?")
+                try await screen.shows("[\(hanging.pid)] flock on ")
+                try screen.press("p", "Left", "Left")
+                let paused = try await screen.shows("[paused]")
+                #expect(paused[0].contains(" of ") && paused[0].contains("["), "a time line: \(paused[0])")
+                try screen.press("q")
+                try await screen.shows("code=0")
+            }
+        }
+    }
+}
