@@ -1,25 +1,46 @@
 /// The way from a call to the root of its wait, and who speaks for a holder on it.
 extension Findings {
-    /// The one that the wait hangs on first: whoever moves may end it; else the worst off; those that are idle, and
-    /// those that wait for us in turn, last.
-    mutating func ranked(_ holders: [Holder], of start: Int, leadingBackTo seen: Set<Int> = []) -> [Holder] {
+    /// The one that the wait hangs on first: whoever moves may end it; else the worst off; those that are idle, those
+    /// that wait for us in turn, and the waiter's own process last.
+    ///
+    /// - Parameters:
+    ///   - wait: whose holders they are.
+    ///   - start: where the chain begins.
+    mutating func ranked(
+        _ holders: [Holder], of wait: Wait, from start: Int, leadingBackTo seen: Set<Int> = []
+    ) -> [Holder] {
         guard holders.count > 1 else { return holders }
         var ranks: [(rank: Int, place: Int)] = []
         for (place, holder) in holders.enumerated() {
-            let isBack = speaker(for: holder).map { seen.contains($0.tid) || leadsBack($0.tid, to: start) } ?? false
-            let rank =
+            let isBack = leadsBack(holder, to: start, seen)
+            var rank =
                 switch judge.standing(of: holder) {
                 case .moving: 0
-                case .stuck: isBack ? 5 : 1
-                case .waiting: isBack ? 5 : 2
+                // what can never go on is no way out for one that can
+                case .stuck: isHopeless(holder) && !graph.isHopeless(wait.tid) ? 4 : 1
+                case .waiting: 2
                 case .sleeping: 3
-                case .idle: 4
-                case .circular: 5
+                case .idle: 5
+                case .circular: 6
                 }
+            if isBack, rank != 0, rank != 3 { rank = 6 }
+            if holder.pid == wait.pid { rank += 10 }
             // who has a lock comes before those who only stand in line for it
-            ranks.append((rank + (holder.holdsNothing ? 10 : 0), place))
+            if holder.holdsNothing { rank += 20 }
+            ranks.append((rank, place))
         }
         return ranks.sorted { ($0.rank, $0.place) < ($1.rank, $1.place) }.map { holders[$0.place] }
+    }
+
+    private func isHopeless(_ holder: Holder) -> Bool {
+        look.threads(of: holder).map { !$0.isEmpty && $0.allSatisfy(graph.isHopeless) } ?? false
+    }
+
+    /// All of its threads can only go on once the chain's beginning has.
+    private mutating func leadsBack(_ holder: Holder, to start: Int, _ seen: Set<Int>) -> Bool {
+        guard let threads = look.threads(of: holder), !threads.isEmpty else { return false }
+        for tid in threads where !seen.contains(tid) && !leadsBack(tid, to: start) { return false }
+        return true
     }
 
     /// Whether a thread can only go on once that other one has.
@@ -98,13 +119,23 @@ extension Findings {
                     [set.id])
                 break
             }
-            guard let relation = onward(wait, from: start, previous) else {
+            guard let relation = onward(wait, from: start, previous, seen) else {
                 if case .known = wait.relation, steps.count > 1 { finish(root(wait), identity(of: wait)) }
                 break
             }
-            if let first = ranked(relation.holders, of: start.tid, leadingBackTo: seen).first {
-                let next = speaker(for: first)
+            if let first = ranked(relation.holders, of: wait, from: start.tid, leadingBackTo: seen).first {
+                // one that waits for us in turn does not speak for those of its process who do not
+                let next = speaker(for: first).flatMap { next in
+                    let isBack = seen.contains(next.tid) || leadsBack(next.tid, to: start.tid)
+                    return isBack && !leadsBack(first, to: start.tid, seen) ? nil : next
+                }
                 guard let next else {
+                    if leadsBack(first, to: start.tid, seen) {
+                        steps.append("back to \(TerminalText.escaped(first.name))[\(first.pid)]")
+                        let end = root(ofCircle: path, from: start)
+                        finish(root(end), identity(of: end))
+                        break
+                    }
                     let holder = described(first)
                     let name = TerminalText.escaped(holder.name)
                     steps.append("\(name)[\(holder.pid)]" + (holder.doing.map { " \($0)" } ?? ""))
@@ -163,8 +194,15 @@ extension Findings {
     ///
     /// - Parameter previous: the process that the chain comes from.
     /// - Returns: `nil` where the chain ends here.
-    private mutating func onward(_ wait: Wait, from start: Wait, _ previous: Int) -> Relation? {
-        if let member = judge.deciding[wait.tid] { return member.relation.value }
+    private mutating func onward(_ wait: Wait, from start: Wait, _ previous: Int, _ seen: Set<Int>) -> Relation? {
+        if let member = judge.deciding[wait.tid] {
+            guard let relation = member.relation.value, !relation.holders.isEmpty, let set = wait.relation.value else {
+                return member.relation.value
+            }
+            // where the one that decides only leads back, the others are the way on
+            for holder in relation.holders where !leadsBack(holder, to: start.tid, seen) { return relation }
+            return set
+        }
         guard wait.tid != start.tid, let set = wait.set.value, judgement(of: start.tid).verdict != .idle else {
             return wait.relation.value
         }

@@ -15,6 +15,9 @@ struct ThreadGraph {
     let tids: [Int]
     fileprivate let place: [Int: Int]
 
+    /// It can never go on, as far as is known.
+    func isHopeless(_ tid: Int) -> Bool { place[tid].map { remainder[$0] } ?? false }
+
     /// Threads that would never go on if that one did not, and that are in no deadlock already.
     func dependents(of tid: Int) -> Set<Int> {
         guard let at = place[tid] else { return [] }
@@ -85,7 +88,15 @@ extension Wait {
     /// Somebody owes it something: a lock, the end of a child, bytes that it asks for directly, a reply, room for its bytes.
     fileprivate var isOwed: Bool {
         guard let set = set.value else { return true }
-        return set.members.contains(where: \.canDecideOverSet)
+        return set.members.contains(where: \.isOwedAlone)
+    }
+
+    /// Of a member: a child that is to end, bytes that nobody takes, a connection, a reply. What is only likely is no proof.
+    private var isOwedAlone: Bool {
+        if target is ProcessTarget { return true }
+        guard let object = record.object else { return false }
+        if call.call?.sends == true, object.family == .pipe || object.family == .socket { return true }
+        return isConnecting || isReplyProven
     }
 
     /// It goes on at a time of its own: by its call's time-out or its process's alarm.

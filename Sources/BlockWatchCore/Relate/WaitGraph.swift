@@ -54,7 +54,10 @@ public struct WaitGraph: Sendable, Equatable {
     /// - Parameter isStuck: ``remainder()``
     func deadlocks(_ isStuck: [Bool]) -> [[Int]] {
         components { node in
-            isStuck[node] ? (waits[node] ?? []).joined().filter { waits.indices.contains($0) && isStuck[$0] } : []
+            guard isStuck[node], let groups = waits[node] else { return [] }
+            // of a group that somebody can still satisfy, the others are no part of a circle
+            return groups.filter { $0.allSatisfy { !waits.indices.contains($0) || isStuck[$0] } }
+                .joined().filter(waits.indices.contains)
         }
         .filter { isStuck[$0[0]] }
     }
