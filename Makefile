@@ -227,7 +227,7 @@ soak: need-test need-root $(if $(BLOCKWATCH),,build) programs bench-programs ## 
 .PHONY: topologies
 topologies: need-test need-root $(if $(BLOCKWATCH),,build) programs ## hold holders, roots and deadlocks of random topologies to the truth; TOPOLOGIES=200 SEED=4711
 	@/usr/bin/python3 -B Tests/Topologies/test_checks.py 2>&1 | tail -n 30
-	@$(AS_ROOT) env PATH="$$PATH" $(foreach name,TOPOLOGIES SEED KEEP SHOWN RAW BLOCKWATCH,$(if $($(name)),$(name)="$($(name))")) \
+	@$(AS_ROOT) env PATH="$$PATH" $(foreach name,TOPOLOGIES SEED LOOK KEEP SHOWN RAW BLOCKWATCH,$(if $($(name)),$(name)="$($(name))")) \
 		/usr/bin/python3 -B Tests/Topologies/topologies $(PLAY)
 
 .PHONY: bench

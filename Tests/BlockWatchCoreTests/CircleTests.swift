@@ -121,6 +121,39 @@ import Testing
         #expect(findings(loops, source, memory: memory).deadlocks.map(\.tids) == [[7, 8]])
     }
 
+    @Test func `bytes that lie at the other end of a unix socket are owed an answer, whoever has sent them`() throws {
+        func unix(_ inode: UInt64, peer: UInt64, sent: UInt32) -> bw_object {
+            object {
+                $0.object.kind = BW_OBJECT_SOCKET.rawValue
+                $0.object.mode = 0o140777
+                $0.object.inode = inode
+                $0.object.device = 9
+                $0.object.family = 1
+                $0.object.socket_type = 1
+                $0.object.tcp_state = 1
+                $0.object.peer_state = UInt8(BW_PEER_OPEN.rawValue)
+                $0.object.u.unix_.peer_inode = peer
+                $0.object.u.unix_.send_queue = sent
+            }
+        }
+        for sent: UInt32 in [0, 768] {
+            let loops = [try poll(7), try poll(8)]
+            var source = ListedHolders()
+            source.objects = [
+                .descriptor(pid: 7, 10): unix(101, peer: 102, sent: sent),
+                .descriptor(pid: 8, 10): unix(102, peer: 101, sent: 0),
+            ]
+            source.open = [
+                .inode(device: 9, inode: 101): [open(7, read: true)],
+                .inode(device: 9, inode: 102): [open(8, read: true)],
+            ]
+            source.views = [.process(7): [loops[0]], .process(8): [loops[1]]]
+            let memory = ListedAnswers(
+                answers: Dictionary(uniqueKeysWithValues: [polled(7, [(10, 1)]), polled(8, [(10, 1)])]))
+            #expect(findings(loops, source, memory: memory).deadlocks.map(\.tids) == (sent > 0 ? [[7, 8]] : []))
+        }
+    }
+
     /// Each polls a pipe that only the other serves: 7 for room, 8 for bytes.
     @Test func `a full pipe is owed a reader, in a set too`() throws {
         func circle(events: UInt8, access: UInt32) throws -> [[Int]] {
@@ -184,6 +217,24 @@ import Testing
             let memory = ListedAnswers(
                 answers: Dictionary(uniqueKeysWithValues: [polled(7, [(10, 1), (11, 1)])]))
             #expect(findings([loop], source, memory: memory).deadlocks.map(\.tids) == (isFIFO ? [] : [[7, 8]]))
+        }
+    }
+
+    @Test func `a main thread that has ended cannot write for the one that reads`() throws {
+        for hasEnded in [true, false] {
+            let main = try one(7, 7) {
+                self.several(&$0)
+                $0.number = 34
+                $0.class_ = 7
+                if hasEnded { $0.state = 0x20 }
+            }
+            let reader = try one(7, 71) { self.pipe(&$0, 1, writers: 1) }
+            var source = ListedHolders()
+            source.open = [Self.pipe(1): [open(7, read: true, write: true)]]
+            source.views = [.process(7): [main, reader]]
+            var findings = findings([reader], source)
+            #expect(try told(&findings, 71).holders.map(\.pid) == (hasEnded ? [] : [7]))
+            #expect(try told(&findings, 71).reason == (hasEnded ? .peerGone : .parked))
         }
     }
 
@@ -266,6 +317,20 @@ import Testing
             #expect(findings.deadlocks.map(\.tids) == [[8]])
             let root = try told(&findings, 7).root.value
             #expect(root?.kind == (isAsleep ? .process : .deadlock))
+        }
+    }
+
+    /// 7 reads what 8 writes, and a thread of 8 what 7 writes; another thread of 8 sleeps.
+    @Test func `of a circle the root is who sleeps beside it`() throws {
+        let reader = try thread(7) { self.pipe(&$0, 1, writers: 1) }
+        let answering = try one(8, 80) { self.pipe(&$0, 2, writers: 1) }
+        var source = ListedHolders()
+        source.open = [Self.pipe(1): [open(8, write: true)], Self.pipe(2): [open(7, write: true)]]
+        source.views = [.process(7): [reader], .process(8): [try sleeper(8, 81), answering]]
+        for seeds in [[reader], [answering]] {
+            var findings = findings(seeds, source)
+            #expect(findings.deadlocks.isEmpty)
+            for tid in [7, 80] { #expect(try told(&findings, tid).root.value?.pid == 8) }
         }
     }
 

@@ -74,7 +74,7 @@ class Maker:
 
     def make(self) -> dict:
         pick = self.random
-        count = pick.choice((2, 2, 3, 3, 3, 4, 4, 5, 6, 7))
+        count = pick.choice((2, 2, 3, 3, 3, 4, 4, 5, 6, 7, 9, 12))
         processes = []
         for place in range(count):
             parent = pick.randrange(place) if place and pick.random() < 0.3 else -1
@@ -93,9 +93,39 @@ class Maker:
                 self.take(topology, thread)
         for place in range(len(topology["threads"])):
             self.act(topology, place)
+        if pick.random() < 0.3:
+            self.ring(topology)
         for process in range(count):
             self.leave(topology, process)
         return topology
+
+    def ring(self, topology: dict) -> None:
+        """Some of them wait one for the next, and perhaps the last for the first; others may be let in on an end."""
+        pick = self.random
+        count = len(topology["processes"])
+        ring = pick.sample(range(count), pick.randint(2, count))
+        places = [pick.choice([at for at, thread in enumerate(topology["threads"]) if thread["process"] == process]) for process in ring]
+        for at, place in enumerate(places if pick.random() < 0.7 else places[:-1]):
+            following = places[(at + 1) % len(places)]
+            process, other = topology["threads"][place]["process"], topology["threads"][following]["process"]
+            kind = pick.choice(("pipe", "pipe", "stream", "udp", "flock", "posix", "mutex"))
+            if kind in ("flock", "posix"):
+                lock = {"on": kind, "file": len(topology["files"]), "via": "own", "mode": "w"} | ({"start": 0, "length": 0} if kind == "posix" else {})
+                topology["files"].append({"inherited": []})
+            elif kind == "mutex":
+                lock = {"on": "mutex", "scope": "shared", "type": pick.choice((NORMAL, ROBUST, INHERITING)), "index": 2 + at}
+            else:
+                ends = [[process], sorted({other, *(pick.sample(range(count), 1) if pick.random() < 0.1 else [])} - {process})]
+                topology["objects"].append({"kind": kind, "ends": ends, "full": []})
+                end = len(topology["objects"]) - 1
+                topology["threads"][place]["does"] = (
+                    {"how": pick.choice(POLLS), "members": [[end, 0, "in"]], "ms": FOREVER_MS if pick.random() < 0.05 else -1}
+                    if pick.random() < 0.3
+                    else {"how": "read", "object": end, "end": 0}
+                )
+                continue
+            topology["threads"][following]["takes"].append(lock)
+            topology["threads"][place]["does"] = {"how": "lock", "lock": lock, "ms": -1}
 
     def leave(self, topology: dict, process: int) -> None:
         """Its main thread ends, and the others go on. Children would die with the thread that forked them."""

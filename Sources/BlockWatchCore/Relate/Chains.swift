@@ -231,10 +231,20 @@ extension Findings {
     }
 
     /// A circle that is no deadlock has one root, from whichever of its calls it is told: who goes on by a clock of its own,
-    /// else the one with the smallest number.
-    private func root(ofCircle path: [Wait], from entry: Wait) -> Wait {
+    /// else a thread beside one of it that goes on by a clock, or at all, without that one; else the one with the smallest number.
+    private mutating func root(ofCircle path: [Wait], from entry: Wait) -> Wait {
         let circle = path.drop { $0.tid != entry.tid }.sorted { $0.tid < $1.tid }
-        return circle.first { $0.hasClock } ?? circle.first ?? entry
+        if let timed = circle.first(where: \.hasClock) { return timed }
+        let inside = Set(circle.map(\.tid))
+        var free: Wait?
+        for wait in circle {
+            for tid in look.threads[wait.pid] ?? [] where !inside.contains(tid) {
+                guard let beside = look.waits[tid], beside.state == .waiting else { continue }
+                if beside.hasClock { return beside }
+                if free == nil, !graph.isHopeless(tid), !leadsBack(tid, to: wait.tid) { free = beside }
+            }
+        }
+        return free ?? circle.first ?? entry
     }
 
     private func root(_ wait: Wait) -> Root {

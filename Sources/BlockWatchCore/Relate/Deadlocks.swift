@@ -96,6 +96,8 @@ extension Wait {
         if target is ProcessTarget { return true }
         guard let object = record.object else { return false }
         if call.call?.sends == true, object.family == .pipe || object.family == .socket { return true }
+        // what it has sent lies at the other end
+        if object.family == .socket, object.socketFamily == 1, object.unix.sendQueue > 0 { return true }
         return isConnecting || isReplyProven
     }
 
