@@ -301,7 +301,11 @@ import Testing
     @Test func `a clock comes before what can never go on`() throws {
         let reader = try thread(7) { self.pipe(&$0, 1, writers: 2) }
         let dead = try wants(8)
-        for isAsleep in [true, false] {
+        let timer = try thread(9) {
+            $0.object.kind = BW_OBJECT_ANON.rawValue
+            Bytes.set(&$0.object.name, "[timerfd]")
+        }
+        for (other, kind) in [(try sleeper(9), Root.Kind.process), (timer, .process), (try pauser(9), .deadlock)] {
             var source = ListedHolders()
             source.open = [
                 Self.pipe(1): [open(8, write: true), open(9, write: true)],
@@ -310,13 +314,10 @@ import Testing
             source.locked = [
                 Self.lockA: [lock(owner: 0x80, address: 1), lock(owner: 0x81, address: 2, blocker: 1, waiter: 8)]
             ]
-            source.views = [
-                .process(8): [dead], .thread(8): [dead], .process(9): [isAsleep ? try sleeper(9) : try pauser(9)],
-            ]
+            source.views = [.process(8): [dead], .thread(8): [dead], .process(9): [other]]
             var findings = findings([reader], source)
             #expect(findings.deadlocks.map(\.tids) == [[8]])
-            let root = try told(&findings, 7).root.value
-            #expect(root?.kind == (isAsleep ? .process : .deadlock))
+            #expect(try told(&findings, 7).root.value?.kind == kind)
         }
     }
 

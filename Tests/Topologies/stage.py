@@ -76,6 +76,9 @@ class Play:
         processes = self.topology["processes"]
         return all(processes[self.topology["threads"][place]["process"]]["stopped"] or self.is_blocked(place) for place in self.tids)
 
+    def waiting_threads(self) -> set[int]:
+        return {tid for place, tid in self.tids.items() if self.topology["threads"][place]["does"]["how"] != "leave"}
+
     def hear(self) -> None:
         for line in self.actor.stdout:
             if line == "end\n":

@@ -17,19 +17,29 @@ extension Findings {
                 switch judge.standing(of: holder) {
                 case .moving: 0
                 // what can never go on is no way out for one that can
-                case .stuck: isHopeless(holder) && !graph.isHopeless(wait.tid) ? 4 : 1
+                case .stuck: isHopeless(holder) && !graph.isHopeless(wait.tid) ? 5 : 1
                 case .waiting: 2
                 case .sleeping: 3
-                case .idle: 5
-                case .circular: 6
+                case .idle: isTimed(holder) ? 4 : 6
+                case .circular: 7
                 }
-            if isBack, rank != 0, rank != 3 { rank = 6 }
+            if isBack, rank != 0, rank != 3 { rank = hasClock(holder) ? 4 : 7 }
             if holder.pid == wait.pid { rank += 10 }
             // who has a lock comes before those who only stand in line for it
             if holder.holdsNothing { rank += 20 }
             ranks.append((rank, place))
         }
         return ranks.sorted { ($0.rank, $0.place) < ($1.rank, $1.place) }.map { holders[$0.place] }
+    }
+
+    private func hasClock(_ holder: Holder) -> Bool {
+        look.threads(of: holder)?.contains { tid in
+            look.waits[tid].map { $0.state == .waiting && $0.hasClock } ?? false
+        } ?? false
+    }
+
+    private func isTimed(_ holder: Holder) -> Bool {
+        look.threads(of: holder)?.contains(where: graph.isTimed) ?? false
     }
 
     private func isHopeless(_ holder: Holder) -> Bool {
@@ -126,6 +136,7 @@ extension Findings {
             if let first = ranked(relation.holders, of: wait, from: start.tid, leadingBackTo: seen).first {
                 // one that waits for us in turn does not speak for those of its process who do not
                 let next = speaker(for: first).flatMap { next in
+                    guard look.threads(of: first)?.count ?? 0 > 1 else { return next }
                     let isBack = seen.contains(next.tid) || leadsBack(next.tid, to: start.tid)
                     return isBack && !leadsBack(first, to: start.tid, seen) ? nil : next
                 }
@@ -196,9 +207,9 @@ extension Findings {
     /// - Returns: `nil` where the chain ends here.
     private mutating func onward(_ wait: Wait, from start: Wait, _ previous: Int, _ seen: Set<Int>) -> Relation? {
         if let member = judge.deciding[wait.tid] {
-            guard let relation = member.relation.value, !relation.holders.isEmpty, let set = wait.relation.value else {
-                return member.relation.value
-            }
+            guard let relation = member.relation.value, !relation.holders.isEmpty, let set = wait.relation.value,
+                set.holders.count > relation.holders.count
+            else { return member.relation.value }
             // where the one that decides only leads back, the others are the way on
             for holder in relation.holders where !leadsBack(holder, to: start.tid, seen) { return relation }
             return set

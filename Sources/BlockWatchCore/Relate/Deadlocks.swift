@@ -11,12 +11,16 @@ struct ThreadGraph {
     let waits: WaitGraph
     /// By node: it can never go on.
     let remainder: [Bool]
+    /// By node: a clock lets it go on, its own or that of somebody it waits for.
+    let isTimed: [Bool]
     /// Threads in order of their numbers; processes and the unknown come behind them.
     let tids: [Int]
     fileprivate let place: [Int: Int]
 
     /// It can never go on, as far as is known.
     func isHopeless(_ tid: Int) -> Bool { place[tid].map { remainder[$0] } ?? false }
+
+    func isTimed(_ tid: Int) -> Bool { place[tid].map { isTimed[$0] } ?? false }
 
     /// Threads that would never go on if that one did not, and that are in no deadlock already.
     func dependents(of tid: Int) -> Set<Int> {
@@ -62,7 +66,9 @@ extension Investigation {
         let unknown = groups.count
         groups = groups.map { $0?.map { $0.map { $0 < 0 ? unknown : $0 } } } + [nil]
         let graph = WaitGraph(waits: groups)
-        return ThreadGraph(waits: graph, remainder: graph.remainder(), tids: tids, place: place)
+        let timed = tids.indices.filter { waits[tids[$0]].map { $0.state == .waiting && $0.hasClock } ?? false }
+        return ThreadGraph(
+            waits: graph, remainder: graph.remainder(), isTimed: graph.released(from: timed), tids: tids, place: place)
     }
 
     func deadlocks(in graph: ThreadGraph, bootID: String) -> [Deadlock] {
@@ -101,12 +107,13 @@ extension Wait {
         return isConnecting || isReplyProven
     }
 
-    /// It goes on at a time of its own: by its call's time-out or its process's alarm.
+    /// It goes on at a time of its own: by its call's time-out, a timerfd, or its process's alarm.
     var hasClock: Bool {
+        if call.resource.kind == .timerfd || set.value?.members.contains(where: \.hasClock) == true { return true }
         switch call.call?.timeout {
         // one that was not found out may be there
-        case .known, .unknown: true
-        case .absent, nil: record.hasAlarm
+        case .known, .unknown: return true
+        case .absent, nil: return record.hasAlarm
         }
     }
 
