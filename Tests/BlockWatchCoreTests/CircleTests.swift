@@ -321,6 +321,34 @@ import Testing
         }
     }
 
+    /// 8 waits for two read locks: one is that of a process that waits for a client, the other of 7.
+    @Test func `a lock that the turn to accept does not let go of is held`() throws {
+        let listening = try thread(9) {
+            $0.number = 43
+            $0.object.kind = BW_OBJECT_SOCKET.rawValue
+            $0.object.family = 2
+            $0.object.socket_type = 1
+            $0.object.protocol = 6
+            $0.object.tcp_state = 10
+        }
+        let waiter = try wants(8)
+        for hasOther in [false, true] {
+            var source = ListedHolders()
+            source.open = [
+                Self.lockA: [
+                    open(7, write: true, file: 0x70), open(8, write: true, file: 0x81),
+                    open(9, write: true, file: 0x90),
+                ]
+            ]
+            source.locked = [Self.lockA: (hasOther ? locks([8]) : []) + [lock(owner: 0x90, address: 9)]]
+            source.views = [
+                .process(7): [try sleeper(7)], .process(8): [waiter], .thread(8): [waiter], .process(9): [listening],
+            ]
+            var findings = findings([waiter], source)
+            #expect(try told(&findings, 8).reason == (hasOther ? .lockHeld : .listening))
+        }
+    }
+
     /// 7 reads what 8 writes, and a thread of 8 what 7 writes; another thread of 8 sleeps.
     @Test func `of a circle the root is who sleeps beside it`() throws {
         let reader = try thread(7) { self.pipe(&$0, 1, writers: 1) }

@@ -64,14 +64,17 @@ class Check:
             does = self.truth.does(place)
             if does["how"] == "lock" and not (record["reason"] == "listening" and self.is_turn_to_accept(place)):
                 self.fail(place, f"{said}, and it waits for a lock")
-            elif self.is_owed_by_nobody_who_can(place):
+            elif does["how"] != "lock" and self.is_owed_by_nobody_who_can(place):
                 self.fail(place, f"{said}, and nobody who could end it goes on")
         elif self.truth.does(place)["how"] in ("sleep", "pause"):
             self.fail(place, f"{said}, and it rests")
 
     def is_turn_to_accept(self, place: int) -> bool:
-        """All run one program; a process that has the lock waits for a client."""
-        return any(self.truth.does(thread)["how"] == "accept" for thread in self.truth.awaited(place))
+        """All run one program; a process that has the lock waits for a client, of every lock in the way."""
+        return all(
+            any(self.truth.does(thread)["how"] == "accept" for party in group for thread in self.truth.threads_of(party))
+            for group in self.truth.groups[place]
+        )
 
     def is_owed_by_nobody_who_can(self, place: int) -> bool:
         """A direct read or write, or a set of one, none of whose holders can go on; they are not at rest either."""
