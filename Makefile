@@ -133,7 +133,7 @@ schema-docs: ## write the table of fields in SCHEMA.md anew from the schema
 	python3 tools/gen-schema-docs.py
 
 .PHONY: programs
-programs: $(addprefix .build/programs/,hang hang32 slowfs tracer empty.bpf.o tally tally.bpf.o) ## the programs that the end-to-end tests hang
+programs: $(addprefix .build/programs/,hang hang32 actor slowfs tracer empty.bpf.o tally tally.bpf.o) ## the programs that the end-to-end tests hang
 
 HANG_SOURCES := $(wildcard Tests/EndToEnd/Programs/hang*.c Tests/EndToEnd/Programs/hang*.h)
 .build/programs/hang: $(HANG_SOURCES)
@@ -142,6 +142,9 @@ HANG_SOURCES := $(wildcard Tests/EndToEnd/Programs/hang*.c Tests/EndToEnd/Progra
 .build/programs/hang32: $(HANG_SOURCES)
 	@mkdir -p $(@D)
 	gcc -m32 -O1 -Wall -Wextra -Werror -pthread -o $@ $(filter %.c,$^)
+.build/programs/actor: Tests/EndToEnd/Programs/actor.c
+	@mkdir -p $(@D)
+	gcc -O1 -Wall -Wextra -Werror -pthread -o $@ $<
 .build/programs/slowfs: Tests/EndToEnd/Programs/slowfs.c
 	@mkdir -p $(@D)
 	gcc -O1 -Wall -Wextra -Werror -pthread -o $@ $<
@@ -193,10 +196,11 @@ SANITIZER = env TSAN_OPTIONS=halt_on_error=1:exitcode=66 ASAN_OPTIONS=exitcode=6
 	LSAN_OPTIONS=exitcode=66:suppressions="$(CURDIR)/Tests/leaks.suppressed"
 
 .PHONY: nightly
-nightly: ## what is too long for every change: both sanitizers, an hour of soak, ten minutes of fuzzing, all kernels, aarch64
+nightly: ## what is too long for every change: both sanitizers, an hour of soak, 5,000 topologies, ten minutes of fuzzing, all kernels, aarch64
 	$(MAKE) sanitize-thread
 	$(MAKE) sanitize-address
 	$(MAKE) soak SOAK_SECONDS=3600
+	$(MAKE) topologies TOPOLOGIES=5000
 	$(MAKE) fuzz FUZZ_SECONDS=600
 	$(MAKE) test-kernels
 	$(MAKE) test-aarch64
@@ -225,6 +229,13 @@ soak: need-test need-root $(if $(BLOCKWATCH),,build) programs bench-programs ## 
 	@/usr/bin/python3 -B Tests/Soak/test_checks.py 2>&1 | tail -n 30
 	@$(AS_ROOT) env PATH="$$PATH" SOAK_SECONDS="$(SOAK_SECONDS)" $(foreach name,SOAK_SEED SOAK_RECORDS BLOCKWATCH FAULTS,$(if $($(name)),$(name)="$($(name))")) \
 		Tests/Soak/soak
+
+# Threads that wait for each other in all ways, made by chance; its model and its checks are checked first.
+.PHONY: topologies
+topologies: need-test need-root $(if $(BLOCKWATCH),,build) programs ## hold holders, roots and deadlocks of random topologies to the truth; TOPOLOGIES=200 SEED=4711
+	@/usr/bin/python3 -B Tests/Topologies/test_checks.py 2>&1 | tail -n 30
+	@$(AS_ROOT) env PATH="$$PATH" $(foreach name,TOPOLOGIES SEED LOOK KEEP SHOWN RAW BLOCKWATCH,$(if $($(name)),$(name)="$($(name))")) \
+		/usr/bin/python3 -B Tests/Topologies/topologies $(PLAY)
 
 .PHONY: bench
 bench: need-build need-bench need-root $(if $(BLOCKWATCH),,build) bench-programs ## what it costs beside other tools; BENCH=part,... QUICK=1

@@ -21,6 +21,13 @@ import Testing
         #expect(WaitGraph(waits: [[[1], [2]], nil, nil]).deadlocks() == [])
     }
 
+    @Test func `of a lock that somebody can let go of, the others who could are no part of a circle`() {
+        // 0 waits for nobody, and besides for 1 or 2; 1 waits for 0, 2 runs
+        let graph = WaitGraph(waits: [[[], [1, 2]], [[0]], nil])
+        #expect(graph.remainder() == [true, true, false])
+        #expect(graph.deadlocks() == [])
+    }
+
     @Test func `nobody is no circle, and a circle of one is one`() {
         #expect(WaitGraph(waits: [[[]], [[0]]]).remainder() == [true, true])
         #expect(WaitGraph(waits: [[[]], [[0]]]).deadlocks() == [])
@@ -76,8 +83,8 @@ import Testing
             var seen: Set<Int> = []
             var todo = [node]
             while let at = todo.popLast() {
-                for target in waits[at]!.joined() where isStuck[target] && seen.insert(target).inserted {
-                    todo.append(target)
+                for group in waits[at]! where group.allSatisfy({ isStuck[$0] }) {
+                    todo += group.filter { seen.insert($0).inserted }
                 }
             }
             return seen

@@ -76,6 +76,7 @@ public struct KernelObject: Sendable {
     public var socketFamily: Int { Int(raw.family) }
     public var socketType: Int { Int(raw.socket_type) }
     public var socketProtocol: Int { Int(raw.protocol) }
+    public var isTCP: Bool { family == .socket && [2, 10].contains(socketFamily) && socketProtocol == 6 }
     public var tcpState: Int { Int(raw.tcp_state) }
 
     public struct Pipe: Sendable, Equatable {

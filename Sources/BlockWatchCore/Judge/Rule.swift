@@ -22,8 +22,8 @@ public enum Rule: String, Sendable, CaseIterable {
     /// A set's members are no threads and no calls: they are not stopped, in the kernel, or late.
     var isForMembers: Bool {
         switch self {
-        case .cycle, .stopped, .child, .kernel, .overdue: false
-        case .input, .lock, .connect, .send, .otherEnd, .serverSide, .set, .futex, .unknown: true
+        case .cycle, .stopped, .kernel, .overdue: false
+        case .child, .input, .lock, .connect, .send, .otherEnd, .serverSide, .set, .futex, .unknown: true
         }
     }
 }

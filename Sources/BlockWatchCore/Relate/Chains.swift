@@ -1,25 +1,56 @@
 /// The way from a call to the root of its wait, and who speaks for a holder on it.
 extension Findings {
-    /// The one that the wait hangs on first: whoever moves may end it; else the worst off; those that are idle, and
-    /// those that wait for us in turn, last.
-    mutating func ranked(_ holders: [Holder], of start: Int, leadingBackTo seen: Set<Int> = []) -> [Holder] {
+    /// The one that the wait hangs on first: whoever moves may end it; else the worst off; those that are idle, those
+    /// that wait for us in turn, and the waiter's own process last.
+    ///
+    /// - Parameters:
+    ///   - wait: whose holders they are.
+    ///   - start: where the chain begins.
+    mutating func ranked(
+        _ holders: [Holder], of wait: Wait, from start: Int, leadingBackTo seen: Set<Int> = []
+    ) -> [Holder] {
         guard holders.count > 1 else { return holders }
         var ranks: [(rank: Int, place: Int)] = []
         for (place, holder) in holders.enumerated() {
-            let isBack = speaker(for: holder).map { seen.contains($0.tid) || leadsBack($0.tid, to: start) } ?? false
-            let rank =
+            let isBack = leadsBack(holder, to: start, seen)
+            var rank =
                 switch judge.standing(of: holder) {
                 case .moving: 0
-                case .stuck: isBack ? 5 : 1
-                case .waiting, .unknown: isBack ? 5 : 2
+                // what can never go on is no way out for one that can
+                case .stuck: isHopeless(holder) && !graph.isHopeless(wait.tid) ? 5 : 1
+                case .waiting, .unknown: 2
                 case .sleeping: 3
-                case .idle: 4
-                case .circular: 5
+                case .idle: isTimed(holder) ? 4 : 6
+                case .circular: 7
                 }
+            if isBack, rank != 0, rank != 3 { rank = hasClock(holder) ? 4 : 7 }
+            if holder.pid == wait.pid { rank += 10 }
             // who has a lock comes before those who only stand in line for it
-            ranks.append((rank + (holder.holdsNothing ? 10 : 0), place))
+            if holder.holdsNothing { rank += 20 }
+            ranks.append((rank, place))
         }
         return ranks.sorted { ($0.rank, $0.place) < ($1.rank, $1.place) }.map { holders[$0.place] }
+    }
+
+    private func hasClock(_ holder: Holder) -> Bool {
+        look.threads(of: holder)?.contains { tid in
+            look.waits[tid].map { $0.state == .waiting && $0.hasClock } ?? false
+        } ?? false
+    }
+
+    private func isTimed(_ holder: Holder) -> Bool {
+        look.threads(of: holder)?.contains(where: graph.isTimed) ?? false
+    }
+
+    private func isHopeless(_ holder: Holder) -> Bool {
+        look.threads(of: holder).map { !$0.isEmpty && $0.allSatisfy(graph.isHopeless) } ?? false
+    }
+
+    /// All of its threads can only go on once the chain's beginning has.
+    private mutating func leadsBack(_ holder: Holder, to start: Int, _ seen: Set<Int>) -> Bool {
+        guard let threads = look.threads(of: holder), !threads.isEmpty else { return false }
+        for tid in threads where !seen.contains(tid) && !leadsBack(tid, to: start) { return false }
+        return true
     }
 
     /// Whether a thread can only go on once that other one has.
@@ -108,7 +139,7 @@ extension Findings {
                     [set.id])
                 break
             }
-            guard let relation = onward(wait, from: start, previous, &finding) else {
+            guard let relation = onward(wait, from: start, previous, seen, &finding) else {
                 if case .known = wait.relation, steps.count > 1 { finish(root(wait), identity(of: wait)) }
                 break
             }
@@ -118,9 +149,20 @@ extension Findings {
                     Root(kind: .network, doing: loss.text, address: loss.address), ["network", loss.address])
                 break
             }
-            if let first = ranked(relation.holders, of: start.tid, leadingBackTo: seen).first {
-                let next = speaker(for: first)
+            if let first = ranked(relation.holders, of: wait, from: start.tid, leadingBackTo: seen).first {
+                // one that waits for us in turn does not speak for those of its process who do not
+                let next = speaker(for: first).flatMap { next in
+                    guard look.threads(of: first)?.count ?? 0 > 1 else { return next }
+                    let isBack = seen.contains(next.tid) || leadsBack(next.tid, to: start.tid)
+                    return isBack && !leadsBack(first, to: start.tid, seen) ? nil : next
+                }
                 guard let next else {
+                    if leadsBack(first, to: start.tid, seen) {
+                        steps.append("back to \(TerminalText.escaped(first.name))[\(first.pid)]")
+                        let end = root(ofCircle: path, from: start)
+                        finish(root(end), identity(of: end))
+                        break
+                    }
                     let holder = described(first)
                     let name = TerminalText.escaped(holder.name)
                     steps.append("\(name)[\(holder.pid)]" + (holder.doing.map { " \($0)" } ?? ""))
@@ -180,20 +222,31 @@ extension Findings {
     /// - Parameter previous: the process that the chain comes from.
     /// - Returns: `nil` where the chain ends here.
     private mutating func onward(
-        _ wait: Wait, from start: Wait, _ previous: Int, _ finding: inout Finding
+        _ wait: Wait, from start: Wait, _ previous: Int, _ seen: Set<Int>, _ finding: inout Finding
     ) -> Relation? {
         let deciding = judge.deciding[wait.tid]
         guard wait.tid != start.tid, let set = wait.set.value, judgement(of: start.tid).verdict != .idle else {
-            return deciding?.relation.value ?? wait.relation.value
+            return deciding.map { wayOn(by: $0, of: wait, from: start, seen) } ?? wait.relation.value
         }
         let owing = set.members.filter { member in
             guard member.owesSomething, let relation = member.relation.value else { return false }
             return relation.holders.contains { $0.pid != previous } || relation.holders.isEmpty && relation.end != nil
         }
-        guard owing.count > 1 else { return (owing.first ?? deciding)?.relation.value }
+        guard owing.count > 1 else {
+            return (owing.first ?? deciding).flatMap { wayOn(by: $0, of: wait, from: start, seen) }
+        }
         // which of them it is asked for by the one before is not known
         finding.unresolved.append(Gap.tooMany.of("chain"))
         return nil
+    }
+
+    /// By that member of a set; where all who hold its other end only lead back, the others are the way on.
+    private mutating func wayOn(by member: Wait, of wait: Wait, from start: Wait, _ seen: Set<Int>) -> Relation? {
+        guard let relation = member.relation.value, !relation.holders.isEmpty, let set = wait.relation.value,
+            set.holders.count > relation.holders.count
+        else { return member.relation.value }
+        for holder in relation.holders where !leadsBack(holder, to: start.tid, seen) { return relation }
+        return set
     }
 
     /// The rest of the circle, back to where it was entered.
@@ -215,10 +268,20 @@ extension Findings {
     }
 
     /// A circle that is no deadlock has one root, from whichever of its calls it is told: who goes on by a clock of its own,
-    /// else the one with the smallest number.
-    private func root(ofCircle path: [Wait], from entry: Wait) -> Wait {
+    /// else a thread beside one of it that goes on by a clock, or at all, without that one; else the one with the smallest number.
+    private mutating func root(ofCircle path: [Wait], from entry: Wait) -> Wait {
         let circle = path.drop { $0.tid != entry.tid }.sorted { $0.tid < $1.tid }
-        return circle.first { $0.hasClock } ?? circle.first ?? entry
+        if let timed = circle.first(where: \.hasClock) { return timed }
+        let inside = Set(circle.map(\.tid))
+        var free: Wait?
+        for wait in circle {
+            for tid in look.threads[wait.pid] ?? [] where !inside.contains(tid) {
+                guard let beside = look.waits[tid], beside.state == .waiting else { continue }
+                if beside.hasClock { return beside }
+                if free == nil, !graph.isHopeless(tid), !leadsBack(tid, to: wait.tid) { free = beside }
+            }
+        }
+        return free ?? circle.first ?? entry
     }
 
     private func root(_ wait: Wait) -> Root {

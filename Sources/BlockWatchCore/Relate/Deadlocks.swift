@@ -11,9 +11,16 @@ struct ThreadGraph {
     let waits: WaitGraph
     /// By node: it can never go on.
     let remainder: [Bool]
+    /// By node: a clock lets it go on, its own or that of somebody it waits for.
+    let isTimed: [Bool]
     /// Threads in order of their numbers; processes and the unknown come behind them.
     let tids: [Int]
     fileprivate let place: [Int: Int]
+
+    /// It can never go on, as far as is known.
+    func isHopeless(_ tid: Int) -> Bool { place[tid].map { remainder[$0] } ?? false }
+
+    func isTimed(_ tid: Int) -> Bool { place[tid].map { isTimed[$0] } ?? false }
 
     /// Threads that would never go on if that one did not, and that are in no deadlock already.
     func dependents(of tid: Int) -> Set<Int> {
@@ -59,7 +66,9 @@ extension Investigation {
         let unknown = groups.count
         groups = groups.map { $0?.map { $0.map { $0 < 0 ? unknown : $0 } } } + [nil]
         let graph = WaitGraph(waits: groups)
-        return ThreadGraph(waits: graph, remainder: graph.remainder(), tids: tids, place: place)
+        let timed = tids.indices.filter { waits[tids[$0]].map { $0.state == .waiting && $0.hasClock } ?? false }
+        return ThreadGraph(
+            waits: graph, remainder: graph.remainder(), isTimed: graph.released(from: timed), tids: tids, place: place)
     }
 
     func deadlocks(in graph: ThreadGraph, bootID: String) -> [Deadlock] {
@@ -85,15 +94,26 @@ extension Wait {
     /// Somebody owes it something: a lock, the end of a child, bytes that it asks for directly, a reply, room for its bytes.
     fileprivate var isOwed: Bool {
         guard let set = set.value else { return true }
-        return set.members.contains(where: \.canDecideOverSet)
+        return set.members.contains(where: \.isOwedAlone)
     }
 
-    /// It goes on at a time of its own: by its call's time-out or its process's alarm.
+    /// Of a member: a child that is to end, bytes that nobody takes, a connection, a reply. What is only likely is no proof.
+    private var isOwedAlone: Bool {
+        if target is ProcessTarget { return true }
+        guard let object = record.object else { return false }
+        if call.call?.sends == true, object.family == .pipe || object.family == .socket { return true }
+        // what it has sent lies at the other end
+        if object.family == .socket, object.socketFamily == 1, object.unix.sendQueue > 0 { return true }
+        return isConnecting || isReplyProven
+    }
+
+    /// It goes on at a time of its own: by its call's time-out, a timerfd, or its process's alarm.
     var hasClock: Bool {
+        if call.resource.kind == .timerfd || set.value?.members.contains(where: \.hasClock) == true { return true }
         switch call.call?.timeout {
         // one that was not found out may be there
-        case .known, .unknown: true
-        case .absent, nil: record.hasAlarm
+        case .known, .unknown: return true
+        case .absent, nil: return record.hasAlarm
         }
     }
 

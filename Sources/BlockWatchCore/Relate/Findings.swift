@@ -96,7 +96,11 @@ struct Findings {
         var finding = Finding(judgement)
         let relation = decisive(wait)
         finding.unresolved = relation.unresolved + (wait.set.gap.map { [$0.of("members")] } ?? [])
-        let holders = ranked(relation.holders, of: tid)
+        // who has several of the locks, or several open files of one, is one holder
+        var told: Set<[Int]> = []
+        let holders = ranked(relation.holders, of: wait, from: tid).filter {
+            told.insert([$0.pid, $0.tid ?? 0]).inserted
+        }
         finding.holderCount = holders.count
         finding.holders = holders.prefix(8).map { described($0) }
         follow(wait, &finding)

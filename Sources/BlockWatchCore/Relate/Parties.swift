@@ -7,7 +7,7 @@ extension Investigation {
         _ open: [OpenFile], of wait: Wait, _ role: Holder.Role, kernelCount: Int, what: String
     ) -> Relation {
         var relation = Relation()
-        let isAlone = wait.record.isSingleThreaded
+        let isAlone = isAlone(wait)
         relation.add(holders(open.filter { $0.pid != wait.pid || !isAlone }, role))
         relation.coverage = .whole
         guard relation.groups.isEmpty else { return relation }
@@ -22,6 +22,11 @@ extension Investigation {
             relation.coverage = .partial(.inFlight, isTold: true)
         }
         return relation
+    }
+
+    /// Its process has no other thread that lives: a main thread that has ended still counts in the kernel.
+    func isAlone(_ wait: Wait) -> Bool {
+        wait.record.isSingleThreaded || threads[wait.pid] == [wait.tid]
     }
 
     /// Whoever listens and does not accept.

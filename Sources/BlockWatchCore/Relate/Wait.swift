@@ -109,9 +109,14 @@ final class Wait {
         if object.family == .pipe { return company.isAmongPipes }
         guard object.family == .socket else { return false }
         if let call = call.call, call.sends { return true }
-        return hasUnread || object.tcpState == 2 || object.peerState == .unaccepted || object.peerState == .listener
-            || [2, 10].contains(object.socketFamily) && object.internet.unacknowledged > 0 || isReplyOutstanding
+        return hasUnread || isConnecting || isReplyOutstanding
     }()
+
+    /// Not yet connected, or not yet accepted.
+    var isConnecting: Bool {
+        guard let object = record.object, object.family == .socket else { return false }
+        return object.tcpState == 2 || object.peerState == .unaccepted || object.peerState == .listener
+    }
 
     /// Of a unix socket: what was sent lies at the other end, and nobody reads it.
     var hasUnread: Bool {
@@ -130,28 +135,40 @@ final class Wait {
         return company.isAlone && isClient(object)
     }
 
+    /// What was sent and received says so, or the last call that moved bytes; what is only likely does not count.
+    var isReplyProven: Bool {
+        guard let object = record.object, object.family == .socket else { return false }
+        if object.isTCP {
+            if object.internet.unacknowledged > 0 { return true }
+            switch (object.internet.lastSent, object.internet.lastReceived) {
+            // ages: the smaller is the later
+            case (let sent?, let received?) where sent != received: return sent < received
+            case (.some, nil): return true
+            default: break
+            }
+        }
+        return sentLast
+    }
+
+    /// The last call that moved bytes here was a send.
+    private var sentLast: Bool {
+        guard let call = call.call, let last = record.descriptor.flatMap(record.lastIO(on:)) else { return false }
+        return SyscallTable.table(for: call.abi)[last].map { SystemCall.sends(named: $0.name) } ?? false
+    }
+
     private func findReplyOutstanding() -> Bool {
         guard let object = record.object, object.family == .socket else { return false }
-        let last = record.descriptor.flatMap(record.lastIO(on:))
-        let table = call.call.map { SyscallTable.table(for: $0.abi) }
-        let sentLast = last.flatMap { table?[$0] }.map { SystemCall.sends(named: $0.name) } ?? false
+        if isReplyProven { return true }
         // what it did before it was seen is not known: a wait for one peer alone wants an answer from there
+        let hasNoHistory = record.descriptor.flatMap(record.lastIO(on:)) == nil
         let isUnheard =
             [2, 10].contains(object.socketFamily) && object.socketProtocol == 17 && object.internet.isUnheard
-        let isOldQuestion = (company.isAlone || isUnheard) && record.isOlder && last == nil
-        guard object.socketFamily == 2 || object.socketFamily == 10, object.socketProtocol == 6 else {
-            return sentLast || isOldQuestion && isClient(object)
-        }
+        let isOldQuestion = (company.isAlone || isUnheard) && record.isOlder && hasNoHistory
+        guard object.isTCP else { return isOldQuestion && isClient(object) }
         let inet = object.internet
-        if inet.unacknowledged > 0 { return true }
-        guard let sent = inet.lastSent, let received = inet.lastReceived else {
-            // a client that has sent nothing yet and waits for nothing else wants the server's greeting
-            return inet.lastReceived == nil && (inet.lastSent != nil || company.isAlone) || sentLast
-        }
-        // ages: the smaller is the later
-        if sent != received { return sent < received }
-        if sentLast { return true }
-        return isOldQuestion
+        // a client that has sent nothing yet and waits for nothing else wants the server's greeting
+        if inet.lastSent == nil, inet.lastReceived == nil { return company.isAlone }
+        return isOldQuestion && inet.lastSent != nil && inet.lastSent == inet.lastReceived
     }
 
     /// Of UDP and unix sockets: it has connected to somebody's address. Who polls a unix socket without a time-out may as

@@ -12,40 +12,41 @@ public struct WaitGraph: Sendable, Equatable {
     ///
     /// - Returns: by node, whether it can never go on.
     public func remainder() -> [Bool] {
-        var isStuck = [Bool](repeating: true, count: waits.count)
+        released(from: waits.indices.filter { waits[$0]?.isEmpty ?? true }).map { !$0 }
+    }
+
+    /// - Parameter free: those who go on by themselves.
+    /// - Returns: by node, whether it goes on then.
+    func released(from free: [Int]) -> [Bool] {
+        var isReleased = [Bool](repeating: false, count: waits.count)
         // per group: which node it belongs to; per node: the groups it would satisfy
         var groupOwner: [Int] = []
         var groupIsOpen: [Bool] = []
         var openGroups = [Int](repeating: 0, count: waits.count)
         var satisfies = [[Int]](repeating: [], count: waits.count)
-        var free: [Int] = []
         for (node, groups) in waits.enumerated() {
-            guard let groups else {
-                free.append(node)
-                continue
-            }
-            openGroups[node] = groups.count
-            if groups.isEmpty { free.append(node) }
-            for group in groups {
+            openGroups[node] = groups?.count ?? 0
+            for group in groups ?? [] {
                 let index = groupOwner.count
                 groupOwner.append(node)
                 groupIsOpen.append(true)
                 for member in group where waits.indices.contains(member) { satisfies[member].append(index) }
             }
         }
-        for node in free { isStuck[node] = false }
-        while let node = free.popLast() {
+        var todo = free
+        for node in free { isReleased[node] = true }
+        while let node = todo.popLast() {
             for group in satisfies[node] where groupIsOpen[group] {
                 groupIsOpen[group] = false
                 let owner = groupOwner[group]
                 openGroups[owner] -= 1
-                if openGroups[owner] == 0, isStuck[owner] {
-                    isStuck[owner] = false
-                    free.append(owner)
+                if openGroups[owner] == 0, !isReleased[owner] {
+                    isReleased[owner] = true
+                    todo.append(owner)
                 }
             }
         }
-        return isStuck
+        return isReleased
     }
 
     /// Sets of nodes that wait for each other in a circle and can never go on, each sorted, in order.
@@ -54,7 +55,10 @@ public struct WaitGraph: Sendable, Equatable {
     /// - Parameter isStuck: ``remainder()``
     func deadlocks(_ isStuck: [Bool]) -> [[Int]] {
         components { node in
-            isStuck[node] ? (waits[node] ?? []).joined().filter { waits.indices.contains($0) && isStuck[$0] } : []
+            guard isStuck[node], let groups = waits[node] else { return [] }
+            // of a group that somebody can still satisfy, the others are no part of a circle
+            return groups.filter { $0.allSatisfy { !waits.indices.contains($0) || isStuck[$0] } }
+                .joined().filter(waits.indices.contains)
         }
         .filter { isStuck[$0[0]] }
     }

@@ -55,7 +55,7 @@ extension Judge {
         if relation.situation == .nobody { return .peerGone }
         if relation.situation == .onlyItself {
             let isAnonymous = wait.call.resource.kind == .pipe || wait.call.resource.kind == .unix
-            return isAnonymous && wait.record.isSingleThreaded && !wait.isMember ? .peerGone : .parked
+            return isAnonymous && look.isAlone(wait) && !wait.isMember ? .peerGone : .parked
         }
         // a server answers last: of its side only bytes that are not taken say anything
         let isServer = relation.situation == .serverSide

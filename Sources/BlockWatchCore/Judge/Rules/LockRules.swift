@@ -10,7 +10,11 @@ extension Judge {
         // those who stand in line before it hold nothing: who has the lock was not found out
         let all = standings(relation)
         guard !all.isEmpty else { return .unknown }
-        for holder in relation.holders where isTurnToAccept(wait, holder) { return .listening }
+        // every lock in the way must be one that is let go of with the turn
+        let isTurn = relation.groups.allSatisfy { group in
+            group.contains { isTurnToAccept(wait, relation.holders[$0]) }
+        }
+        if isTurn, !relation.groups.isEmpty { return .listening }
         if all.contains(.moving) { return .lockBusy }
         return all.contains(.unknown) ? .unknown : .lockHeld
     }

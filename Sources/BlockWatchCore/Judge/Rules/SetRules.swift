@@ -32,12 +32,19 @@ extension Judge {
         var found: (judgement: Judgement, member: Wait)?
         for member in set.members {
             let judgement = judgement(ofMember: member)
-            guard isSuspicious(judgement.reason, member) else { continue }
+            guard isSuspicious(judgement.reason, member), !isAmongThreads(member) else { continue }
             if found == nil || judgement.verdict.rank < found!.judgement.verdict.rank { found = (judgement, member) }
         }
         guard let found else { return quiet }
         deciding[wait.tid] = found.member
         return found.judgement
+    }
+
+    /// Only its own process has the other end: what it or its threads tell each other.
+    private func isAmongThreads(_ member: Wait) -> Bool {
+        guard let relation = member.relation.value else { return false }
+        if relation.holders.isEmpty { return relation.situation == .onlyItself }
+        return relation.holders.allSatisfy { $0.pid == member.pid }
     }
 
     /// What makes a whole set more than idle: a program that serves many has many peers that do something else.

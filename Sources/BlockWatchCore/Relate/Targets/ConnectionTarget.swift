@@ -56,7 +56,8 @@ struct ConnectionTarget: Target, Equatable {
                 ? isOwn && fits(file, address: peer) || file.local == peer : !isOwn && file.local == peer
         }
         if protocolNumber == 17 { open += there.filter { !$0.isConnected } }
-        let others = open.filter { $0.pid != wait.pid || !wait.record.isSingleThreaded }
+        let isAlone = look.isAlone(wait)
+        let others = open.filter { $0.pid != wait.pid || !isAlone }
         if !others.isEmpty {
             relation.add(look.holders(others, .peer))
             relation.loss = loss(wait, others.compactMap(\.tcp))

@@ -7,6 +7,8 @@ struct PipeTarget: Target {
     let needs: End
     /// Still in its open: whoever opens the FIFO by its name ends that.
     let hasWayOut: Bool
+    /// A FIFO: anybody may open it by its name.
+    let hasName: Bool
     /// How many open files of that end the kernel itself counts.
     let count: UInt32
 
@@ -18,6 +20,7 @@ struct PipeTarget: Target {
         question = .inode(device: object.rawDevice, inode: object.inode)
         hasWayOut = record.descriptor == nil
         needs = writes ? .read : .write
+        hasName = ordinary.resource.kind == .fifo
         count = writes ? object.pipe.readers : object.pipe.writers
     }
 
@@ -45,6 +48,8 @@ struct PipeTarget: Target {
         var relation = look.others(
             open.filter(canEnd), of: wait, needs == .write ? .writer : .reader,
             kernelCount: Int(count), what: needs == .write ? "write end" : "read end")
+        // whoever has both ends of a FIFO open waits for those who come
+        if hasName, relation.situation == .onlyItself { relation.coverage = .open }
         if needs == .write, !hasWayOut, wait.company.isAmongPipes {
             relation.leftBehind = leftBehind(relation.holders.compactMap { look.waits[$0.pid] }, open, wait, look)
         }
