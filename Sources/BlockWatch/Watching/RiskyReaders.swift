@@ -180,6 +180,16 @@ final class RiskyReaders: RiskyReading, Sendable {
         }
     }
 
+    private func sharedMemory(of pid: Int32) throws(ProcError) -> [UInt8] {
+        let lines = SharedMemory.lines(maps: try procFS.readFile("\(pid)/maps", limit: 16 << 20))
+        guard lines.isEmpty else { return lines }
+        // a main thread that has ended has no memory any more; the others still do
+        for tid in procFS.numbers(in: "\(pid)/task") where tid != pid {
+            return SharedMemory.lines(maps: try procFS.readFile("\(pid)/task/\(tid)/maps", limit: 16 << 20))
+        }
+        return lines
+    }
+
     private func ask(_ question: RiskyQuestion, _ memory: inout ProcessMemory) -> RiskyAnswer {
         do throws(ProcError) {
             switch question {
@@ -196,7 +206,7 @@ final class RiskyReaders: RiskyReading, Sendable {
             case .memory(let pid, let address, let length):
                 return memory.read(pid, address, length)
             case .sharedMemory(let pid):
-                return .bytes(SharedMemory.lines(maps: try procFS.readFile("\(pid)/maps", limit: 16 << 20)))
+                return .bytes(try sharedMemory(of: pid))
             case .semaphore(let pid, let set, let number):
                 return try SemaphoreReading(procFS: procFS).read(pid, set, number)
             }

@@ -230,7 +230,11 @@ extension Findings {
         }
         let owing = set.members.filter { member in
             guard member.owesSomething, let relation = member.relation.value else { return false }
-            return relation.holders.contains { $0.pid != previous } || relation.holders.isEmpty && relation.end != nil
+            if relation.holders.contains(where: { $0.pid != previous }) { return true }
+            switch relation.end {
+            case .remote, .device: return relation.holders.isEmpty
+            case .nobody, nil: return false
+            }
         }
         guard owing.count > 1 else {
             return (owing.first ?? deciding).flatMap { wayOn(by: $0, of: wait, from: start, seen) }
