@@ -12,6 +12,8 @@ public struct CaptureSettings: Sendable {
     public var watchedNative: [UInt8]
     /// The same for 32-bit calls.
     public var watchedCompat: [UInt8]
+    /// Numbers of the calls that move bytes away from their thread, of the native ABI and of 32-bit calls.
+    public var sending: (native: [Int], compat: [Int]) = ([], [])
 
     /// Some calls that can block are left out of these tables.
     public var isNarrow: Bool
@@ -294,6 +296,14 @@ public struct CaptureCounters: Sendable, Equatable {
             let half = table.count / 2
             for (offset, bytes) in [(0, settings.watchedNative), (half, settings.watchedCompat)] {
                 for (index, byte) in bytes.prefix(half).enumerated() { unsafe table[offset + index] = byte }
+            }
+        }
+        unsafe withUnsafeMutableBytes(of: &values.sends) { table in
+            let half = table.count / 2
+            for (offset, numbers) in [(0, settings.sending.native), (half, settings.sending.compat)] {
+                for number in numbers where (0..<half * 8).contains(number) {
+                    unsafe table[offset + number / 8] |= 1 << UInt8(number % 8)
+                }
             }
         }
     }

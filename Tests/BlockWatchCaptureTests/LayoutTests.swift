@@ -30,7 +30,7 @@ import Testing
                 ("late_age", MemoryLayout<S>.offset(of: \.late_age)),
                 ("narrow", MemoryLayout<S>.offset(of: \.narrow)), ("pad", MemoryLayout<S>.offset(of: \.pad)),
                 ("precise", MemoryLayout<S>.offset(of: \.precise)), ("trace", MemoryLayout<S>.offset(of: \.trace)),
-                ("watched", MemoryLayout<S>.offset(of: \.watched)),
+                ("watched", MemoryLayout<S>.offset(of: \.watched)), ("sends", MemoryLayout<S>.offset(of: \.sends)),
             ])
     }
 

@@ -79,6 +79,7 @@ struct bw_settings {
 	bw_u32 narrow;	     /* some calls that can block are not watched: sleeping in one is nobody's business */
 	bw_u32 pad;
 	bw_u8 watched[2][BW_SYSCALLS_MAX]; /* by enum bw_abi and number */
+	bw_u64 sends[2][BW_SYSCALLS_MAX / 64]; /* a bit a number: it moves bytes away from its thread */
 };
 
 /* Shared memory, read by user space at any time and written by the programs. */
@@ -298,9 +299,14 @@ struct bw_object {
 /* The last call of a thread that moved bytes on a descriptor. */
 #define BW_LAST_IO 8 /* descriptors are remembered by their last three bits; a power of two */
 struct bw_io {
-	bw_u32 number; /* BW_IO_SEEN | system call; 0: none */
+	bw_u32 number; /* BW_IO_SEEN | flags | system call; 0: none */
 	bw_s32 fd;
 };
+#define BW_IO_NUMBER 0xffffu
+#define BW_IO_SENT 0x10000u	  /* this thread has sent here */
+#define BW_IO_ANSWERED 0x80000u	  /* and bytes have come to it since, at some time */
+#define BW_IO_TOLD_FIRST 0x20000u /* the first that this thread moved here was received */
+#define BW_IO_BY_CLOCK 0x40000u	  /* sent after a wait that had ended by its own time-out */
 #define BW_IO_SEEN 0x80000000u
 
 struct bw_call {

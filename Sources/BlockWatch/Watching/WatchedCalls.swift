@@ -14,5 +14,6 @@ extension CaptureSettings {
             watchedNative: native.kernelBytes(watching: mayAdmit),
             watchedCompat: SyscallTable.table(for: .i386).kernelBytes(watching: mayAdmit),
             isNarrow: native.isNarrow(watching: mayAdmit), ringBytes: ringBytes)
+        sending = (native.sending, SyscallTable.table(for: .i386).sending)
     }
 }

@@ -119,6 +119,9 @@ public struct SyscallTable: Sendable {
         return bytes
     }
 
+    /// Numbers of the calls that move bytes away from their thread.
+    public var sending: [Int] { all.filter { SystemCall.sends(named: $0.name) }.map(\.number) }
+
     private init(rows: String) {
         var all: [SyscallInfo] = []
         for line in rows.utf8.split(separator: UInt8(ascii: "\n")) {

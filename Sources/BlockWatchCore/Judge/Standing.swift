@@ -3,6 +3,18 @@ enum Standing: Equatable {
     case moving, sleeping, stuck, waiting, idle
     /// It waits for whoever asks.
     case circular
+
+    fileprivate init(_ verdict: Verdict) {
+        switch verdict {
+        case .deadlock, .stuck: self = .stuck
+        case .waiting: self = .waiting
+        // it waits for somebody who gets on, and so does everybody behind it
+        case .busy: self = .moving
+        case .idle: self = .idle
+        }
+    }
+
+    var isTelling: Bool { self != .circular && self != .idle }
 }
 
 extension Judge {
@@ -13,21 +25,25 @@ extension Judge {
         case .stopped, .traced, .frozen: return .stuck
         case .running, .waiting: break
         }
-        if wait.duration < movedWithin, !deadlocked.contains(tid) { return .moving }
+        if wait.duration < movedWithin, !deadlocked.contains(tid), !hasQuickClock(wait) { return .moving }
         if isTimer(wait) { return .sleeping }
         if isBeingJudged(tid) {
             metCircle = true
-            return .circular
+            return inside.assumed(tid)
         }
         let judgement = judgement(of: tid)
         if circular.remove(tid) != nil, isJudging { return .circular }
-        switch judgement.verdict {
-        case .deadlock, .stuck: return .stuck
-        case .waiting: return .waiting
-        // it waits for somebody who gets on, and so does everybody behind it
-        case .busy: return .moving
-        case .idle: return .idle
-        }
+        let standing = Standing(judgement.verdict)
+        if isJudging, metCircle { inside.threads[tid] = standing }
+        return standing
+    }
+
+    /// It wakes up by itself that often: that it has done so says nothing.
+    private func hasQuickClock(_ wait: Wait) -> Bool {
+        guard wait.state == .waiting, wait.call.resource.kind == .futex || wait.set.value != nil,
+            case .known(let timeout)? = wait.call.call?.timeout
+        else { return false }
+        return timeout > 0 && timeout <= 1_000_000_000
     }
 
     /// A thread that has begun to wait so short a time ago still moves.
@@ -36,15 +52,19 @@ extension Judge {
     mutating func standing(of holder: Holder) -> Standing {
         let party = look.party(holder)
         if let known = standings[party] { return known }
+        if isJudging, let found = inside.parties[party] {
+            metCircle = true
+            return found
+        }
         guard partiesInProgress.insert(party).inserted else {
             metCircle = true
-            return .circular
+            return inside.assumed(party)
         }
         defer { partiesInProgress.remove(party) }
         let before = metCircle
         metCircle = false
         let found = standingOfThreads(of: holder)
-        if !metCircle { standings[party] = found }
+        if !metCircle { standings[party] = found } else if isJudging { inside.parties[party] = found }
         metCircle = metCircle || before
         return found
     }

@@ -110,14 +110,16 @@ final class Wait {
         let sentLast = last.flatMap { table?[$0] }.map { SystemCall.sends(named: $0.name) } ?? false
         // what it did before it was seen is not known: a wait for one peer alone wants an answer from there
         let isOldQuestion = isAlone && record.isOlder && last == nil
+        if hasSentByClock { return (object.isTCP ? object.internet.unacknowledged : 0) > 0 }
         guard object.socketFamily == 2 || object.socketFamily == 10, object.socketProtocol == 6 else {
-            return sentLast || isOldQuestion && isClient(object)
+            return sentLast && !isAsked || isOldQuestion && isClient(object)
         }
         let inet = object.internet
         if inet.unacknowledged > 0 { return true }
         guard let sent = inet.lastSent, let received = inet.lastReceived else {
             // a client that has sent nothing yet and waits for nothing else wants the server's greeting
-            return inet.lastReceived == nil && (inet.lastSent != nil || isAlone) || sentLast
+            // and one that has only received has asked for nothing
+            return inet.lastReceived == nil && (inet.lastSent != nil || isAlone)
         }
         // ages: the smaller is the later
         if sent != received { return sent < received }

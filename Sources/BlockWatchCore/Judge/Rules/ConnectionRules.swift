@@ -53,6 +53,7 @@ extension Judge {
         }
         // somebody of its own process can write to it: its threads talk among themselves
         if relation.holders.allSatisfy({ $0.pid == wait.pid }) { return .parked }
+        if !isServer, isAtRest(wait, relation, isOutstanding: isOutstanding) { return .peerIdle }
         var all = standings(relation)
         if all.allSatisfy({ $0 == .circular }) {
             if isOutstanding { return .replyPending }
@@ -64,7 +65,8 @@ extension Judge {
         }
         all.removeAll { $0 == .circular }
         if all.allSatisfy({ $0 == .stuck }) {
-            return metCircle && circleHasClock(wait, relation) ? .peerWaiting : .peerStuck
+            guard metCircle, circleHasClock(wait, relation) else { return .peerStuck }
+            return isOutstanding ? .replyPending : .peerWaiting
         }
         if isOutstanding, !look.isPeriodic(wait) { return .replyPending }
         if isServer { return nil }
@@ -72,10 +74,16 @@ extension Judge {
         if wait.record.occasion == .slow, relation.holders.allSatisfy({ hasServed($0) && isAtClock($0) }) {
             return .peerIdle
         }
-        if all.contains(.moving) { return .peerBusy }
+        // those who have never moved a byte here have inherited it
+        let serving = relation.holders.filter(hasServed)
+        if all.contains(.moving) {
+            return !serving.isEmpty && serving.allSatisfy(isAtClock) ? .peerIdle : .peerBusy
+        }
         if all.contains(.sleeping) {
-            return relation.holders.allSatisfy { standing(of: $0) != .sleeping || hasServed($0) }
-                ? .peerIdle : .peerSleeping
+            if serving.isEmpty { return .peerSleeping }
+            var theirs: [Standing] = []
+            for holder in serving { theirs.append(standing(of: holder)) }
+            return theirs.contains(.waiting) || theirs.contains(.stuck) ? .peerWaiting : .peerIdle
         }
         if all.contains(.waiting) || all.contains(.stuck) { return .peerWaiting }
         return .peerIdle
@@ -97,15 +105,18 @@ extension Judge {
         return wait.target is ConnectionTarget && (wait.record.object?.internet.unacknowledged ?? 0) > 0
     }
 
+    /// What wakes it is a clock of its own, however often that does.
     private func isAtClock(_ holder: Holder) -> Bool {
-        (look.threads(of: holder) ?? []).allSatisfy { tid in look.waits[tid].map(isTimer) ?? false }
+        (look.threads(of: holder) ?? []).allSatisfy { tid in
+            guard let wait = look.waits[tid], wait.state == .waiting, !wait.isRunning else { return false }
+            return isTimer(wait) || wait.set.value != nil && wait.call.call?.timeout.value != nil
+        }
     }
 
     /// The last thing that it moved bytes on is what is waited for here: it does so from time to time.
     private func hasServed(_ holder: Holder) -> Bool {
-        guard let descriptor = holder.descriptor else { return false }
-        return (look.threads(of: holder) ?? []).contains { tid in
-            look.waits[tid]?.record.lastIO(on: descriptor) != nil
+        (look.threads(of: holder) ?? []).contains { tid in
+            holder.descriptors.contains { look.waits[tid]?.record.lastIO(on: $0) != nil }
         }
     }
 }

@@ -23,11 +23,32 @@ struct PipeTarget: Target {
 
     var questions: [FileQuestion] { [question] }
     var hasOtherEnd: Bool { true }
+    /// Of one that has both ends and shares them (a jobserver's tokens): its children give back what they took.
+    func views(of wait: Wait, in look: Investigation) -> [ViewQuestion] {
+        isShared(wait, look) ? [.children(of: wait.pid)] : []
+    }
+    private func isShared(_ wait: Wait, _ look: Investigation) -> Bool {
+        let open = look.open(question)
+        return needs == .write && open.contains { $0.pid == wait.pid && $0.canWrite }
+            && open.contains { $0.pid != wait.pid && $0.canWrite && $0.canRead }
+    }
     func canEnd(_ file: OpenFile) -> Bool { needs == .write ? file.canWrite : file.canRead }
 
     func relation(of wait: Wait, in look: Investigation) -> Relation {
-        look.others(
+        var relation = look.others(
             look.open(question).filter(canEnd), of: wait, needs == .write ? .writer : .reader,
             kernelCount: Int(count), what: needs == .write ? "write end" : "read end")
+        if needs == .write, look.isOwnPipe(look.open(question).filter(canEnd), of: wait) {
+            relation = Relation()
+            relation.situation = .onlyItself
+            relation.end = .nobody("only \(wait.processText) itself and its children have the write end open")
+            return relation
+        }
+        if isShared(wait, look) {
+            let known = Set(relation.holders.map(\.pid))
+            let children = Set(look.children(of: wait.pid).filter { !$0.record.isZombie }.map(\.pid))
+            relation.widen(by: children.subtracting(known).sorted().compactMap { look.holder($0, .child) })
+        }
+        return relation
     }
 }

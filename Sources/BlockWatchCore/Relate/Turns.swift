@@ -1,0 +1,125 @@
+/// Whose turn it is on a connection: what can be known of that without its bytes.
+extension Wait {
+    /// An answer has come here before, to something that this thread or this socket had sent.
+    var hasBeenAnswered: Bool {
+        guard let object = record.object, object.family == .socket else { return false }
+        if let descriptor = record.descriptor, record.lastIO(on: descriptor) != nil {
+            return record.hasBeenAnswered(on: descriptor)
+        }
+        return object.isTCP && object.internet.lastSent != nil && object.internet.lastReceived != nil
+    }
+
+    /// It has read from here before.
+    var hasReadHere: Bool {
+        guard let descriptor = record.descriptor, call.call?.sends != true else { return false }
+        return record.lastIO(on: descriptor) != nil
+    }
+
+    /// Sent at a time of its own, in a loop that has one: whether that wants an answer is seen when its time comes again.
+    var hasSentByClock: Bool {
+        guard let descriptor = record.descriptor, isMember, hasDeadline, record.renewals == 0 else { return false }
+        return record.hasSentByClock(on: descriptor)
+    }
+
+    /// One end of a pair that has no name, and the first bytes came from the other: it answers, and does not ask.
+    var isAsked: Bool {
+        guard let descriptor = record.descriptor, let object = record.object, object.family == .socket,
+            object.socketFamily == 1, object.unix.local.isEmpty, object.unix.peer.isEmpty
+        else { return false }
+        return record.wasToldFirst(on: descriptor)
+    }
+
+    /// It has connected to somebody's address.
+    var isNamedClient: Bool {
+        guard let object = record.object, object.family == .socket else { return false }
+        return object.socketFamily == 1 ? !object.unix.peer.isEmpty : object.internet.peerPort != 0
+    }
+
+    /// It waits for bytes, and has taken all that came.
+    fileprivate var readsOn: Bool {
+        guard let object = record.object, object.family == .socket, object.tcpState != 10, let call = call.call else {
+            return false
+        }
+        let unread = object.socketFamily == 1 ? object.unix.receiveQueue : object.internet.receiveQueue
+        return call.receives && unread == 0
+    }
+
+    /// The two ends of one connection.
+    fileprivate func isOtherEnd(of other: Wait) -> Bool {
+        guard let own = record.object, let its = other.record.object, own.family == .socket, its.family == .socket
+        else {
+            return false
+        }
+        if own.socketFamily == 1 { return its.socketFamily == 1 && its.unix.peerInode == own.inode }
+        let (near, far) = (own.internet, its.internet)
+        return near.peerPort != 0 && near.localPort == far.peerPort && near.peerPort == far.localPort
+            && FileQuestion.mapped(near.local) == FileQuestion.mapped(far.peer)
+            && FileQuestion.mapped(near.peer) == FileQuestion.mapped(far.local)
+    }
+}
+
+extension Investigation {
+    /// The thread that waits at the other end of this connection for more, directly or among others, and has taken all that
+    /// was sent.
+    func reader(opposite wait: Wait, _ relation: Relation) -> Wait? {
+        for holder in relation.holders {
+            for tid in threads(of: holder) ?? [] {
+                guard let thread = waits[tid], thread.state == .waiting, !thread.isRunning else { continue }
+                let ends = thread.set.value?.members ?? [thread]
+                if ends.contains(where: { $0.readsOn && $0.isOtherEnd(of: wait) }) { return thread }
+            }
+        }
+        return nil
+    }
+
+    /// Connections of a thread's set on which it has sent last, but for those with a process.
+    func sentLast(of thread: Wait, exceptTo pid: Int) -> [Wait] {
+        (thread.set.value?.members ?? []).filter { member in
+            guard member.isReplyOutstanding, let relation = member.relation.value else { return false }
+            return !relation.holders.contains { $0.pid == pid }
+        }
+    }
+}
+
+extension Judge {
+    /// Both ends wait for more, with nothing on its way, and the other has answered before: at rest, as far as anybody can see.
+    /// It may as well be that the answer was asked to take its time (a queue that is empty).
+    ///
+    /// - Parameter isOutstanding: this end has sent last.
+    mutating func isAtRest(_ wait: Wait, _ relation: Relation, isOutstanding: Bool) -> Bool {
+        guard let object = wait.record.object, object.family == .socket, wait.call.call?.sends != true,
+            object.socketFamily == 1 || object.isTCP && object.internet.unacknowledged == 0,
+            let reader = look.reader(opposite: wait, relation)
+        else { return false }
+        guard isOutstanding else { return true }
+        guard wait.hasBeenAnswered else { return false }
+        if isBeingJudged(reader.tid) {
+            metCircle = true
+        } else if judgement(of: reader.tid).verdict != .idle {
+            return false
+        }
+        // who serves many may have passed it on, to one that does something else
+        for member in look.sentLast(of: reader, exceptTo: wait.pid) {
+            guard let its = member.relation.value else { return false }
+            if its.holders.isEmpty, its.situation != .serverSide { return false }
+            for holder in its.holders where [.stuck, .waiting].contains(standing(of: holder)) { return false }
+        }
+        // and another thread may be at it
+        for tid in look.threads[reader.pid] ?? [] where tid != reader.tid {
+            guard let other = look.waits[tid], !isBeingJudged(tid) else { continue }
+            if other.isRunning || [.stuck, .waiting].contains(standing(of: tid)) { return false }
+        }
+        return true
+    }
+}
+
+extension SystemCall {
+    private static let receiving: Set<String> = ["read", "readv", "recv", "recvfrom", "recvmsg", "recvmmsg"]
+
+    /// It waits for bytes of somebody else.
+    var receives: Bool { Self.receiving.contains(name) }
+}
+
+extension KernelObject {
+    var isTCP: Bool { [2, 10].contains(socketFamily) && socketProtocol == 6 }
+}
