@@ -73,6 +73,26 @@ static __noinline int leave_slowly(struct task_struct *task, struct thread_state
 	return 0;
 }
 
+/* Of a call that moves bytes: whether away from its thread. Of any other on a descriptor: whether it connects. */
+static __always_inline bool is_sending(u32 number, u32 abi)
+{
+	number &= BW_SYSCALLS_MAX - 1;
+	return settings.sends[abi == BW_ABI_COMPAT][number / 64] >> (number % 64) & 1;
+}
+
+/* What was moved on the descriptor before was on another connection. */
+static __always_inline void forget_io(struct thread_state *state, struct pt_regs *regs, u32 abi)
+{
+	u64 args[6];
+
+	regs_args(regs, abi, args);
+
+	struct bw_io *io = &state->io[args[0] & (BW_LAST_IO - 1)];
+
+	if (io->fd == (s32)args[0])
+		io->number = 0;
+}
+
 /* Bytes were moved on a descriptor. */
 static __always_inline void note_io(struct thread_state *state, struct pt_regs *regs, u32 number, u32 abi)
 {
@@ -84,8 +104,7 @@ static __always_inline void note_io(struct thread_state *state, struct pt_regs *
 	struct bw_io *io = &state->io[args[0] & (BW_LAST_IO - 1)];
 	u32 flags = io->number & (BW_IO_SENT | BW_IO_ANSWERED | BW_IO_TOLD_FIRST);
 
-	number &= BW_SYSCALLS_MAX - 1;
-	sends = settings.sends[abi == BW_ABI_COMPAT][number / 64] >> (number % 64) & 1;
+	sends = is_sending(number, abi);
 	if (!(io->number & BW_IO_SEEN) || io->fd != (s32)args[0])
 		flags = sends ? 0 : BW_IO_TOLD_FIRST;
 	if (!sends)
@@ -132,8 +151,12 @@ int BPF_PROG(on_sys_exit, struct pt_regs *regs, long ret)
 	/* a look at a set that returns soon is no wait */
 	if ((class & BW_CLASS_MASK) == BW_CLASS_SET && (ret > 0 || (!ret && stamp && age >= settings.near_age)))
 		state->by_clock = !ret;
-	if (ret > 0 && class & BW_MOVES_BYTES)
-		note_io(state, regs, number, abi);
+	if (class & BW_MOVES_BYTES) {
+		if (ret > 0)
+			note_io(state, regs, number, abi);
+	} else if ((class & BW_CLASS_MASK) == BW_CLASS_FD && is_sending(number, abi)) {
+		forget_io(state, regs, abi);
+	}
 	return 0;
 }
 

@@ -79,7 +79,7 @@ struct bw_settings {
 	bw_u32 narrow;	     /* some calls that can block are not watched: sleeping in one is nobody's business */
 	bw_u32 pad;
 	bw_u8 watched[2][BW_SYSCALLS_MAX]; /* by enum bw_abi and number */
-	bw_u64 sends[2][BW_SYSCALLS_MAX / 64]; /* a bit a number: it moves bytes away from its thread */
+	bw_u64 sends[2][BW_SYSCALLS_MAX / 64]; /* a bit a number: it moves bytes away from its thread, or connects */
 };
 
 /* Shared memory, read by user space at any time and written by the programs. */

@@ -119,8 +119,8 @@ public struct SyscallTable: Sendable {
         return bytes
     }
 
-    /// Numbers of the calls that move bytes away from their thread.
-    public var sending: [Int] { all.filter { SystemCall.sends(named: $0.name) }.map(\.number) }
+    /// Numbers of the calls that move bytes away from their thread, and of connect, with which a descriptor begins anew.
+    public var sending: [Int] { all.filter { SystemCall.sends(named: $0.name) || $0.name == "connect" }.map(\.number) }
 
     private init(rows: String) {
         var all: [SyscallInfo] = []

@@ -54,9 +54,15 @@ struct Judge {
             case .serverSide: serverSide(wait, relation)
             case .set: nil
             case .futex: futex(wait, relation)
-            case .unknown: wait.isRunning && wait.record.kind == .systemCall ? .inProgress : .unknown
+            case .unknown: isWorkOfTheKernel(wait) ? .inProgress : .unknown
             }
         return rule == .set ? set(wait) : reason.map { Judgement($0, by: rule) }
+    }
+
+    /// The thread runs, inside of the call; or it had the kernel do something, and that is done.
+    private func isWorkOfTheKernel(_ wait: Wait) -> Bool {
+        guard wait.record.kind == .systemCall else { return false }
+        return wait.isRunning || wait.record.occasion == .slow && info(wait)?.class == .kernel
     }
 
     private mutating func firstThatFits(_ wait: Wait, _ rules: some Sequence<Rule>) -> Judgement {

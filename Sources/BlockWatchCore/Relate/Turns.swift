@@ -3,10 +3,17 @@ extension Wait {
     /// An answer has come here before, to something that this thread or this socket had sent.
     var hasBeenAnswered: Bool {
         guard let object = record.object, object.family == .socket else { return false }
-        if let descriptor = record.descriptor, record.lastIO(on: descriptor) != nil {
-            return record.hasBeenAnswered(on: descriptor)
-        }
-        return object.isTCP && object.internet.lastSent != nil && object.internet.lastReceived != nil
+        let io = record.descriptor.flatMap { record.lastIO(on: $0) == nil ? nil : $0 }
+        guard object.isTCP else { return io.map(record.hasBeenAnswered) ?? false }
+        guard object.internet.lastReceived != nil, object.internet.lastSent != nil else { return false }
+        // what came before all that was seen of this thread came before it has asked again
+        return io.map { record.hasBeenAnswered(on: $0) || !record.wasToldFirst(on: $0) } ?? true
+    }
+
+    /// Nothing is known of what this thread has moved here: the wait began before blockwatch.
+    var hasNoHistory: Bool {
+        guard record.isOlder, let descriptor = record.descriptor else { return false }
+        return record.lastIO(on: descriptor) == nil
     }
 
     /// It has read from here before.
@@ -21,13 +28,21 @@ extension Wait {
         return record.hasSentByClock(on: descriptor)
     }
 
-    /// One end of a pair that has no name, and the first bytes came from the other: it answers, and does not ask.
+    /// One end of a pair that has no name, or of two datagram sockets, and the first bytes came from the other: it answers,
+    /// and does not ask.
     var isAsked: Bool {
-        guard let descriptor = record.descriptor, let object = record.object, object.family == .socket,
-            object.socketFamily == 1, object.unix.local.isEmpty, object.unix.peer.isEmpty
-        else { return false }
-        return record.wasToldFirst(on: descriptor)
+        guard let descriptor = record.descriptor, let object = record.object, object.family == .socket else {
+            return false
+        }
+        let isPair =
+            object.socketFamily == 1
+            ? object.unix.local.isEmpty && object.unix.peer.isEmpty : object.socketType == 2
+        return isPair && record.wasToldFirst(on: descriptor)
     }
+
+    /// One among others that its event loop waits for, and no TCP: event loops of one host tell each other what happens, and want
+    /// no answer to that.
+    fileprivate var isAmongOthers: Bool { isMember && !isAlone && record.object?.isTCP == false }
 
     /// It has connected to somebody's address.
     var isNamedClient: Bool {
@@ -72,6 +87,20 @@ extension Investigation {
         return nil
     }
 
+    /// Of a pipe, or a pair without names: a process that has the other end has begun this one, itself or by others.
+    func isFedByAncestor(_ wait: Wait) -> Bool {
+        guard let relation = wait.relation.value, !wait.isNamedClient else { return false }
+        let holders = Set(relation.holders.map(\.pid)).subtracting([wait.pid])
+        var at = wait
+        for _ in 0..<8 {
+            let parent = at.record.parentPID
+            if holders.contains(parent) { return true }
+            guard let next = waits[parent] else { return false }
+            at = next
+        }
+        return false
+    }
+
     /// Connections of a thread's set on which it has sent last, but for those with a process.
     func sentLast(of thread: Wait, exceptTo pid: Int) -> [Wait] {
         (thread.set.value?.members ?? []).filter { member in
@@ -88,11 +117,19 @@ extension Judge {
     /// - Parameter isOutstanding: this end has sent last.
     mutating func isAtRest(_ wait: Wait, _ relation: Relation, isOutstanding: Bool) -> Bool {
         guard let object = wait.record.object, object.family == .socket, wait.call.call?.sends != true,
-            object.socketFamily == 1 || object.isTCP && object.internet.unacknowledged == 0,
+            !object.isTCP || object.internet.unacknowledged == 0,
             let reader = look.reader(opposite: wait, relation)
         else { return false }
         guard isOutstanding else { return true }
-        guard wait.hasBeenAnswered else { return false }
+        // a process or thread of its own for this connection, and nothing is known of what was said before
+        let isOldPair =
+            object.socketFamily == 1 && wait.hasNoHistory && (reader.set.value.map { $0.only != nil } ?? true)
+        guard
+            wait.hasBeenAnswered || isOldPair
+                || wait.isAmongOthers && reader.set.value?.only == nil && reader.set.value != nil
+        else {
+            return false
+        }
         if isBeingJudged(reader.tid) {
             metCircle = true
         } else if judgement(of: reader.tid).verdict != .idle {
