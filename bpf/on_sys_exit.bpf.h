@@ -89,8 +89,8 @@ static __always_inline void forget_io(struct thread_state *state, struct pt_regs
 
 	struct bw_io *io = &state->io[args[0] & (BW_LAST_IO - 1)];
 
-	if (io->fd == (s32)args[0])
-		io->number = 0;
+	io->number = BW_IO_CONNECTED;
+	io->fd = args[0];
 }
 
 /* Bytes were moved on a descriptor. */
@@ -102,11 +102,13 @@ static __always_inline void note_io(struct thread_state *state, struct pt_regs *
 	regs_args(regs, abi, args);
 
 	struct bw_io *io = &state->io[args[0] & (BW_LAST_IO - 1)];
-	u32 flags = io->number & (BW_IO_SENT | BW_IO_ANSWERED | BW_IO_TOLD_FIRST);
+	u32 flags = io->number & (BW_IO_SENT | BW_IO_ANSWERED | BW_IO_TOLD_FIRST | BW_IO_CONNECTED);
 
 	sends = is_sending(number, abi);
+	if (io->fd != (s32)args[0])
+		flags = 0;
 	if (!(io->number & BW_IO_SEEN) || io->fd != (s32)args[0])
-		flags = sends ? 0 : BW_IO_TOLD_FIRST;
+		flags |= sends ? 0 : BW_IO_TOLD_FIRST;
 	if (!sends)
 		flags |= flags & BW_IO_SENT ? BW_IO_ANSWERED : 0;
 	else

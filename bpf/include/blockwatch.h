@@ -306,6 +306,7 @@ struct bw_io {
 #define BW_IO_SENT 0x10000u	  /* this thread has sent here */
 #define BW_IO_ANSWERED 0x80000u	  /* and bytes have come to it since, at some time */
 #define BW_IO_TOLD_FIRST 0x20000u /* the first that this thread moved here was received */
+#define BW_IO_CONNECTED 0x100000u /* this thread has connected it: nothing was moved here before */
 #define BW_IO_BY_CLOCK 0x40000u	  /* sent after a wait that had ended by its own time-out */
 #define BW_IO_SEEN 0x80000000u
 

@@ -222,6 +222,8 @@ public struct CallRecord: Sendable {
     public func hasBeenAnswered(on descriptor: Int) -> Bool { has(BW_IO_ANSWERED, on: descriptor) }
     /// The first bytes that this thread moved on this descriptor came in: it was asked, and did not ask.
     public func wasToldFirst(on descriptor: Int) -> Bool { has(BW_IO_TOLD_FIRST, on: descriptor) }
+    /// This thread has connected it, and blockwatch has seen that.
+    public func hasConnected(_ descriptor: Int) -> Bool { has(BW_IO_CONNECTED, on: descriptor) }
     /// The last bytes on this descriptor went out after a wait that its own time-out had ended.
     public func hasSentByClock(on descriptor: Int) -> Bool { has(BW_IO_BY_CLOCK, on: descriptor) }
 

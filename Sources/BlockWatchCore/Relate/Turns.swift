@@ -7,7 +7,9 @@ extension Wait {
         guard object.isTCP else { return io.map(record.hasBeenAnswered) ?? false }
         guard object.internet.lastReceived != nil, object.internet.lastSent != nil else { return false }
         // what came before all that was seen of this thread came before it has asked again
-        return io.map { record.hasBeenAnswered(on: $0) || !record.wasToldFirst(on: $0) } ?? true
+        return io.map {
+            record.hasBeenAnswered(on: $0) || !record.wasToldFirst(on: $0) || !record.hasConnected($0)
+        } ?? true
     }
 
     /// Nothing is known of what this thread has moved here: the wait began before blockwatch.

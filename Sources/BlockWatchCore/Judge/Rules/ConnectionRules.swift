@@ -68,6 +68,8 @@ extension Judge {
             guard metCircle, circleHasClock(wait, relation) else { return .peerStuck }
             return isOutstanding ? .replyPending : .peerWaiting
         }
+        // it has answered before, and is at work: for others, or by its clock
+        if isOutstanding, wait.hasBeenAnswered, relation.holders.contains(where: isRunning) { return .peerBusy }
         if isOutstanding, !look.isPeriodic(wait) { return .replyPending }
         if isServer { return nil }
         // of a call that is over: whoever ended it is back at its clock
@@ -103,6 +105,10 @@ extension Judge {
         guard relation.situation == .serverSide else { return wait.isReplyOutstanding }
         // a unix socket's bytes are at the other end as soon as they are sent
         return wait.target is ConnectionTarget && (wait.record.object?.internet.unacknowledged ?? 0) > 0
+    }
+
+    private func isRunning(_ holder: Holder) -> Bool {
+        (look.threads(of: holder) ?? []).contains { look.waits[$0]?.isRunning == true }
     }
 
     /// What wakes it is a clock of its own, however often that does.
