@@ -39,7 +39,8 @@ CROSS_PACKAGES = qemu-system-arm libc6-dev-arm64-cross python3 $(shell apt-cache
 	sed -n 's/.*Depends: gcc-\([0-9]*\)-cross-base.*/libgcc-\1-dev-arm64-cross/p' | head -n 1)
 # what the tests on real software run; the packages' own services are not started
 TEST_SOFTWARE := redis-server memcached nginx nodejs openssh-server openssh-client postgresql postgresql-client \
-	mariadb-server mariadb-client apache2-bin dbus cron rsyslog tmux openjdk-17-jdk-headless curl wget util-linux e2fsprogs procps
+	mariadb-server mariadb-client apache2-bin dbus cron rsyslog tmux openjdk-17-jdk-headless curl wget util-linux e2fsprogs procps \
+	gunicorn uwsgi-core uwsgi-plugin-python3 haproxy socat beanstalkd
 
 .PHONY: help
 help: ## what there is

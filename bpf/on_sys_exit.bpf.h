@@ -73,6 +73,43 @@ static __noinline int leave_slowly(struct task_struct *task, struct thread_state
 	return 0;
 }
 
+/* What was moved on the descriptor before was on another connection. */
+static __always_inline void forget_io(struct thread_state *state, struct pt_regs *regs, u32 abi)
+{
+	u64 args[6];
+
+	regs_args(regs, abi, args);
+
+	struct bw_io *io = &state->io[args[0] & (BW_LAST_IO - 1)];
+
+	io->number = BW_IO_CONNECTED;
+	io->fd = args[0];
+}
+
+/* Bytes were moved on a descriptor. */
+static __always_inline void note_io(struct thread_state *state, struct pt_regs *regs, u32 number, u32 abi)
+{
+	u64 args[6];
+	bool sends;
+
+	regs_args(regs, abi, args);
+
+	struct bw_io *io = &state->io[args[0] & (BW_LAST_IO - 1)];
+	u32 flags = io->number & (BW_IO_SENT | BW_IO_ANSWERED | BW_IO_TOLD_FIRST | BW_IO_CONNECTED);
+
+	sends = traits_of(number, abi) & BW_TRAIT_SENDS;
+	if (io->fd != (s32)args[0])
+		flags = 0;
+	if (!(io->number & BW_IO_SEEN) || io->fd != (s32)args[0])
+		flags |= sends ? 0 : BW_IO_TOLD_FIRST;
+	if (!sends)
+		flags |= flags & BW_IO_SENT ? BW_IO_ANSWERED : 0;
+	else
+		flags |= BW_IO_SENT | (state->by_clock ? BW_IO_BY_CLOCK : 0);
+	io->number = number | flags | BW_IO_SEEN;
+	io->fd = args[0];
+}
+
 SEC("tp_btf/sys_exit")
 int BPF_PROG(on_sys_exit, struct pt_regs *regs, long ret)
 {
@@ -106,15 +143,14 @@ int BPF_PROG(on_sys_exit, struct pt_regs *regs, long ret)
 	} else {
 		state->in_flight.stamp = 0;
 	}
-	if (ret > 0 && class & BW_MOVES_BYTES) {
-		u64 args[6];
-
-		regs_args(regs, abi, args);
-
-		struct bw_io *io = &state->io[args[0] & (BW_LAST_IO - 1)];
-
-		io->number = number | BW_IO_SEEN;
-		io->fd = args[0];
+	/* a look at a set that returns soon is no wait */
+	if ((class & BW_CLASS_MASK) == BW_CLASS_SET && (ret > 0 || (!ret && stamp && age >= settings.near_age)))
+		state->by_clock = !ret;
+	if (class & BW_MOVES_BYTES) {
+		if (ret > 0)
+			note_io(state, regs, number, abi);
+	} else if ((class & BW_CLASS_MASK) == BW_CLASS_FD && traits_of(number, abi) & BW_TRAIT_CONNECTS) {
+		forget_io(state, regs, abi);
 	}
 	return 0;
 }

@@ -224,6 +224,11 @@ public struct Pipeline {
                 ledger.stopRepeats(of: call.id)
                 continue
             }
+            // at rest a moment ago: that somebody was at work just then is said if it is seen again
+            if !known.isWritten, known.closing == nil, reason == .peerBusy, known.lastLook?.reason.verdict == .idle {
+                ledger.looked(at: call.id, look)
+                continue
+            }
             let finding = findings.finding(of: record.tid) ?? Finding()
             look.chainID = finding.chainID
             ledger.looked(at: call.id, look)

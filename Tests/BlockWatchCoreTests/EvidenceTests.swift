@@ -247,6 +247,6 @@ import Testing
             #expect(finding.root.value?.address == "10.0.0.5:53")
         }
         #expect(try udp(isOlder: false).reason == .unknown)
-        #expect(try udp(isOlder: true, peerPort: 0).reason == .unknown, "one that asks nobody")
+        #expect(try udp(isOlder: true, peerPort: 0).reason == .awaitingRequest, "one that asks nobody")
     }
 }

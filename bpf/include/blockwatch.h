@@ -79,11 +79,12 @@ struct bw_settings {
 	bw_u32 narrow;	     /* some calls that can block are not watched: sleeping in one is nobody's business */
 	bw_u32 pad;
 	bw_u8 watched[2][BW_SYSCALLS_MAX]; /* by enum bw_abi and number */
-	bw_u8 traits[2][BW_SYSCALLS_MAX];  /* BW_TRAIT_..., read off the fast path only */
+	bw_u8 traits[2][BW_SYSCALLS_MAX];  /* BW_TRAIT_... */
 };
 
 #define BW_TRAIT_SENDS 1 /* bytes go away from the thread */
 #define BW_TRAIT_POLLS 2 /* its first argument is an array of struct pollfd, its second how many there are */
+#define BW_TRAIT_CONNECTS 8
 #define BW_TRAIT_MILLISECONDS 4 /* its third argument is its time-out; 0: it does not wait */
 
 /* Shared memory, read by user space at any time and written by the programs. */
@@ -316,9 +317,15 @@ struct bw_object {
 /* The last call of a thread that moved bytes on a descriptor. */
 #define BW_LAST_IO 8 /* descriptors are remembered by their last three bits; a power of two */
 struct bw_io {
-	bw_u32 number; /* BW_IO_SEEN | system call; 0: none */
+	bw_u32 number; /* BW_IO_SEEN | flags | system call; 0: none */
 	bw_s32 fd;
 };
+#define BW_IO_NUMBER 0xffffu
+#define BW_IO_SENT 0x10000u	  /* this thread has sent here */
+#define BW_IO_ANSWERED 0x80000u	  /* and bytes have come to it since, at some time */
+#define BW_IO_TOLD_FIRST 0x20000u /* the first that this thread moved here was received */
+#define BW_IO_CONNECTED 0x100000u /* this thread has connected it: nothing was moved here before */
+#define BW_IO_BY_CLOCK 0x40000u	  /* sent after a wait that had ended by its own time-out */
 #define BW_IO_SEEN 0x80000000u
 
 struct bw_call {

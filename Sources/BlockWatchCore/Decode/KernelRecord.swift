@@ -223,7 +223,22 @@ public struct CallRecord: Sendable {
     }
     /// The number of the thread's last call that moved bytes on a descriptor; `nil` for none seen, or long ago.
     public func lastIO(on descriptor: Int) -> Int? {
-        lastIOs.first { $0.number & BW_IO_SEEN != 0 && Int($0.fd) == descriptor }.map { Int($0.number & ~BW_IO_SEEN) }
+        io(on: descriptor).map { Int($0.number & BW_IO_NUMBER) }
+    }
+    /// This thread has sent on this descriptor, and bytes have come in to it since, at some time.
+    public func hasBeenAnswered(on descriptor: Int) -> Bool { has(BW_IO_ANSWERED, on: descriptor) }
+    /// The first bytes that this thread moved on this descriptor came in: it was asked, and did not ask.
+    public func wasToldFirst(on descriptor: Int) -> Bool { has(BW_IO_TOLD_FIRST, on: descriptor) }
+    /// This thread has connected it, and blockwatch has seen that.
+    public func hasConnected(_ descriptor: Int) -> Bool { has(BW_IO_CONNECTED, on: descriptor) }
+    /// The last bytes on this descriptor went out after a wait that its own time-out had ended.
+    public func hasSentByClock(on descriptor: Int) -> Bool { has(BW_IO_BY_CLOCK, on: descriptor) }
+
+    private func has(_ flag: UInt32, on descriptor: Int) -> Bool {
+        io(on: descriptor).map { $0.number & flag != 0 } ?? false
+    }
+    private func io(on descriptor: Int) -> bw_io? {
+        lastIOs.first { $0.number & BW_IO_SEEN != 0 && Int($0.fd) == descriptor }
     }
     private var lastIOs: [bw_io] {
         let io = raw.last_io

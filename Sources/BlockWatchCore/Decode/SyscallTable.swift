@@ -125,7 +125,7 @@ public struct SyscallTable: Sendable {
         for info in all where info.number < bytes.count {
             bytes[info.number] =
                 (SystemCall.sends(named: info.name) ? 1 : 0) | (SetMembers.isPoll(info.name) ? 2 : 0)
-                | (info.name == "poll" ? 4 : 0)
+                | (info.name == "poll" ? 4 : 0) | (info.name == "connect" ? 8 : 0)
         }
         return bytes
     }

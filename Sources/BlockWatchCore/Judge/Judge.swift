@@ -16,6 +16,8 @@ struct Judge {
         })
 
     private var known: [Int: Judgement] = [:]
+    /// What was found out inside of a circle holds for as long as the same call is asked about.
+    var inside = Inside()
     private var inProgress: Set<Int> = []
     private var effort = 0
     private static let mostEffort = 20_000
@@ -55,9 +57,15 @@ struct Judge {
             case .serverSide: serverSide(wait, relation)
             case .set: nil
             case .futex: futex(wait, relation)
-            case .unknown: wait.isRunning && wait.record.kind == .systemCall ? .inProgress : .unknown
+            case .unknown: isWorkOfTheKernel(wait) ? .inProgress : .unknown
             }
         return rule == .set ? set(wait) : reason.map { Judgement($0, by: rule) }
+    }
+
+    /// The thread runs, inside of the call; or it had the kernel do something, and that is done.
+    private func isWorkOfTheKernel(_ wait: Wait) -> Bool {
+        guard wait.record.kind == .systemCall else { return false }
+        return wait.isRunning || wait.record.occasion == .slow && info(wait)?.class == .kernel
     }
 
     private mutating func firstThatFits(_ wait: Wait, _ rules: some Sequence<Rule>) -> Judgement {
@@ -70,7 +78,15 @@ struct Judge {
         if let judgement = known[tid] { return judgement }
         guard let wait = look.waits[tid] else { return Judgement(.unknown, by: .unknown) }
         let isOutermost = inProgress.isEmpty
-        if isOutermost { effort = 0 }
+        if isOutermost {
+            effort = 0
+            inside = Inside()
+        }
+        if let judgement = inside.judgements[tid] {
+            metCircle = true
+            if inside.circular.contains(tid) { circular.insert(tid) }
+            return judgement
+        }
         effort += 1
         guard effort < Self.mostEffort, inProgress.insert(tid).inserted else {
             metCircle = true
@@ -82,10 +98,46 @@ struct Judge {
             inProgress.remove(tid)
             metCircle = metCircle || before
         }
-        let judgement = firstThatFits(wait, Rule.allCases)
+        var judgement = firstThatFits(wait, Rule.allCases)
+        if isOutermost, metCircle, inside.isTelling {
+            // those in the circle were asked about while it was not known yet how the others do
+            inside = Inside(assumed: inside)
+            judgement = firstThatFits(wait, Rule.allCases)
+        }
         // what was found out inside of a circle holds from where it was entered only
-        if isOutermost || !metCircle { known[tid] = judgement }
+        if isOutermost || !metCircle {
+            known[tid] = judgement
+        } else {
+            inside.judgements[tid] = judgement
+            if circular.contains(tid) { inside.circular.insert(tid) }
+        }
         return judgement
+    }
+
+    /// What was found out of threads and holders inside of a circle. Without it, who waits for many that wait for each other
+    /// would be asked about in every order there is.
+    struct Inside {
+        var judgements: [Int: Judgement] = [:]
+        var circular: Set<Int> = []
+        var threads: [Int: Standing] = [:]
+        var parties: [[Int]: Standing] = [:]
+        /// How those do that are asked about while they are being judged, as far as is known.
+        private var assumedThreads: [Int: Standing] = [:]
+        private var assumedParties: [[Int]: Standing] = [:]
+
+        init() {}
+        init(assumed: Inside) {
+            assumedThreads = assumed.threads.filter(\.value.isTelling)
+            assumedParties = assumed.parties.filter(\.value.isTelling)
+        }
+
+        /// Somebody in the circle gets on, or is hung, by something outside of it.
+        var isTelling: Bool {
+            threads.values.contains(where: \.isTelling) || parties.values.contains(where: \.isTelling)
+        }
+
+        func assumed(_ tid: Int) -> Standing { assumedThreads[tid] ?? .circular }
+        func assumed(_ threads: [Int]) -> Standing { assumedParties[threads] ?? .circular }
     }
 
     /// One member of a set, as if it were waited for alone.

@@ -5,6 +5,18 @@ enum Standing: Equatable {
     case unknown
     /// It waits for whoever asks.
     case circular
+
+    fileprivate init(_ verdict: Verdict) {
+        switch verdict {
+        case .deadlock, .stuck: self = .stuck
+        case .waiting: self = .waiting
+        // it waits for somebody who gets on, and so does everybody behind it
+        case .busy: self = .moving
+        case .idle: self = .idle
+        }
+    }
+
+    var isTelling: Bool { self != .circular && self != .idle }
 }
 
 extension Judge {
@@ -19,24 +31,23 @@ extension Judge {
         if isTimer(wait) { return .sleeping }
         if isBeingJudged(tid) {
             metCircle = true
-            return .circular
+            return inside.assumed(tid)
         }
         let judgement = judgement(of: tid)
         if circular.remove(tid) != nil, isJudging { return .circular }
-        switch judgement.verdict {
-        case .deadlock, .stuck: return .stuck
-        case .waiting: return .waiting
-        // it waits for somebody who gets on, and so does everybody behind it
-        case .busy: return .moving
-        case .idle: return .idle
-        }
+        let standing = Standing(judgement.verdict)
+        if isJudging, metCircle { inside.threads[tid] = standing }
+        return standing
     }
 
-    /// Back at a clock of its own, in a futex that nobody owns: what it woke for is done, and it moved no bytes. One that
-    /// does so in a set is seen by its renewals.
+    /// Back at a clock of its own: what it woke for is done, and that it did so says nothing. In a futex that nobody owns
+    /// whatever the clock; else if it ticks that often, as a server's housekeeping does.
     private func isTicking(_ wait: Wait) -> Bool {
-        guard wait.call.resource.kind == .futex, case .known? = wait.call.call?.timeout else { return false }
-        return wait.relation.value?.situation == .ownerless
+        guard wait.state == .waiting, wait.call.resource.kind == .futex || wait.set.value != nil,
+            case .known(let timeout)? = wait.call.call?.timeout
+        else { return false }
+        return timeout > 0 && timeout <= 1_000_000_000
+            || wait.call.resource.kind == .futex && wait.relation.value?.situation == .ownerless
     }
 
     /// A thread that has begun to wait so short a time ago still moves.
@@ -46,15 +57,19 @@ extension Judge {
         let threads = look.servants(of: holder)
         guard let threads else { return look.isTooLarge(holder.pid) ? .waiting : .unknown }
         if let known = standings[threads] { return known }
+        if isJudging, let found = inside.parties[threads] {
+            metCircle = true
+            return found
+        }
         guard partiesInProgress.insert(threads).inserted else {
             metCircle = true
-            return .circular
+            return inside.assumed(threads)
         }
         defer { partiesInProgress.remove(threads) }
         let before = metCircle
         metCircle = false
         let found = standing(ofAny: threads)
-        if !metCircle { standings[threads] = found }
+        if !metCircle { standings[threads] = found } else if isJudging { inside.parties[threads] = found }
         metCircle = metCircle || before
         return found
     }

@@ -75,7 +75,8 @@ extension Investigation {
         graph.waits.deadlocks(graph.remainder).compactMap { set in
             let members = set.filter { $0 < graph.tids.count }.map { graph.tids[$0] }
             // event loops that look at each other with nothing outstanding are at rest
-            guard members.contains(where: { waits[$0]?.isOwed == true }) else { return nil }
+            let hasSet = members.contains { waits[$0]?.set.value != nil }
+            guard members.contains(where: { isOwed($0, besideSet: hasSet) }) else { return nil }
             // alone in its circle: with a lock that it has itself, not with a pipe that others of its process hold too
             if members.count == 1 {
                 let situation = waits[members[0]]?.relation.value?.situation
@@ -88,17 +89,40 @@ extension Investigation {
             return Deadlock(id: Findings.hash(["deadlock", bootID] + text), tids: members)
         }
     }
+
+    /// Somebody owes it something: a lock, the end of a child, bytes that it asks for directly, a reply, room for its bytes.
+    ///
+    /// - Parameter besideSet: somebody else in the circle waits for a set. Who has nothing to do but what an event loop will
+    ///   bring it, and has got it from there before, is at rest with it, and so is who waits for such a child. Of a wait that
+    ///   began before blockwatch that is taken for granted of what its ancestors feed.
+    private func isOwed(_ tid: Int, besideSet: Bool) -> Bool {
+        guard let wait = waits[tid] else { return false }
+        if let set = wait.set.value { return set.members.contains { $0.isOwedAlone && $0.isOwedHere } }
+        if wait.target is ChildrenTarget { return !besideSet }
+        guard wait.isOwedHere else { return false }
+        guard besideSet, wait.call.call?.sends != true else { return true }
+        if wait.hasReadHere, wait.record.object?.family == .pipe || !wait.isReplyOutstanding { return false }
+        return !(wait.hasNoHistory && isFedByAncestor(wait))
+    }
 }
 
 extension Wait {
-    /// Somebody owes it something: a lock, the end of a child, bytes that it asks for directly, a reply, room for its bytes.
-    fileprivate var isOwed: Bool {
-        guard let set = set.value else { return true }
-        return set.members.contains(where: \.isOwedAlone)
+    /// Not the server's side of a connection, which waits for a request, and not who has been answered here before: that
+    /// nothing is owed where both wait is as likely.
+    fileprivate var isOwedHere: Bool {
+        guard call.call?.sends != true else { return true }
+        // whoever types owes nothing
+        guard call.resource.kind != .tty else { return false }
+        let mayHaveBeenAnswered = hasBeenAnswered || hasNoHistory && isNamedClient
+        guard
+            relation.value?.situation == .serverSide
+                || mayHaveBeenAnswered && (isReplyOutstanding || isNamedClient)
+        else { return true }
+        return (record.object?.isTCP ?? false) && (record.object?.internet.unacknowledged ?? 0) > 0
     }
 
     /// Of a member: a child that is to end, bytes that nobody takes, a connection, a reply. What is only likely is no proof.
-    private var isOwedAlone: Bool {
+    fileprivate var isOwedAlone: Bool {
         if target is ProcessTarget { return true }
         guard let object = record.object else { return false }
         if call.call?.sends == true, object.family == .pipe || object.family == .socket { return true }

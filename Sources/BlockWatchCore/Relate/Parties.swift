@@ -32,18 +32,56 @@ extension Investigation {
     /// Whoever listens and does not accept.
     func listener(_ open: [OpenFile], _ situation: Relation.Situation) -> Relation {
         var relation = Relation()
-        relation.add(holders(open, .listener))
+        // a master keeps the socket that its workers accept from, and never does so itself
+        let all = holders(open, .listener)
+        let masters = all.filter { master in
+            !isAccepting(master) && all.contains { isChild($0.pid, of: master.pid) }
+        }
+        relation.add(all.filter { holder in !masters.contains { $0.pid == holder.pid } })
+        relation.tell(
+            masters.map {
+                var master = $0
+                master.isBystander = true
+                return master
+            })
         relation.situation = situation
         relation.wholeIfFound(else: .inFlight, isTold: true)
         return relation
     }
 
+    private func isChild(_ pid: Int, of parent: Int) -> Bool {
+        (waits[pid] ?? threads[pid]?.lazy.compactMap { waits[$0] }.first)?.record.parentPID == parent
+    }
+
+    private func isAccepting(_ holder: Holder) -> Bool {
+        (threads(of: holder) ?? []).contains { tid in
+            waits[tid].map { $0.isListening || $0.set.value?.members.contains(where: \.isListening) == true } ?? true
+        }
+    }
+
+    /// Of the write end of a pipe in a set: nobody has it but the waiter itself, which wakes itself by it, and children that
+    /// have inherited it and never wrote there.
+    func isOwnPipe(_ open: [OpenFile], of wait: Wait) -> Bool {
+        let others = open.filter { $0.pid != wait.pid }
+        guard wait.isMember, !others.isEmpty, others.count < open.count else { return false }
+        return others.allSatisfy { file in
+            guard isChild(file.pid, of: wait.pid) else {
+                return false
+            }
+            return !(threads[file.pid] ?? [file.pid]).contains {
+                waits[$0]?.record.lastIO(on: file.descriptor) != nil
+            }
+        }
+    }
+
     /// One a process, with its first descriptor.
     func holders(_ open: [OpenFile], _ role: Holder.Role) -> [Holder] {
         var seen: Set<Int> = []
+        let descriptors = Dictionary(grouping: open, by: \.pid).mapValues { $0.compactMap(\.descriptor) }
         return open.compactMap { file in
             guard seen.insert(file.pid).inserted, var holder = holder(file.pid, role) else { return nil }
             holder.descriptor = file.descriptor
+            holder.descriptors = descriptors[file.pid] ?? []
             holder.access = (file.canRead ? "r" : "") + (file.canWrite ? "w" : "")
             return holder
         }
@@ -102,8 +140,11 @@ extension Investigation {
     /// bytes on it before. All of them where that is not known, and `nil` if they are not all known.
     func servants(of holder: Holder) -> [Int]? {
         guard let threads = threads(of: holder) else { return nil }
-        guard threads.count > 1, let descriptor = holder.descriptor, holder.role.isOfOpenFile else { return threads }
-        let serving = threads.filter { waits[$0]?.serves(descriptor) == true }
+        let descriptors = holder.descriptors.isEmpty ? holder.descriptor.map { [$0] } ?? [] : holder.descriptors
+        guard threads.count > 1, !descriptors.isEmpty, holder.role.isOfOpenFile else { return threads }
+        let serving = threads.filter { tid in
+            waits[tid].map { wait in descriptors.contains { wait.serves($0) } } ?? false
+        }
         return serving.isEmpty ? threads : serving
     }
 }

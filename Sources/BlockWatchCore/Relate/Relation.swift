@@ -14,6 +14,8 @@ public struct Holder: Sendable, Equatable {
     public var tid: Int?
     public var name: [UInt8]
     public var descriptor: Int?
+    /// All that it has of the same file: stdout and stderr in one pipe.
+    var descriptors: [Int] = []
     /// `r`, `w`, `rw`
     public var access: String?
     public var role: Role
@@ -24,7 +26,9 @@ public struct Holder: Sendable, Equatable {
     public var verdict: Verdict?
 
     /// The kernel wakes all in line when a lock goes, so nobody waits for those who stand before.
-    var holdsNothing: Bool { role == .queued }
+    var holdsNothing: Bool { role == .queued || isBystander }
+    /// It has the file as well, and somebody else is at work with it.
+    var isBystander = false
 }
 
 /// Who can end one wait, as far as it was found out.
@@ -119,6 +123,13 @@ struct Relation: Sendable {
             if !group.contains(place) { group.append(place) }
         }
         if !groups.contains(group) { groups.append(group) }
+    }
+
+    /// Others who can satisfy the one part that the wait has.
+    mutating func widen(by others: [Holder]) {
+        guard groups.count == 1, !others.isEmpty else { return }
+        groups[0] += Array(holders.count..<holders.count + others.count)
+        holders += others
     }
 
     /// Those who are to be told, but hold nothing.

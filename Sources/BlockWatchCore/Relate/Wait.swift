@@ -138,16 +138,19 @@ final class Wait {
     /// What was sent and received says so, or the last call that moved bytes; what is only likely does not count.
     var isReplyProven: Bool {
         guard let object = record.object, object.family == .socket else { return false }
+        if hasSentByClock { return object.isTCP && object.internet.unacknowledged > 0 }
         if object.isTCP {
             if object.internet.unacknowledged > 0 { return true }
             switch (object.internet.lastSent, object.internet.lastReceived) {
             // ages: the smaller is the later
             case (let sent?, let received?) where sent != received: return sent < received
             case (.some, nil): return true
-            default: break
+            // one that has only received has asked for nothing
+            case (nil, .some): return false
+            default: return sentLast
             }
         }
-        return sentLast
+        return sentLast && !isAsked
     }
 
     /// The last call that moved bytes here was a send.
@@ -159,11 +162,11 @@ final class Wait {
     private func findReplyOutstanding() -> Bool {
         guard let object = record.object, object.family == .socket else { return false }
         if isReplyProven { return true }
+        if hasSentByClock { return false }
         // what it did before it was seen is not known: a wait for one peer alone wants an answer from there
-        let hasNoHistory = record.descriptor.flatMap(record.lastIO(on:)) == nil
         let isUnheard =
             [2, 10].contains(object.socketFamily) && object.socketProtocol == 17 && object.internet.isUnheard
-        let isOldQuestion = (company.isAlone || isUnheard) && record.isOlder && hasNoHistory
+        let isOldQuestion = (company.isAlone || isUnheard) && hasNoHistory
         guard object.isTCP else { return isOldQuestion && isClient(object) }
         let inet = object.internet
         // a client that has sent nothing yet and waits for nothing else wants the server's greeting

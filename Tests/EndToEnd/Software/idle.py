@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Real software at rest: each is used once and then left alone."""
+"""Real software at rest: each is used once and then left alone, and used again on SIGUSR1."""
 import fcntl
 import os
 import pty
@@ -11,6 +11,7 @@ import termios
 import threading
 
 import servers
+import used
 from software import mount, play, MS_BIND
 
 POOL = """
@@ -184,6 +185,7 @@ input(type="imuxsock" Socket="{log}")
     stage.start("dbus-monitor", ["dbus-monitor", "--address", f"unix:path={stage.path('bus')}"])
     stage.until("the bus's first words", lambda: b"signal" in open(stage.path("dbus-monitor.log"), "rb").read())
     stage.keep = keep
+    used.start(stage, servers)
 
 
 play(script)

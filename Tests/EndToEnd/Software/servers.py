@@ -68,7 +68,7 @@ def postgres(stage):
     data = stage.folder_of("postgres", "postgres")
     stage.run([f"{programs}/initdb", "-D", data, "-A", "trust", "-N"], user="postgres")
     return stage.start("postgres", [f"{programs}/postgres", "-D", data, "-p", str(POSTGRES), "-k", data,
-                                    "-h", "127.0.0.1", "-c", "fsync=off"], user="postgres")
+                                    "-h", "127.0.0.1", "-c", "fsync=off", "-c", "wal_level=logical"], user="postgres")
 
 
 def mariadb(stage):

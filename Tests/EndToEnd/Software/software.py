@@ -45,6 +45,9 @@ class Stage:
         self.names = {}  # pid: what it belongs to
         self.at_end = []
         self.ended = False
+        self.use = None  # uses all of it once more
+        self.is_to_use = False
+        signal.signal(signal.SIGUSR1, lambda *_: setattr(self, "is_to_use", True))
         must(libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), "prctl")
         must(libc.unshare(0x40000000 | 0x00020000), "unshare")  # CLONE_NEWNET | CLONE_NEWNS
         mount(None, "/", None, MS_REC | MS_PRIVATE)
@@ -171,7 +174,7 @@ class Stage:
             pass
 
     def stay(self):
-        """Until somebody ends it, saying every process that belongs to it once."""
+        """Until somebody ends it, saying every process that belongs to it once, and using it when told to."""
         said = set()
         while os.getppid() == self.parent:
             parents = self.descendants()
@@ -179,6 +182,10 @@ class Stage:
                 if pid not in said:
                     said.add(pid)
                     self.say(pid=pid, software=self.name(pid, parents) or "?")
+            if self.is_to_use:
+                self.is_to_use = False
+                self.use()
+                self.say(used=True)
             time.sleep(0.25)
         self.end()
 

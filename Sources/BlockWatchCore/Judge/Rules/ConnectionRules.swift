@@ -66,6 +66,7 @@ extension Judge {
         }
         // somebody of its own process can write to it: its threads talk among themselves
         if relation.holders.allSatisfy({ $0.pid == wait.pid }) { return .parked }
+        if !isServer, isAtRest(wait, relation, isOutstanding: isOutstanding) { return .peerIdle }
         var all = standings(relation)
         if all.allSatisfy({ $0 == .circular }) {
             if isOutstanding { return .replyPending }
@@ -77,19 +78,28 @@ extension Judge {
         }
         all.removeAll { $0 == .circular }
         if all.allSatisfy({ $0 == .stuck }) {
-            return metCircle && circleHasClock(wait, relation) ? .peerWaiting : .peerStuck
+            guard metCircle, circleHasClock(wait, relation) else { return .peerStuck }
+            return isOutstanding ? .replyPending : .peerWaiting
         }
+        // it has answered before, and is at work: for others, or by its clock
+        if isOutstanding, wait.hasBeenAnswered, relation.holders.contains(where: isRunning) { return .peerBusy }
         if isOutstanding, !look.isPeriodic(wait) { return .replyPending }
         if isServer { return nil }
         // of a call that is over: whoever ended it is back at its clock
         if wait.record.occasion == .slow, relation.holders.allSatisfy({ hasServed($0) && isAtClock($0) }) {
             return .peerIdle
         }
-        if all.contains(.moving) { return .peerBusy }
+        // those who have never moved a byte here have inherited it
+        let serving = relation.holders.filter(hasServed)
+        if all.contains(.moving) {
+            return !serving.isEmpty && serving.allSatisfy(isAtClock) ? .peerIdle : .peerBusy
+        }
         if all.contains(.unknown) { return .unknown }
         if all.contains(.sleeping) {
-            return relation.holders.allSatisfy { standing(of: $0) != .sleeping || hasServed($0) }
-                ? .peerIdle : .peerSleeping
+            if serving.isEmpty { return .peerSleeping }
+            var theirs: [Standing] = []
+            for holder in serving { theirs.append(standing(of: holder)) }
+            return theirs.contains(.waiting) || theirs.contains(.stuck) ? .peerWaiting : .peerIdle
         }
         if all.contains(.waiting) || all.contains(.stuck) { return .peerWaiting }
         // what was left behind never ends its output
@@ -125,15 +135,22 @@ extension Judge {
         return !last.isEmpty && !last.contains(where: SystemCall.sends(named:))
     }
 
+    private func isRunning(_ holder: Holder) -> Bool {
+        (look.threads(of: holder) ?? []).contains { look.waits[$0]?.isRunning == true }
+    }
+
+    /// What wakes it is a clock of its own, however often that does.
     private func isAtClock(_ holder: Holder) -> Bool {
-        (look.threads(of: holder) ?? []).allSatisfy { tid in look.waits[tid].map(isTimer) ?? false }
+        (look.threads(of: holder) ?? []).allSatisfy { tid in
+            guard let wait = look.waits[tid], wait.state == .waiting, !wait.isRunning else { return false }
+            return isTimer(wait) || wait.set.value != nil && wait.call.call?.timeout.value != nil
+        }
     }
 
     /// The last thing that it moved bytes on is what is waited for here: it does so from time to time.
     private func hasServed(_ holder: Holder) -> Bool {
-        guard let descriptor = holder.descriptor else { return false }
-        return (look.threads(of: holder) ?? []).contains { tid in
-            look.waits[tid]?.record.lastIO(on: descriptor) != nil
+        (look.threads(of: holder) ?? []).contains { tid in
+            holder.descriptors.contains { look.waits[tid]?.record.lastIO(on: $0) != nil }
         }
     }
 }

@@ -16,7 +16,20 @@ extension Judge {
         }
         if isTurn, !relation.groups.isEmpty { return .listening }
         if all.contains(.moving) { return .lockBusy }
-        return all.contains(.unknown) ? .unknown : .lockHeld
+        if all.contains(.unknown) { return .unknown }
+        for holder in relation.holders where !holder.holdsNothing && awaitsSomebodyAtWork(holder) { return .lockBusy }
+        return .lockHeld
+    }
+
+    /// It waits for a child that gets on, as flock(1) does.
+    private mutating func awaitsSomebodyAtWork(_ holder: Holder) -> Bool {
+        for tid in look.threads(of: holder) ?? [] {
+            guard let wait = look.waits[tid], wait.target is ChildrenTarget, let relation = wait.relation.value else {
+                continue
+            }
+            if standings(relation).contains(.moving) { return true }
+        }
+        return false
     }
 
     /// Workers of one server, or its threads, pass the turn to accept by a lock: its holder waits for a client.

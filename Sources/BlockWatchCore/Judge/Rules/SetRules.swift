@@ -35,6 +35,7 @@ extension Judge {
             guard isSuspicious(judgement.reason, member), !isAmongThreads(member) else { continue }
             if found == nil || judgement.verdict.rank < found!.judgement.verdict.rank { found = (judgement, member) }
         }
+        if found == nil { found = hungPipes(set) }
         guard let found else { return quiet }
         deciding[wait.tid] = found.member
         return found.judgement
@@ -45,6 +46,19 @@ extension Judge {
         guard let relation = member.relation.value else { return false }
         if relation.holders.isEmpty { return relation.situation == .onlyItself }
         return relation.holders.allSatisfy { $0.pid == member.pid }
+    }
+
+    /// Nothing but pipes, and all who could write to them are stuck: as who reads what a child says.
+    private mutating func hungPipes(_ set: WaitSet) -> (judgement: Judgement, member: Wait)? {
+        var first: (judgement: Judgement, member: Wait)?
+        for member in set.members {
+            let judgement = judgement(ofMember: member)
+            // one that it wakes itself by
+            if member.relation.value?.situation == .onlyItself { continue }
+            guard member.target is PipeTarget, judgement.reason == .peerStuck, !set.isCut else { return nil }
+            if first == nil { first = (judgement, member) }
+        }
+        return first
     }
 
     /// What makes a whole set more than idle: a program that serves many has many peers that do something else.

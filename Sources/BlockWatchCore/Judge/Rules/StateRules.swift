@@ -36,6 +36,19 @@ extension Judge {
         return !limit.overflow && duration > limit.partialValue
     }
 
+    /// A datagram socket that takes from whoever comes, and whose thread has not asked anybody last.
+    private func isOpenToAll(_ wait: Wait) -> Bool {
+        guard let object = wait.record.object, object.family == .socket, object.socketType == 2,
+            let call = wait.call.call,
+            call.receives
+        else { return false }
+        let hasPeer = object.socketFamily == 1 ? object.peerState != .none : object.internet.peerPort != 0
+        guard !hasPeer, let descriptor = wait.record.descriptor else { return false }
+        guard let last = wait.record.lastIO(on: descriptor) else { return true }
+        let name = info(wait).flatMap { _ in SyscallTable.table(for: call.abi)[last]?.name } ?? ""
+        return !SystemCall.sends(named: name) || wait.record.wasToldFirst(on: descriptor)
+    }
+
     mutating func input(_ wait: Wait, _ relation: Relation) -> Reason? {
         if isTimer(wait) { return .timer }
         switch wait.call.resource.kind {
@@ -53,6 +66,7 @@ extension Judge {
         case .epoll where wait.isMember: return .eventLoop
         case .tcp, .unix, .udp, .vsock:
             if wait.call.resource.network?.state == "LISTEN" { return .listening }
+            if isOpenToAll(wait) { return .awaitingRequest }
         default: break
         }
         return info(wait)?.class == .signal ? .awaitingInput : nil

@@ -26,11 +26,18 @@ struct PipeTarget: Target {
 
     var questions: [FileQuestion] { [question] }
     var hasOtherEnd: Bool { true }
+    /// It has both ends and shares them, as makes share a jobserver's tokens: its children give back what they took.
+    private func isShared(_ wait: Wait, _ look: Investigation) -> Bool {
+        let open = look.open(question)
+        return needs == .write && open.contains { $0.pid == wait.pid && $0.canWrite }
+            && open.contains { $0.pid != wait.pid && $0.canWrite && $0.canRead }
+    }
     func canEnd(_ file: OpenFile) -> Bool { needs == .write ? file.canWrite : file.canRead }
 
     /// Of a reader whose writers are strangers: its children, one of which may have had the other end; and its parent,
     /// which may wait for it.
     func views(of wait: Wait, in look: Investigation) -> [ViewQuestion] {
+        if isShared(wait, look) { return [.children(of: wait.pid)] }
         guard needs == .write, !hasWayOut, wait.company.isAmongPipes, let descriptor = wait.record.descriptor else {
             return []
         }
@@ -45,12 +52,22 @@ struct PipeTarget: Target {
 
     func relation(of wait: Wait, in look: Investigation) -> Relation {
         let open = look.open(question)
+        if needs == .write, look.isOwnPipe(open.filter(canEnd), of: wait) {
+            var relation = Relation()
+            relation.situation = .onlyItself
+            relation.end = .nobody("only \(wait.processText) itself and its children have the write end open")
+            return relation
+        }
         var relation = look.others(
             open.filter(canEnd), of: wait, needs == .write ? .writer : .reader,
             kernelCount: Int(count), what: needs == .write ? "write end" : "read end")
         // whoever has both ends of a FIFO open waits for those who come
         if hasName, relation.situation == .onlyItself { relation.coverage = .open }
-        if needs == .write, !hasWayOut, wait.company.isAmongPipes {
+        if isShared(wait, look) {
+            let known = Set(relation.holders.map(\.pid))
+            let children = Set(look.children(of: wait.pid).filter { !$0.record.isZombie }.map(\.pid))
+            relation.widen(by: children.subtracting(known).sorted().compactMap { look.holder($0, .child) })
+        } else if needs == .write, !hasWayOut, wait.company.isAmongPipes {
             relation.leftBehind = leftBehind(relation.holders.compactMap { look.waits[$0.pid] }, open, wait, look)
         }
         return relation
