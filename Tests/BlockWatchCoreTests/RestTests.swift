@@ -260,7 +260,9 @@ import Testing
                 if childWrote { $0.last_io.4 = bw_io(number: 1 | Self.sent, fd: 4) }
             }
             var source = ListedHolders()
-            source.open = [Self.pipeOne: [open(7, write: true), open(8, write: true)]]
+            source.open = [
+                Self.pipeOne: [7, 8].flatMap { [open($0, read: true), open($0, write: true)] }
+            ]
             var object = bw_object()
             object.kind = BW_OBJECT_PIPE.rawValue
             object.mode = 0o010600

@@ -145,10 +145,19 @@ class Truth:
     def is_lost(self, party: tuple) -> bool:
         return all(self.hopeless[thread] for thread in self.threads_of(party))
 
-    def is_owed(self, place: int) -> bool:
-        """Something outstanding: but for sets that only listen, everything is."""
+    def is_owed(self, place: int, circle: set[int]) -> bool:
+        """Something outstanding: but for sets that only listen, and servers that wait for the request of such a set, everything is."""
         does = self.does(place)
-        return "members" not in does or any(self.is_owed_by(member) for member in does["members"])
+        if "members" in does:
+            return any(self.is_owed_by(member) for member in does["members"])
+        return not (self.is_server(does) and any("members" in self.does(other) for other in circle))
+
+    def is_server(self, does: dict) -> bool:
+        """It reads from the end of a connection that was accepted, and nothing lies there."""
+        if does["how"] not in READS or does.get("end") != 1:
+            return False
+        at = self.topology["objects"][does["object"]]
+        return at["kind"] in ("tcp", "unix") and not at["full"]
 
     def is_owed_by(self, member: list) -> bool:
         """Its end, room, or an answer: bytes that were sent the other way lie there."""
@@ -172,7 +181,7 @@ class Truth:
             if circle in found:
                 continue
             alone = len(circle) == 1 and self.does(place)["how"] != "lock"
-            if not alone and any(self.is_owed(other) for other in circle):
+            if not alone and any(self.is_owed(other, circle) for other in circle):
                 found.append(circle)
         return found
 

@@ -92,7 +92,9 @@ extension Judge {
     /// Of each holder, those left out who hold nothing.
     mutating func standings(_ relation: Relation) -> [Standing] {
         var all: [Standing] = []
-        for holder in relation.holders where !holder.holdsNothing { all.append(standing(of: holder)) }
+        for holder in relation.holders + relation.helpers where !holder.holdsNothing {
+            all.append(standing(of: holder))
+        }
         return all
     }
 }

@@ -60,7 +60,9 @@ extension Investigation {
                 return nil
             }
             if relation.groups.isEmpty { return [[]] }
-            return relation.groups.map { group in group.map { index(party(relation.holders[$0])) ?? -1 } }
+            return relation.groups.map { group in
+                (group.map { relation.holders[$0] } + relation.helpers).map { index(party($0)) ?? -1 }
+            }
         }
         groups += held.map { [$0] }
         let unknown = groups.count

@@ -63,11 +63,15 @@ extension Investigation {
     /// have inherited it and never wrote there.
     func isOwnPipe(_ open: [OpenFile], of wait: Wait) -> Bool {
         let others = open.filter { $0.pid != wait.pid }
-        guard wait.isMember, !others.isEmpty, others.count < open.count else { return false }
+        let own = open.filter { $0.pid == wait.pid }
+        guard wait.isMember, !others.isEmpty, own.contains(where: \.canWrite), own.contains(where: \.canRead) else {
+            return false
+        }
         return others.allSatisfy { file in
-            guard isChild(file.pid, of: wait.pid) else {
-                return false
-            }
+            // both ends were inherited: who was to write there would have closed the other one
+            guard isChild(file.pid, of: wait.pid), others.contains(where: { $0.pid == file.pid && $0.canWrite }),
+                others.contains(where: { $0.pid == file.pid && $0.canRead })
+            else { return false }
             return !(threads[file.pid] ?? [file.pid]).contains {
                 waits[$0]?.record.lastIO(on: file.descriptor) != nil
             }

@@ -34,6 +34,9 @@ public struct Holder: Sendable, Equatable {
 /// Who can end one wait, as far as it was found out.
 struct Relation: Sendable {
     private(set) var holders: [Holder] = []
+    /// Who gives back what is waited for, without being a holder: children of a process that reads a jobserver's tokens. They are
+    /// not told, but as long as they can go on, so can it.
+    var helpers: [Holder] = []
     /// All of the groups must let go, of each group any member: places in `holders`.
     private(set) var groups: [[Int]] = []
     /// What stands at the other end where that is no process of this host.
@@ -123,13 +126,6 @@ struct Relation: Sendable {
             if !group.contains(place) { group.append(place) }
         }
         if !groups.contains(group) { groups.append(group) }
-    }
-
-    /// Others who can satisfy the one part that the wait has.
-    mutating func widen(by others: [Holder]) {
-        guard groups.count == 1, !others.isEmpty else { return }
-        groups[0] += Array(holders.count..<holders.count + others.count)
-        holders += others
     }
 
     /// Those who are to be told, but hold nothing.

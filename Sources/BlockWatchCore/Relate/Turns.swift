@@ -26,7 +26,9 @@ extension Wait {
 
     /// Sent at a time of its own, in a loop that has one: whether that wants an answer is seen when its time comes again.
     var hasSentByClock: Bool {
-        guard let descriptor = record.descriptor, isMember, company.hasDeadline, record.renewals == 0 else { return false }
+        guard let descriptor = record.descriptor, isMember, company.hasDeadline, record.renewals == 0 else {
+            return false
+        }
         return record.hasSentByClock(on: descriptor)
     }
 

@@ -44,8 +44,8 @@ extension Judge {
     /// Only its own process has the other end: what it or its threads tell each other.
     private func isAmongThreads(_ member: Wait) -> Bool {
         guard let relation = member.relation.value else { return false }
-        if relation.holders.isEmpty { return relation.situation == .onlyItself }
-        return relation.holders.allSatisfy { $0.pid == member.pid }
+        if relation.situation == .onlyItself { return true }
+        return !relation.holders.isEmpty && relation.holders.allSatisfy { $0.pid == member.pid }
     }
 
     /// Nothing but pipes, and all who could write to them are stuck: as who reads what a child says.

@@ -106,7 +106,7 @@ private struct Futex {
     /// `__readers, __writers, __wrphase_futex, __writers_futex, __pad3, __pad4, __cur_writer, __shared`; the futex is
     /// the third or the fourth. Where words have 32 bits, four bytes of flags stand before `__cur_writer`.
     private var rwlock: Evidence<FutexOwner>? {
-        guard let around, current == 2 || current == 3 else { return nil }
+        guard let around, current == 2 || current == 3, current == expected else { return nil }
         // where the lock would begin in `around`
         for base in [4, 0] {
             guard let readers = UserMemory.integer(around, at: base, size: 4),

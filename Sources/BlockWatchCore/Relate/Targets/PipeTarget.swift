@@ -52,21 +52,17 @@ struct PipeTarget: Target {
 
     func relation(of wait: Wait, in look: Investigation) -> Relation {
         let open = look.open(question)
-        if needs == .write, look.isOwnPipe(open.filter(canEnd), of: wait) {
-            var relation = Relation()
-            relation.situation = .onlyItself
-            relation.end = .nobody("only \(wait.processText) itself and its children have the write end open")
-            return relation
-        }
         var relation = look.others(
             open.filter(canEnd), of: wait, needs == .write ? .writer : .reader,
             kernelCount: Int(count), what: needs == .write ? "write end" : "read end")
         // whoever has both ends of a FIFO open waits for those who come
         if hasName, relation.situation == .onlyItself { relation.coverage = .open }
-        if isShared(wait, look) {
+        if needs == .write, !hasName, look.isOwnPipe(open, of: wait) {
+            relation.situation = .onlyItself
+        } else if isShared(wait, look) {
             let known = Set(relation.holders.map(\.pid))
             let children = Set(look.children(of: wait.pid).filter { !$0.record.isZombie }.map(\.pid))
-            relation.widen(by: children.subtracting(known).sorted().compactMap { look.holder($0, .child) })
+            relation.helpers = children.subtracting(known).sorted().compactMap { look.holder($0, .child) }
         } else if needs == .write, !hasWayOut, wait.company.isAmongPipes {
             relation.leftBehind = leftBehind(relation.holders.compactMap { look.waits[$0.pid] }, open, wait, look)
         }
