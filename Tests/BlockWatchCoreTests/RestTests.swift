@@ -268,6 +268,7 @@ import Testing
             object.mode = 0o010600
             object.inode = 1
             object.device = 14
+            Bytes.set(&object.fs_name, "pipefs")
             object.u.pipe.writers = 1
             source.objects[.descriptor(pid: 7, 10)] = object
             source.views = [.process(8): [child], .process(7): [master]]
