@@ -102,8 +102,11 @@ extension Investigation {
         if let set = wait.set.value { return set.members.contains { $0.isOwedAlone && $0.isOwedHere } }
         if wait.target is ChildrenTarget { return !besideSet }
         guard wait.isOwedHere else { return false }
-        guard besideSet, wait.call.call?.sends != true else { return true }
-        if wait.hasReadHere, wait.record.object?.family == .pipe || !wait.isReplyOutstanding { return false }
+        // of locks and whatever else brings no bytes, what was read on that descriptor before says nothing
+        let object = wait.record.object
+        let readsBytes = object?.family == .pipe || object?.family == .socket
+        guard besideSet, readsBytes, wait.call.call?.sends != true else { return true }
+        if wait.hasReadHere, object?.family == .pipe || !wait.isReplyOutstanding { return false }
         return !(wait.hasNoHistory && isFedByAncestor(wait))
     }
 }
@@ -115,7 +118,7 @@ extension Wait {
         guard call.call?.sends != true else { return true }
         // whoever types owes nothing
         guard call.resource.kind != .tty else { return false }
-        let mayHaveBeenAnswered = hasBeenAnswered || hasNoHistory && isNamedClient
+        let mayHaveBeenAnswered = hasBeenAnswered || hasNoHistory && isNamedClient && !isKnownUnheard
         guard
             relation.value?.situation == .serverSide
                 || mayHaveBeenAnswered && (isReplyOutstanding || isNamedClient)

@@ -18,6 +18,13 @@ extension Wait {
         return record.lastIO(on: descriptor) == nil
     }
 
+    /// The socket itself says that nothing has ever come here; a unix one does not tell.
+    var isKnownUnheard: Bool {
+        guard let object = record.object, [2, 10].contains(object.socketFamily) else { return false }
+        return object.isTCP
+            ? object.internet.lastReceived == nil : object.socketProtocol == 17 && object.internet.isUnheard
+    }
+
     /// It has read from here before.
     var hasReadHere: Bool {
         guard let descriptor = record.descriptor, call.call?.sends != true else { return false }
@@ -41,7 +48,8 @@ extension Wait {
         let isPair =
             object.socketFamily == 1
             ? object.unix.local.isEmpty && object.unix.peer.isEmpty : object.socketType == 2
-        return isPair && record.wasToldFirst(on: descriptor)
+        // of a descriptor that was another file's before, nothing of that counts
+        return isPair && !isKnownUnheard && record.wasToldFirst(on: descriptor)
     }
 
     /// One among others that its event loop waits for, and no TCP: event loops of one host tell each other what happens, and want

@@ -167,7 +167,10 @@ final class Wait {
         let isUnheard =
             [2, 10].contains(object.socketFamily) && object.socketProtocol == 17 && object.internet.isUnheard
         let isOldQuestion = (company.isAlone || isUnheard) && hasNoHistory
-        guard object.isTCP else { return isOldQuestion && isClient(object) }
+        guard object.isTCP else {
+            // what it sent may not have been seen (socketcall), but nobody waits for a while where nothing was asked
+            return (isOldQuestion || isUnheard && company.hasDeadline) && isClient(object)
+        }
         let inet = object.internet
         // a client that has sent nothing yet and waits for nothing else wants the server's greeting
         if inet.lastSent == nil, inet.lastReceived == nil { return company.isAlone }
