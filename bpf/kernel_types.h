@@ -197,6 +197,7 @@ struct io_hash_table { struct io_hash_bucket *hbs; unsigned int hash_bits; };
 struct io_ring_ctx {
 	struct io_hash_table cancel_table, cancel_table_locked; /* the second one 6.0 to 6.9 */
 	struct list_head timeout_list;
+	unsigned int cached_sq_head, cached_cq_tail;
 };
 
 struct in6_addr { union { u8 bytes[16]; } in6_u; };

@@ -163,6 +163,9 @@ static __noinline int tell_ring(struct bpf_iter__task_file *ctx, u64 private, u3
 	timeouts = private + bpf_core_field_offset(struct io_ring_ctx, timeout_list);
 	if (set->count < files || word_at(timeouts) != timeouts)
 		set->is_cut = 1;
+	/* as many were taken as are done: of those that a worker or a disk has there is none either */
+	if (!files && BPF_CORE_READ(ring, cached_sq_head) != BPF_CORE_READ(ring, cached_cq_tail))
+		set->is_cut = 1;
 	bytes = set->count;
 	if (bytes > BW_SET_MAX)
 		bytes = BW_SET_MAX;

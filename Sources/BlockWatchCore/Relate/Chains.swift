@@ -156,6 +156,14 @@ extension Findings {
                     let isBack = seen.contains(next.tid) || leadsBack(next.tid, to: start.tid)
                     return isBack && !leadsBack(first, to: start.tid, seen) ? nil : next
                 }
+                // back at who has asked and waits for the answer: that is for the other one to give
+                if first.pid == start.pid, next == nil || next?.tid == start.tid, path.count > 1,
+                    (judge.deciding[start.tid] ?? start).isReplyProven
+                {
+                    steps.append("back to \(TerminalText.escaped(first.name))[\(first.pid)]")
+                    finish(root(wait), identity(of: wait))
+                    break
+                }
                 guard let next else {
                     if leadsBack(first, to: start.tid, seen) {
                         steps.append("back to \(TerminalText.escaped(first.name))[\(first.pid)]")

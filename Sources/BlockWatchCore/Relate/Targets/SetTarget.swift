@@ -132,7 +132,7 @@ struct SetTarget: Target {
             }
             let members = SetMembers.epollMembers(set)
             // of a ring only what is polled is told, not what a worker or a disk has been given
-            if members.isEmpty, wait.call.resource.kind == .ioUring {
+            if members.isEmpty, set.isCut, wait.call.resource.kind == .ioUring {
                 wait.set = .unknown(.notRecorded)
                 return nil
             }
