@@ -169,6 +169,25 @@ import Testing
         }
     }
 
+    // MARK: - what may not be read
+
+    /// The members of a poll and the owner of a mutex lie in memory, which nobody may read without that capability.
+    @Test(arguments: [("mutex", "holders"), ("poll-circle", "members")])
+    func `what lies in memory that may not be read is not known, and not idle`(mode: String, field: String) async throws
+    {
+        let prefix = ["/usr/bin/setpriv", "--bounding-set=-sys_ptrace", "--inh-caps=-sys_ptrace"]
+        try await Watcher.run(["--threshold", "500ms", "--repeat", "500ms"], through: prefix) { watcher in
+            try await Hanging.run(mode) { hanging in
+                let record = try await settled(hanging.tid, by: watcher)
+                #expect(record.text("verdict") == "waiting")
+                #expect(record.text("reason") == "unknown")
+                #expect(record.strings("unresolved").contains("\(field)=not_permitted"))
+                #expect(record.text("root.kind") == "unknown")
+                expectNoDeadlock(of: [hanging.tid], watcher)
+            }
+        }
+    }
+
     // MARK: - sets in circles
 
     @Test(arguments: Age.allCases) func `a circle through a poll is a deadlock`(age: Age) async throws {
