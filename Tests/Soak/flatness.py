@@ -20,7 +20,7 @@ WARM_UP = 60
 READERS = 2
 """Threads. Of those that read what may hang there is one more for good when one has not answered within 0.1 s, on a busy
 host, say; 32 at the most (RiskyReaders)."""
-CACHES = {"tables"}
+CACHES = {"tables", "ring_files"}
 """LRU maps: of a fixed size, all of whose memory is there from the start, and which fill as caches do."""
 
 

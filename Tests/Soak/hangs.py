@@ -32,8 +32,8 @@ TOLD_AS = {
     "deadlock-wait-stdin flock-self io-uring-circle poll-circle",
     "stuck connect_backlog_full, process": "tcp-backlog-full-connect unix-connect-backlog",
     "stuck connect_unanswered, remote": "netns-connect poll-connect tcp-connect",
-    "stuck kernel_stuck, process": "fuse-read fuse-read-cached fuse-write-lock",
-    "stuck kernel_stuck, unknown": "fuse-flush-exit fuse-flush-kill userfaultfd-page userfaultfd-read",
+    "stuck kernel_stuck, process": "fuse-flush-exit fuse-flush-kill fuse-read fuse-read-cached fuse-write-lock",
+    "stuck kernel_stuck, unknown": "userfaultfd-page userfaultfd-read",
     "stuck lock_held, process": "deadlock-with-alarm deleted-file-lock flock lock-queue lock-taker-died many-waiters mutex-shared "
     "mutex-shared-timed rwlock-shared-read rwlock-shared-write "
     "ofd-lock posix-lock posix-lock-seek-cur sem-held shared-lock",
@@ -42,7 +42,7 @@ TOLD_AS = {
     "rwlock-write",
     "stuck owner_gone, nobody": "mutex-forked sem-dead",
     "stuck not_accepted, process": "tcp-read tcp-write tcp6-read",
-    "stuck peer_gone, nobody": "fd-2000 fifo-open-read int80-read longjmp-out pipe-read pipe-write read-until-signal "
+    "stuck peer_gone, nobody": "dead-leader fd-2000 fifo-open-read int80-read longjmp-out pipe-read pipe-write read-until-signal "
     "restart-sigaltstack restart-timer sendfile splice unix-abstract-read unix-dgram-recv unix-named-read "
     "unix-stream-read",
     "stuck peer_stuck, process": "chain-three tcp-chain",
@@ -54,16 +54,15 @@ TOLD_AS = {
     "waiting reply_pending, process": "unix-unanswered epoll-silent-server io-uring-silent-server poll-asks-again "
     "peer-in-other-namespace",
     "waiting unknown, unknown": "io-uring-worker msgrcv peer-in-flight seccomp-notify seccomp-notify-continue seccomp-notify-getppid semop "
-    "socketcall-recv udp-recv udp-recvmsg",
-    "idle awaiting_child, process": "vfork wait4 wait4-nested waitid-pidfd",
+    "socketcall-recv",
+    "idle awaiting_request": "udp-recv udp-recvmsg",
+    "idle awaiting_child, process": "pidfd-poll vfork wait4 wait4-nested waitid-pidfd",
     "idle awaiting_child, thread": "join",
     "idle awaiting_input": "device-read inotify-read netlink-recv pause pty-read secrets signalfd-read sigsuspend "
     "sigtimedwait x32-number zombie",
-    "idle event_loop, process": "pidfd-poll",
     "idle event_loop": "epoll-idle-server epoll-wait poll ppoll pselect select",
     "idle listening": "accept4 tcp-accept unix-named-accept",
     "idle awaiting_request, process": "unix-server-at-rest",
-    "idle parked, thread": "dead-leader",
     "idle parked, process": "exec-from-thread fd-closed-while-blocked fd-reused-while-blocked group-exit "
     "second-thread weird-thread-name",
     "idle parked, nobody": "eventfd-read fifo-read io-uring-enter long-path mq-receive namespaces poll-renewed "
