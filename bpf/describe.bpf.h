@@ -19,40 +19,41 @@ static __always_inline bool is_frozen(struct task_struct *task, u32 state)
 	return false;
 }
 
+/* A number in the namespace so many levels below the initial one, and which that is; both 0: there is none. */
+static __always_inline struct upid upid_at(struct pid *pid, u32 level)
+{
+	struct upid *numbers = (void *)pid + bpf_core_field_offset(struct pid, numbers);
+	struct upid upid = {};
+
+	if (level <= BPF_CORE_READ(pid, level))
+		bpf_probe_read_kernel(&upid, sizeof(upid), numbers + level);
+	return upid;
+}
+
+static __always_inline struct upid own_upid(struct pid *pid)
+{
+	return upid_at(pid, BPF_CORE_READ(pid, level));
+}
+
 static __noinline void note_scanner(struct task_struct *self)
 {
 	struct pid *pid = BPF_CORE_READ(self, thread_pid);
-	u32 level = BPF_CORE_READ(pid, level);
-	struct upid *numbers = (void *)pid + bpf_core_field_offset(struct pid, numbers);
-	struct upid upid;
 
-	scanner_level = level;
-	if (!bpf_probe_read_kernel(&upid, sizeof(upid), numbers + level))
-		scanner_namespace = (u64)upid.ns;
+	scanner_level = BPF_CORE_READ(pid, level);
+	scanner_namespace = (u64)own_upid(pid).ns;
 }
 
-static __always_inline void read_pid(struct pid *pid, u32 *own, u32 *reader)
-{
-	u32 level = BPF_CORE_READ(pid, level);
-	struct upid *numbers = (void *)pid + bpf_core_field_offset(struct pid, numbers);
-	struct upid upid;
-
-	if (!bpf_probe_read_kernel(&upid, sizeof(upid), numbers + level))
-		*own = upid.nr;
-	if (scanner_level <= level && !bpf_probe_read_kernel(&upid, sizeof(upid), numbers + scanner_level) &&
-	    (!scanner_namespace || (u64)upid.ns == scanner_namespace))
-		*reader = upid.nr;
-}
-
-/* In the namespace so many levels below the initial one; 0: it has none there. */
 static __noinline u32 number_at(struct pid *pid, u32 level)
 {
-	struct upid *numbers = (void *)pid + bpf_core_field_offset(struct pid, numbers);
-	struct upid upid;
+	return upid_at(pid, level).nr;
+}
 
-	if (level > BPF_CORE_READ(pid, level) || bpf_probe_read_kernel(&upid, sizeof(upid), numbers + level))
-		return 0;
-	return upid.nr;
+/* 0: whoever scans cannot see it. */
+static __noinline u32 number_for_scanner(struct pid *pid)
+{
+	struct upid upid = upid_at(pid, scanner_level);
+
+	return !scanner_namespace || (u64)upid.ns == scanner_namespace ? upid.nr : 0;
 }
 
 static __always_inline struct kernfs_node *parent_of(struct kernfs_node *node)
@@ -157,9 +158,16 @@ __noinline int describe(struct bw_call *call, u64 address)
 		return 0;
 	call->tgid = BPF_CORE_READ(task, tgid);
 	call->pid = BPF_CORE_READ(task, pid);
-	call->own_tgid = call->own_pid = call->reader_tgid = call->reader_pid = 0;
-	read_pid(BPF_CORE_READ(task, thread_pid), &call->own_pid, &call->reader_pid);
-	read_pid(BPF_CORE_READ(task, signal, pids[PIDTYPE_TGID]), &call->own_tgid, &call->reader_tgid);
+	{
+		struct pid *thread = BPF_CORE_READ(task, thread_pid);
+		struct pid *process = BPF_CORE_READ(task, signal, pids[PIDTYPE_TGID]);
+
+		call->own_pid = own_upid(thread).nr;
+		call->own_tgid = own_upid(process).nr;
+		call->reader_pid = number_for_scanner(thread);
+		call->reader_tgid = number_for_scanner(process);
+		call->pid_namespace = BPF_CORE_READ(own_upid(thread).ns, ns.inum);
+	}
 	call->parent_tgid = BPF_CORE_READ(task, real_parent, tgid);
 	call->thread_start_ns = BPF_CORE_READ(task, start_boottime);
 	call->process_start_ns = BPF_CORE_READ(leader, start_boottime);
@@ -168,16 +176,6 @@ __noinline int describe(struct bw_call *call, u64 address)
 	call->uid = BPF_CORE_READ(task, cred, euid.val);
 	call->state = state | BPF_CORE_READ(task, exit_state);
 	call->tracer_tgid = BPF_CORE_READ(task, ptrace) ? BPF_CORE_READ(task, parent, tgid) : 0;
-	call->pid_namespace = 0;
-	{
-		struct pid *pid = BPF_CORE_READ(task, thread_pid);
-		u32 level = BPF_CORE_READ(pid, level);
-		struct upid *numbers = (void *)pid + bpf_core_field_offset(struct pid, numbers);
-		struct upid upid;
-
-		if (!bpf_probe_read_kernel(&upid, sizeof(upid), numbers + level))
-			call->pid_namespace = BPF_CORE_READ(upid.ns, ns.inum);
-	}
 	call->mount_namespace = BPF_CORE_READ(task, nsproxy, mnt_ns, ns.inum);
 	call->net_namespace = BPF_CORE_READ(task, nsproxy, net_ns, ns.inum);
 	BPF_CORE_READ_STR_INTO(&call->comm, task, comm);

@@ -53,28 +53,44 @@ static long next_item(u32 index, struct set_walk *walk)
 	return 0;
 }
 
-static __noinline int tell_epoll(struct bpf_iter__task_file *ctx, u64 private, u32 question)
+/* An empty one. */
+static __always_inline struct bw_set *begin_set(u32 question)
 {
-	u32 zero = 0, bytes;
+	u32 zero = 0;
 	struct bw_set *set = bpf_map_lookup_elem(&set_scratch, &zero);
-	struct set_walk walk = { .set = set };
 
 	if (!set)
-		return 0;
+		return NULL;
 	set->type = BW_RECORD_SET;
 	set->question = question;
 	set->count = 0;
 	set->is_cut = 0;
+	return set;
+}
+
+static __always_inline void send_set(struct bpf_iter__task_file *ctx, struct bw_set *set)
+{
+	u32 count = set->count;
+
+	if (count > BW_SET_MAX)
+		count = BW_SET_MAX;
+	bpf_seq_write(ctx->meta->seq, set,
+		      count * sizeof(struct bw_set_item) + (sizeof(*set) - sizeof(set->items)));
+}
+
+static __noinline int tell_epoll(struct bpf_iter__task_file *ctx, u64 private, u32 question)
+{
+	struct bw_set *set = begin_set(question);
+	struct set_walk walk = { .set = set };
+
+	if (!set)
+		return 0;
 	walk.node = (u64)BPF_CORE_READ((struct eventpoll *)private, rbr.rb_root.rb_node);
 	/* each item is passed three times at most */
 	LOOP(3 * BW_SET_MAX + 64, 256, next_item, &walk);
 	if (walk.node)
 		set->is_cut = 1;
-	bytes = set->count;
-	if (bytes > BW_SET_MAX)
-		bytes = BW_SET_MAX;
-	bytes = bytes * sizeof(struct bw_set_item) + (sizeof(*set) - sizeof(set->items));
-	bpf_seq_write(ctx->meta->seq, set, bytes);
+	send_set(ctx, set);
 	return 0;
 }
 

@@ -261,14 +261,13 @@ int holders(struct bpf_iter__task_file *ctx)
 
 		if (wanted && wanted->flags & BW_ASK_ITEMS) {
 			const char *text = (const char *)BPF_CORE_READ(file, f_path.dentry, d_name.name);
+			bool is_anonymous = BPF_CORE_READ(inode, i_sb, s_magic) == ANON_INODE_FS_MAGIC;
 			char name[12];
 
 			bpf_probe_read_kernel_str(name, sizeof(name), text);
-			if (BPF_CORE_READ(inode, i_sb, s_magic) == ANON_INODE_FS_MAGIC &&
-			    !__builtin_memcmp(name, "[eventpoll]", sizeof(name)))
+			if (is_anonymous && !__builtin_memcmp(name, "[eventpoll]", sizeof(name)))
 				tell_epoll(ctx, room->private, wanted->id);
-			else if (BPF_CORE_READ(inode, i_sb, s_magic) == ANON_INODE_FS_MAGIC &&
-				 !__builtin_memcmp(name, "[io_uring]", sizeof("[io_uring]")))
+			else if (is_anonymous && !__builtin_memcmp(name, "[io_uring]", sizeof("[io_uring]")))
 				tell_ring(ctx, room->private, wanted->id);
 		} else if (wanted) {
 			room->member.type = BW_RECORD_MEMBER;

@@ -7,17 +7,13 @@
  * lost. */
 static __noinline int close_ended(struct task_struct *task, u64 stamp, u32 number)
 {
-	u32 own = 0, shown = 0;
-
 	if (stamp & STAMP_REPORTED) {
 		send_close(NULL, call_id(task, stamp, number), BW_CLOSE_ENDED, 0);
 		return 0;
 	}
 	if (!stamp || (s64)(stamp_now() - (stamp >> STAMP_SHIFT)) < (s64)settings.late_age || task->tgid == scanner_tgid)
 		return 0;
-	/* shown: in the PID namespace that is watched */
-	read_pid(BPF_CORE_READ(task, thread_pid), &own, &shown);
-	if (shown)
+	if (number_for_scanner(BPF_CORE_READ(task, thread_pid)))
 		count(lost_calls, 1);
 	return 0;
 }

@@ -104,9 +104,6 @@ static __always_inline long report(struct workspace *room, struct task_struct *t
 	}
 	*(volatile u64 *)&room->task = (u64)task;
 	describe(call, *(volatile u64 *)&room->task);
-	/* of a PID namespace that whoever scans cannot see: an exit happens there too, a scan does not */
-	if (wait->type == BW_RECORD_SLOW && !call->reader_tgid)
-		return 0;
 	return bpf_ringbuf_output(&records, call, bytes_of(call), 0);
 }
 
@@ -118,6 +115,9 @@ static __noinline int report_slow(struct task_struct *task, struct thread_state 
 	struct workspace *room = bpf_map_lookup_elem(&exit_scratch, &zero);
 
 	if (!room || BPF_CORE_READ(task, tgid) == scanner_tgid)
+		return 0;
+	/* of a PID namespace that whoever scans cannot see: an exit happens there too, a scan does not */
+	if (!number_for_scanner(BPF_CORE_READ(task, thread_pid)))
 		return 0;
 	room->wait = (struct wait){
 		.stamp = slot->stamp,

@@ -128,8 +128,8 @@ static long next_descriptor(u32 index, struct table_walk *walk)
 static __noinline int tell_ring(struct bpf_iter__task_file *ctx, u64 private, u32 question)
 {
 	struct io_ring_ctx *ring = (struct io_ring_ctx *)private;
-	u32 zero = 0, bytes, limit, files;
-	struct bw_set *set = bpf_map_lookup_elem(&set_scratch, &zero);
+	u32 limit, files;
+	struct bw_set *set = begin_set(question);
 	struct ring_walk requests = { .set = set };
 	struct table_walk table = { .set = set };
 	struct task_struct *task = ctx->task;
@@ -138,10 +138,6 @@ static __noinline int tell_ring(struct bpf_iter__task_file *ctx, u64 private, u3
 
 	if (!set || !task || !bpf_core_type_exists(struct io_hash_table))
 		return 0;
-	set->type = BW_RECORD_SET;
-	set->question = question;
-	set->count = 0;
-	set->is_cut = 0;
 	requests.session = bpf_ktime_get_ns();
 	walk_requests(&requests, (struct io_hash_table *)(private +
 							  bpf_core_field_offset(struct io_ring_ctx, cancel_table)));
@@ -166,11 +162,7 @@ static __noinline int tell_ring(struct bpf_iter__task_file *ctx, u64 private, u3
 	/* as many were taken as are done: of those that a worker or a disk has there is none either */
 	if (!files && BPF_CORE_READ(ring, cached_sq_head) != BPF_CORE_READ(ring, cached_cq_tail))
 		set->is_cut = 1;
-	bytes = set->count;
-	if (bytes > BW_SET_MAX)
-		bytes = BW_SET_MAX;
-	bytes = bytes * sizeof(struct bw_set_item) + (sizeof(*set) - sizeof(set->items));
-	bpf_seq_write(ctx->meta->seq, set, bytes);
+	send_set(ctx, set);
 	return 0;
 }
 

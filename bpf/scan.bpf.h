@@ -10,7 +10,6 @@
 static __noinline int note_crossing(struct task_struct *task, u64 start_ns)
 {
 	u64 at = start_ns + settings.threshold_ns, index;
-	u32 own = 0, tid = 0;
 
 	if (at > control.horizon_ns)
 		return 0; /* the next scan sees it in time */
@@ -19,9 +18,8 @@ static __noinline int note_crossing(struct task_struct *task, u64 start_ns)
 	index = counters.scan_crossings++;
 	if (index >= BW_CROSSINGS_MAX)
 		return 0;
-	read_pid(BPF_CORE_READ(task, thread_pid), &own, &tid);
 	crossings[index].at_ns = at;
-	crossings[index].tid = tid;
+	crossings[index].tid = number_for_scanner(BPF_CORE_READ(task, thread_pid));
 	return 0;
 }
 

@@ -32,9 +32,6 @@ static __always_inline bool is_viewed(u32 kind, u32 name_space, u32 number)
 static __noinline bool wants_view(struct task_struct *task)
 {
 	struct upid upid;
-	struct pid *pid;
-	u32 level;
-
 	bool is_shown = task->pid == task->tgid || BPF_CORE_READ(task, signal, nr_threads) <= BW_VIEW_THREADS;
 
 	if (is_viewed(BW_VIEW_THREAD, 0, task->pid))
@@ -45,11 +42,7 @@ static __noinline bool wants_view(struct task_struct *task)
 		return true;
 	if (!control.wanted_inner)
 		return false;
-	pid = BPF_CORE_READ(task, thread_pid);
-	level = BPF_CORE_READ(pid, level);
-	if (bpf_probe_read_kernel(&upid, sizeof(upid),
-				  (void *)pid + bpf_core_field_offset(struct pid, numbers) + level * sizeof(upid)))
-		return false;
+	upid = own_upid(BPF_CORE_READ(task, thread_pid));
 	return is_viewed(BW_VIEW_INNER, BPF_CORE_READ(upid.ns, ns.inum), upid.nr) ||
 	       is_viewed(BW_VIEW_INNER, 0, upid.nr) ||
 	       (is_shown && is_viewed(BW_VIEW_NAMESPACE, BPF_CORE_READ(upid.ns, ns.inum), 0));

@@ -1,3 +1,5 @@
+internal import BlockWatchBPF
+
 /// The conventions by which a system call is made; `syscall.abi`.
 public enum ABI: String, Sendable, CaseIterable {
     case x86_64, i386, aarch64
@@ -123,9 +125,11 @@ public struct SyscallTable: Sendable {
     public var kernelTraits: [UInt8] {
         var bytes = [UInt8](repeating: 0, count: Self.kernelTableSize)
         for info in all where info.number < bytes.count {
-            bytes[info.number] =
-                (SystemCall.sends(named: info.name) ? 1 : 0) | (SetMembers.isPoll(info.name) ? 2 : 0)
-                | (info.name == "poll" ? 4 : 0) | (info.name == "connect" ? 8 : 0)
+            let traits: [(has: Bool, trait: Int32)] = [
+                (SystemCall.sends(named: info.name), BW_TRAIT_SENDS), (SetMembers.isPoll(info.name), BW_TRAIT_POLLS),
+                (info.name == "poll", BW_TRAIT_MILLISECONDS), (info.name == "connect", BW_TRAIT_CONNECTS),
+            ]
+            bytes[info.number] = traits.reduce(0) { $0 | ($1.has ? UInt8($1.trait) : 0) }
         }
         return bytes
     }
