@@ -28,7 +28,6 @@ struct Judge {
     /// By the threads of a holder.
     var standings: [[Int]: Standing] = [:]
     var partiesInProgress: Set<[Int]> = []
-    let nativeABI: ABI
     private let native: SyscallTable
     private let compat = SyscallTable.table(for: .i386)
 
@@ -36,7 +35,6 @@ struct Judge {
         self.look = look
         self.thresholdNanoseconds = thresholdNanoseconds
         self.deadlocked = deadlocked
-        self.nativeABI = nativeABI
         native = SyscallTable.table(for: nativeABI)
     }
 
@@ -152,6 +150,11 @@ struct Judge {
     func info(_ wait: Wait) -> SyscallInfo? {
         guard wait.record.kind == .systemCall else { return nil }
         return (wait.record.isCompat ? compat : native)[wait.record.number]
+    }
+
+    /// The name of the thread's last call that moved bytes on a descriptor.
+    func lastIO(_ wait: Wait, on descriptor: Int) -> String? {
+        wait.record.lastIO(on: descriptor).flatMap { (wait.record.isCompat ? compat : native)[$0]?.name }
     }
 
     func isTimer(_ wait: Wait) -> Bool { info(wait)?.class == .time }

@@ -112,20 +112,11 @@ struct Relation: Sendable {
         if case .partial(let gap, isTold: true) = coverage { [gap.of("holders")] } else { [] }
     }
 
-    /// A group, any member of which can satisfy its part of the wait. Who is in several of them, by several locks on one
-    /// file, is told once.
+    /// A group, any member of which can satisfy its part of the wait.
     mutating func add(_ holders: [Holder]) {
         guard !holders.isEmpty else { return }
-        var group: [Int] = []
-        for holder in holders {
-            let known = self.holders.firstIndex {
-                $0.pid == holder.pid && $0.tid == holder.tid && $0.role == holder.role
-            }
-            if known == nil { self.holders.append(holder) }
-            let place = known ?? self.holders.count - 1
-            if !group.contains(place) { group.append(place) }
-        }
-        if !groups.contains(group) { groups.append(group) }
+        groups.append(Array(self.holders.count..<self.holders.count + holders.count))
+        self.holders += holders
     }
 
     /// Those who are to be told, but hold nothing.

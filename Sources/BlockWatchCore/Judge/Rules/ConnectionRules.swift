@@ -128,9 +128,8 @@ extension Judge {
     /// received last may have crossed what it had asked.
     private func hasReadLast(_ holders: [Holder]) -> Bool {
         guard holders.count == 1, let descriptor = holders[0].descriptor else { return false }
-        let last = (look.threads(of: holders[0]) ?? []).compactMap { tid -> String? in
-            guard let wait = look.waits[tid], let number = wait.record.lastIO(on: descriptor) else { return nil }
-            return SyscallTable.table(for: wait.record.isCompat ? .i386 : nativeABI)[number]?.name
+        let last = (look.threads(of: holders[0]) ?? []).compactMap { tid in
+            look.waits[tid].flatMap { lastIO($0, on: descriptor) }
         }
         return !last.isEmpty && !last.contains(where: SystemCall.sends(named:))
     }

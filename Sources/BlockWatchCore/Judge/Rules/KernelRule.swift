@@ -101,9 +101,7 @@ extension Judge {
 
     /// The last that a thread did on a descriptor was to answer, not to ask; `nil` where that was not seen.
     private func lastSent(_ wait: Wait, on descriptor: Int) -> Bool? {
-        guard let last = wait.record.lastIO(on: descriptor) else { return nil }
-        let table = SyscallTable.table(for: wait.call.call?.abi ?? .x86_64)
-        return table[last].map { SystemCall.sends(named: $0.name) || $0.name == "splice" }
+        lastIO(wait, on: descriptor).map { SystemCall.sends(named: $0) || $0 == "splice" }
     }
 
     /// A thread of the server that has done with another request since, and is ready for the next.

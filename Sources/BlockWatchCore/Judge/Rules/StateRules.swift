@@ -44,9 +44,8 @@ extension Judge {
         else { return false }
         let hasPeer = object.socketFamily == 1 ? object.peerState != .none : object.internet.peerPort != 0
         guard !hasPeer, let descriptor = wait.record.descriptor else { return false }
-        guard let last = wait.record.lastIO(on: descriptor) else { return true }
-        let name = info(wait).flatMap { _ in SyscallTable.table(for: call.abi)[last]?.name } ?? ""
-        return !SystemCall.sends(named: name) || wait.record.wasToldFirst(on: descriptor)
+        guard let last = lastIO(wait, on: descriptor) else { return true }
+        return !SystemCall.sends(named: last) || wait.record.wasToldFirst(on: descriptor)
     }
 
     mutating func input(_ wait: Wait, _ relation: Relation) -> Reason? {
