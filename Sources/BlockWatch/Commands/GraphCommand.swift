@@ -29,13 +29,7 @@ struct GraphCommand: ParsableCommand {
     @Option(help: "With --replay: at this moment, as 2026-03-01T09:05:00Z.", transform: RecordingFiles.moment)
     var at: UInt64?
     @Flag(help: "Calls that are idle by design too.") var all = false
-    @OptionGroup var filters: FilterOptions
-    @Option(help: "host: refuse to run where the host's processes cannot be seen. namespace: this PID namespace.")
-    var scope: Scope = .host
-    @Option(
-        name: .customLong("command-line"), help: "Command lines can hold secrets: full, redacted or none.",
-        transform: WatchOptions.policy)
-    var commandLine: CommandLinePolicy = .redacted
+    @OptionGroup var looking: LookOptions
     @OptionGroup var recording: RecordOptions
     @Flag(name: .customLong("exit-code"), help: "End with 1 if something was found.") var exitCode = false
 
@@ -46,7 +40,7 @@ struct GraphCommand: ParsableCommand {
     }
 
     func run() throws {
-        if let problem = Settings.userProblem(filters) { fail(.wrongUsage, problem) }
+        if let problem = Settings.userProblem(looking.filters) { fail(.wrongUsage, problem) }
         // it must be there before anything is read of others
         let graphviz = format == .svg || format == .html ? Graphviz() : nil
         var failure: String?
@@ -56,7 +50,7 @@ struct GraphCommand: ParsableCommand {
         } else {
             let (recording, problem) = RecordingFiles.read(recordings, until: at)
             failure = problem
-            let report = ReplayReport(recording, ReplayReport.Settings(all: all, filter: filters.filter))
+            let report = ReplayReport(recording, ReplayReport.Settings(all: all, filter: looking.filters.filter))
             picture = report.picture(of: process)
         }
         if picture.components.isEmpty {
@@ -91,7 +85,8 @@ struct GraphCommand: ParsableCommand {
         }
         let wantsIdle = all || !subject.isEmpty
         var look = Inspection(
-            scope: scope, thresholdNanoseconds: threshold, filter: filters.filter, commandLine: commandLine,
+            scope: looking.scope, thresholdNanoseconds: threshold, filter: looking.filters.filter,
+            commandLine: looking.commandLine,
             verdicts: wantsIdle ? Set(Verdict.allCases) : Set(Verdict.allCases).subtracting([.idle]),
             recordPath: recording.path, log: Log(level: .warning))
         look.look()

@@ -17,20 +17,15 @@ struct SnapshotCommand: ParsableCommand {
 
     @Option(help: "auto and text: trees for people; ndjson: records.") var format: OutputFormat = .auto
     @Flag(help: "Calls that are idle by design too.") var all = false
-    @OptionGroup var filters: FilterOptions
-    @Option(help: "host: refuse to run where the host's processes cannot be seen. namespace: this PID namespace.")
-    var scope: Scope = .host
-    @Option(
-        name: .customLong("command-line"), help: "Command lines can hold secrets: full, redacted or none.",
-        transform: WatchOptions.policy)
-    var commandLine: CommandLinePolicy = .redacted
+    @OptionGroup var looking: LookOptions
     @OptionGroup var recording: RecordOptions
     @Flag(name: .customLong("exit-code"), help: "End with 1 if something was found.") var exitCode = false
 
     func run() throws {
-        if let problem = Settings.userProblem(filters) { fail(.wrongUsage, problem) }
+        if let problem = Settings.userProblem(looking.filters) { fail(.wrongUsage, problem) }
         var look = Inspection(
-            scope: scope, thresholdNanoseconds: threshold, filter: filters.filter, commandLine: commandLine,
+            scope: looking.scope, thresholdNanoseconds: threshold, filter: looking.filters.filter,
+            commandLine: looking.commandLine,
             verdicts: all ? Set(Verdict.allCases) : Set(Verdict.allCases).subtracting([.idle]),
             recordPath: recording.path, log: Log(level: .warning))
         look.look()

@@ -23,13 +23,7 @@ struct TopCommand: ParsableCommand {
     var recordings: [String] = []
     @Option(help: "With --replay: from this moment on.", transform: RecordingFiles.moment) var at: UInt64?
     @Flag(help: "Calls that are idle by design too; the key a.") var all = false
-    @OptionGroup var filters: FilterOptions
-    @Option(help: "host: refuse to run where the host's processes cannot be seen. namespace: this PID namespace.")
-    var scope: Scope = .host
-    @Option(
-        name: .customLong("command-line"), help: "Command lines can hold secrets: full, redacted or none.",
-        transform: WatchOptions.policy)
-    var commandLine: CommandLinePolicy = .redacted
+    @OptionGroup var looking: LookOptions
 
     func validate() throws {
         try RecordingFiles.validate(recordings)
@@ -37,7 +31,7 @@ struct TopCommand: ParsableCommand {
     }
 
     func run() throws {
-        if let problem = Settings.userProblem(filters) { fail(.wrongUsage, problem) }
+        if let problem = Settings.userProblem(looking.filters) { fail(.wrongUsage, problem) }
         let terminal = TerminalDevice()
         // what is said meanwhile would stand in the midst of the screen
         let later = LogWriter()
@@ -47,7 +41,8 @@ struct TopCommand: ParsableCommand {
         Ending.register { terminal.leave() }
         if recordings.isEmpty {
             let inspection = Inspection(
-                scope: scope, thresholdNanoseconds: threshold, filter: filters.filter, commandLine: commandLine,
+                scope: looking.scope, thresholdNanoseconds: threshold, filter: looking.filters.filter,
+                commandLine: looking.commandLine,
                 recordPath: nil, traces: engine == .trace, usesTerminal: true, log: log)
             let host = inspection.host.name
             var source = LiveTop(inspection)
@@ -57,7 +52,7 @@ struct TopCommand: ParsableCommand {
                 isRecorded: false)
             loop.run(&source)
         } else {
-            var player = RecordingPlayer(filter: filters.filter)
+            var player = RecordingPlayer(filter: looking.filters.filter)
             let failure = RecordingFiles.read(recordings, into: &player)
             if let failure { log.warning(failure) }
             player.begin(at: at)

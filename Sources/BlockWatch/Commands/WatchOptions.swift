@@ -272,3 +272,14 @@ struct FilterOptions: ParsableArguments {
         return row[b.count]
     }
 }
+
+/// What snapshot, graph and top have in common: at whom they look, and what they show of them.
+struct LookOptions: ParsableArguments {
+    @OptionGroup var filters: FilterOptions
+    @Option(help: "host: refuse to run where the host's processes cannot be seen. namespace: this PID namespace.")
+    var scope: Scope = .host
+    @Option(
+        name: .customLong("command-line"), help: "Command lines can hold secrets: full, redacted or none.",
+        transform: WatchOptions.policy)
+    var commandLine: CommandLinePolicy = .redacted
+}

@@ -2,13 +2,7 @@
 public enum SHA1 {
     /// The digest of the bytes: 20 bytes.
     public static func digest(_ message: [UInt8]) -> [UInt8] {
-        var padded = message
-        padded.append(0x80)
-        while padded.count % 64 != 56 { padded.append(0) }
-        let bitCount = UInt64(truncatingIfNeeded: message.count) &* 8
-        for shift in stride(from: 56, through: 0, by: -8) {
-            padded.append(UInt8(truncatingIfNeeded: bitCount >> UInt64(shift)))
-        }
+        let padded = wholeBlocks(message)
 
         var state: [UInt32] = [0x6745_2301, 0xefcd_ab89, 0x98ba_dcfe, 0x1032_5476, 0xc3d2_e1f0]
         var words = [UInt32](repeating: 0, count: 80)
@@ -56,13 +50,7 @@ public enum SHA1 {
 public enum SHA256 {
     /// The digest of the bytes: 32 bytes.
     public static func digest(_ message: [UInt8]) -> [UInt8] {
-        var padded = message
-        padded.append(0x80)
-        while padded.count % 64 != 56 { padded.append(0) }
-        let bitCount = UInt64(truncatingIfNeeded: message.count) &* 8
-        for shift in stride(from: 56, through: 0, by: -8) {
-            padded.append(UInt8(truncatingIfNeeded: bitCount >> UInt64(shift)))
-        }
+        let padded = wholeBlocks(message)
         // the first 32 bits of what lies behind the point of the square and cube roots of the first primes
         let primes = (2...311).filter { number in !(2..<number).contains { number % $0 == 0 } }
         let constants = primes.map { fraction($0, power: 3) }
@@ -137,4 +125,16 @@ public enum ByteText {
         }
         return String(decoding: text, as: UTF8.self)
     }
+}
+
+/// A message as SHA-1 and SHA-256 take it: in blocks of 64 bytes, its length in bits at the end.
+private func wholeBlocks(_ message: [UInt8]) -> [UInt8] {
+    var padded = message
+    padded.append(0x80)
+    while padded.count % 64 != 56 { padded.append(0) }
+    let bitCount = UInt64(truncatingIfNeeded: message.count) &* 8
+    for shift in stride(from: 56, through: 0, by: -8) {
+        padded.append(UInt8(truncatingIfNeeded: bitCount >> UInt64(shift)))
+    }
+    return padded
 }
