@@ -9,14 +9,8 @@ import Testing
     let tree = ProcTree()
     init() throws { try tree.common() }
 
-    private static let lockA = FileQuestion.inode(device: 8, inode: 10, wantsLocks: true)
     private static func pipe(_ inode: UInt64) -> FileQuestion { .inode(device: 14, inode: inode) }
     private static let loopback: [UInt8] = [127, 0, 0, 1]
-
-    private func told(_ findings: inout Findings, _ tid: Int) throws -> Finding {
-        let found = findings.finding(of: tid)
-        return try #require(found)
-    }
 
     // MARK: - situations
 

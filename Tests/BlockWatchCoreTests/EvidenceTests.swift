@@ -8,19 +8,12 @@ import Testing
     let tree = ProcTree()
     init() throws { try tree.common() }
 
-    private static let pipeOne = FileQuestion.inode(device: 14, inode: 1)
-
     private func finding(
         _ seed: CallRecord, _ source: ListedHolders = .init(), _ memory: ListedAnswers = .init()
     ) throws -> Finding {
         var findings = findings([seed], source, memory: memory)
         let found = findings.finding(of: seed.tid)
         return try #require(found)
-    }
-    private func sleeping(_ raw: inout bw_call) {
-        raw.number = 35
-        raw.class_ = 6
-        raw.fd = -1
     }
     /// In pause.
     private func idle(_ raw: inout bw_call) {

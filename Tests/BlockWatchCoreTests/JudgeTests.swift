@@ -8,9 +8,6 @@ import Testing
     let tree = ProcTree()
     init() throws { try tree.common() }
 
-    private static let pipeOne = FileQuestion.inode(device: 14, inode: 1)
-    private static let lockA = FileQuestion.inode(device: 8, inode: 10, wantsLocks: true)
-
     private func reason(
         _ seed: CallRecord, _ source: ListedHolders = .init(), _ memory: ListedAnswers = .init()
     ) -> Reason? {
@@ -37,10 +34,6 @@ import Testing
     private func sleeping(_ raw: inout bw_call) {
         raw.number = 35
         raw.class_ = 6
-    }
-    private func running(_ raw: inout bw_call) {
-        raw.kind = BW_KIND_RUNNING.rawValue
-        raw.flags |= UInt32(BW_CALL_ON_CPU)
     }
     private func stopped(_ raw: inout bw_call, signal: UInt32) {
         raw.flags |= UInt32(BW_CALL_STOPPED)

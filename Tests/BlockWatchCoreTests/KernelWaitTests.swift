@@ -71,11 +71,6 @@ import Testing
         return source
     }
 
-    private func told(_ findings: inout Findings, _ tid: Int) throws -> Finding {
-        let found = findings.finding(of: tid)
-        return try #require(found)
-    }
-
     private static func diskstats(_ writes: UInt64, inFlight: UInt64 = 1, name: String = "254 0 vda") -> [UInt8] {
         Array("\(name) 10 0 0 0 \(writes) 0 0 0 \(inFlight) 0 0 0 0 0 0 0 0\n".utf8)
     }

@@ -8,19 +8,6 @@ import Testing
     let tree = ProcTree()
     init() throws { try tree.common() }
 
-    private static let pipeOne = FileQuestion.inode(device: 14, inode: 1)
-    private static let lockA = FileQuestion.inode(device: 8, inode: 10, wantsLocks: true)
-
-    private func told(_ findings: inout Findings, _ tid: Int) throws -> Finding {
-        let found = findings.finding(of: tid)
-        return try #require(found)
-    }
-    private func sleeping(_ raw: inout bw_call) {
-        raw.number = 35
-        raw.class_ = 6
-        raw.fd = -1
-    }
-
     // MARK: - lines before locks
 
     @Test func `who stands in line before is told after who holds the lock, and as queued`() throws {

@@ -8,8 +8,6 @@ import Testing
     let tree = ProcTree()
     init() throws { try tree.common() }
 
-    private static let pipeOne = FileQuestion.inode(device: 14, inode: 1)
-    private static let lockA = FileQuestion.inode(device: 8, inode: 10, wantsLocks: true)
     private static let lockB = FileQuestion.inode(device: 8, inode: 11, wantsLocks: true)
 
     private func told(_ findings: inout Findings, _ tid: Int) -> Finding? { findings.finding(of: tid) }

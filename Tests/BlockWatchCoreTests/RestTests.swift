@@ -8,31 +8,11 @@ import Testing
     let tree = ProcTree()
     init() throws { try tree.common() }
 
-    private static let pipeOne = FileQuestion.inode(device: 14, inode: 1)
-    private static let lockA = FileQuestion.inode(device: 8, inode: 10, wantsLocks: true)
     private static func socket(_ inode: UInt64) -> FileQuestion { .inode(device: 9, inode: inode) }
 
     private static let sent = BW_IO_SEEN | BW_IO_SENT
     private static let answered = BW_IO_SEEN | BW_IO_SENT | BW_IO_ANSWERED
 
-    private func told(_ findings: inout Findings, _ tid: Int) throws -> Finding {
-        let found = findings.finding(of: tid)
-        return try #require(found)
-    }
-    private func sleeping(_ raw: inout bw_call) {
-        raw.number = 35
-        raw.class_ = 6
-        raw.fd = -1
-    }
-    private func pausing(_ raw: inout bw_call) {
-        raw.number = 34
-        raw.class_ = 7
-        raw.fd = -1
-    }
-    private func running(_ raw: inout bw_call) {
-        raw.kind = BW_KIND_RUNNING.rawValue
-        raw.flags |= UInt32(BW_CALL_ON_CPU)
-    }
     private func stopped(_ raw: inout bw_call) { raw.flags |= UInt32(BW_CALL_STOPPED) }
     private func wait4(_ raw: inout bw_call) {
         raw.number = 61

@@ -1,4 +1,5 @@
 import BlockWatchBPF
+import Testing
 
 @testable import BlockWatchCore
 
@@ -24,6 +25,30 @@ extension TinyHost {
                 $0.files = UInt64(pid) << 20
                 change(&$0)
             })
+    }
+
+    func sleeping(_ raw: inout bw_call) {
+        raw.number = 35
+        raw.class_ = 6
+        raw.fd = -1
+    }
+    func pausing(_ raw: inout bw_call) {
+        raw.number = 34
+        raw.class_ = 7
+        raw.fd = -1
+    }
+    func running(_ raw: inout bw_call) {
+        raw.kind = BW_KIND_RUNNING.rawValue
+        raw.flags |= UInt32(BW_CALL_ON_CPU)
+    }
+
+    /// The questions that ``pipe(_:_:writers:)`` of inode 1 and ``flock(_:_:file:)`` of inode 10 bring up.
+    static var pipeOne: FileQuestion { .inode(device: 14, inode: 1) }
+    static var lockA: FileQuestion { .inode(device: 8, inode: 10, wantsLocks: true) }
+
+    func told(_ findings: inout Findings, _ tid: Int) throws -> Finding {
+        let found = findings.finding(of: tid)
+        return try #require(found)
     }
 
     func pipe(_ raw: inout bw_call, _ inode: UInt64, writers: UInt32) {
