@@ -179,7 +179,8 @@ static __noinline int resolve_descriptor(struct bw_call *call, struct task_struc
 	return 0;
 }
 
-/* open(2) of a FIFO that waits for the other end: it has its file, but no descriptor yet. */
+/* open(2) of a FIFO that waits for the other end: it has its file, not opened yet, and no descriptor. Any other call on a
+ * path may have what an earlier one wrote to on its stack. */
 static __noinline int resolve_fifo(struct bw_call *call, struct task_struct *task)
 {
 	struct file *file;
@@ -187,7 +188,7 @@ static __noinline int resolve_fifo(struct bw_call *call, struct task_struct *tas
 	if (!BPF_CORE_READ(task, __state))
 		return 0;
 	file = (struct file *)sleeping_file(task, 0);
-	if (!file || (BPF_CORE_READ(file, f_inode, i_mode) & S_IFMT) != S_IFIFO)
+	if (!file || (BPF_CORE_READ(file, f_inode, i_mode) & S_IFMT) != S_IFIFO || BPF_CORE_READ(file, f_mode) & FMODE_OPENED)
 		return 0;
 	return resolve_file(&call->object, (u64)file);
 }

@@ -35,6 +35,7 @@ enum { EINTR = 4, EAGAIN = 11, ENOSYS = 38, ETIME = 62 };
 #define S_IFCHR 0020000
 #define S_IFBLK 0060000
 #define S_IFIFO 0010000
+#define FMODE_OPENED 0x80000 /* open(2) has been through with it */
 
 #define AF_UNIX 1
 #define AF_INET 2
