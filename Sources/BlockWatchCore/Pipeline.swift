@@ -248,11 +248,12 @@ public struct Pipeline {
                 if let finding { results[index].finding.take(membersOf: finding) }
             }
         }
-        write(results, clock, &source, &risky)
+        // before its members: a reader at a terminal wants the whole first
         for deadlock in deadlocks where toldDeadlocks.insert(deadlock.id).inserted {
             if toldDeadlocks.count > 4096 { toldDeadlocks = [deadlock.id] }
             write(deadlock, findings, clock)
         }
+        write(results, clock, &source, &risky)
     }
 
     // MARK: - records

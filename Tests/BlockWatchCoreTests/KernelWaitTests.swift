@@ -363,7 +363,7 @@ import Testing
         let finding = try told(&findings, 8)
         #expect(finding.reason == .kernelStuck)
         #expect(finding.root.value?.kind == .nobody)
-        #expect(finding.root.value?.doing == "memory cgroup /small is full, and its OOM killer is off")
+        #expect(finding.root.value?.doing == "nobody: memory cgroup /small is full, and its OOM killer is off")
     }
 
     @Test func `the parent in vfork waits for its youngest child`() throws {

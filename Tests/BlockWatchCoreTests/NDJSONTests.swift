@@ -89,12 +89,12 @@ import Testing
         odd.process.name = Array("a\n\u{1b}[31mb".utf8)
         let report = CallReport(call: odd, startWallNanoseconds: 0, durationNanoseconds: 5_000_000_000, result: nil)
         let record = Record(action: .blocked, sequence: 1, wallNanoseconds: 0, body: .call(report))
-        let text = String(decoding: TextFormat(usesColor: false).line(record, offsetSeconds: 3600), as: UTF8.self)
+        var plain = TextFormat(usesColor: false)
+        let text = String(decoding: plain.line(record, offsetSeconds: 3600), as: UTF8.self)
         #expect(text.hasPrefix("01:00:00  blocked "))
         #expect(text.contains(">=5.0s"))
         #expect(text.hasSuffix("\n") && !text.dropLast().unicodeScalars.contains { $0.value < 0x20 })
-        #expect(
-            String(decoding: TextFormat(usesColor: true).line(record, offsetSeconds: 0), as: UTF8.self).contains(
-                "\u{1b}[33m"))
+        var coloured = TextFormat(usesColor: true)
+        #expect(String(decoding: coloured.line(record, offsetSeconds: 0), as: UTF8.self).contains("\u{1b}[33m"))
     }
 }

@@ -69,7 +69,7 @@ enum Reports {
         ])
         #expect(edges(picture) == ["/one > p[2]", "/two > h[3]", "p[1] > /one", "p[2] > /two"])
         #expect(picture.nodes.filter(\.isRoot).map(\.title) == ["h[3]"])
-        #expect(picture.components.map(\.title) == ["h[3] sleeping"])
+        #expect(picture.components.map(\.title) == ["h[3], sleeping"])
         #expect(try node(picture, "p[1]").lines == ["flock  10.0s", "stuck: peer stuck"])
         #expect(try node(picture, "h[3]").facts.map(\.value) == ["h[3], lock holder: sleeping"])
     }
@@ -169,7 +169,7 @@ enum Reports {
         let picture = picture(
             [Reports.call(20, on: "/x", .replyPending, behind: [21], role: .peer)]
                 + (10..<13).map { Reports.call($0, name: "php", behind: [3]) } + Reports.deadlock(1, 2))
-        #expect(picture.components.map(\.title) == ["DEADLOCK", "h[3] sleeping", "h[21] sleeping"])
+        #expect(picture.components.map(\.title) == ["DEADLOCK of 2 threads", "h[3], sleeping", "h[21], sleeping"])
         #expect(picture.components.map(\.threads) == [2, 3, 1])
     }
 

@@ -116,13 +116,13 @@ private func text(_ recording: Recording, all: Bool = false, filter: Filter = Fi
         let lines = text(recording)
         #expect(lines[0] == "8 records of 1 host from 2023-11-14 22:13:21Z to 2023-11-14 22:13:28Z")
         #expect(lines[2] == "web1 at 2023-11-14 22:13:28Z: 2 threads blocked longer than 2.0s")
-        #expect(lines[4] == "p3[3] sleeping  (2 threads behind it)")
+        #expect(lines[4] == "p3[3], has the lock, sleeping  (2 threads behind it)")
         #expect(lines[5] == "└─ p2[2] flock on /l2 (fd 3)  13.0s  stuck (the lock's holder does not move)")
         #expect(lines[6] == "   └─ p1[1] flock on /l1 (fd 3)  15.0s  stuck (the other end is stuck itself)")
         #expect(lines.contains { $0.hasSuffix("blocked 3, still_blocked 1, returned 1, ended 0, slow 1, deadlocks 0") })
         #expect(lines.contains { $0.hasSuffix("stuck 2, waiting 1, busy 1, by the last that was said of each") })
         #expect(lines.contains { $0.hasSuffix("the same as what the recording says") })
-        #expect(lines.contains { $0.hasSuffix("3 calls, 2 open, longest 15.0s  p3[3] sleeping") })
+        #expect(lines.contains { $0.hasSuffix("3 calls, 2 open, longest 15.0s  p3[3], sleeping") })
         #expect(!lines.contains { $0.contains("gaps") || $0.contains("passed over") })
     }
 
@@ -299,7 +299,7 @@ private func text(_ recording: Recording, all: Bool = false, filter: Filter = Fi
         #expect(lines.contains { $0.contains("truncated") && $0.contains("chain 1") && $0.contains("holders 1") })
         #expect(lines.contains { $0.contains("unresolved") && $0.contains("holders=timed_out 1") })
         #expect(lines.contains { $0.hasSuffix("partial: 1 of 2 parts recorded") })
-        #expect(lines.contains { $0.hasSuffix("p2[2] sleeping  (partial)") })
+        #expect(lines.contains { $0.hasSuffix("p2[2], sleeping  (partial)") })
     }
 
     @Test func `a chain goes on over a connection to a host that was recorded too`() {
@@ -331,7 +331,7 @@ private func text(_ recording: Recording, all: Bool = false, filter: Filter = Fi
         database.lines[1] = database.lines[1].replacingOccurrences(
             of: "\"victims\":", with: "\"held_sockets\":[\"\(id)\"],\"victims\":")
         let lines = text(replayed(web.lines, database.lines))
-        let top = lines.firstIndex(of: "db1: p8[8] sleeping  (3 threads behind it)") ?? 0
+        let top = lines.firstIndex(of: "db1: p8[8], has the lock, sleeping  (3 threads behind it)") ?? 0
         #expect(top > 0, "\(lines)")
         #expect(lines[top + 1].hasPrefix("└─ db1: p7[7] flock on /l7"))
         #expect(lines[top + 2].hasPrefix("   └─ web1: p1[1] flock on tcp 10.0.0.1:4040->10.0.0.5:3306"))

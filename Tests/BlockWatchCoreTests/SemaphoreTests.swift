@@ -47,7 +47,7 @@ import Testing
         #expect(finding.reason == .ownerGone)
         #expect(finding.rule == .lock)
         #expect(finding.root.value?.kind == .nobody)
-        #expect(finding.chain.hasSuffix(" <- its last holder, process 9, has died"))
+        #expect(finding.chain.hasSuffix(" <- nobody has it: its last holder, process 9, has died"))
         #expect(finding.evidence == ["rule=lock", "last taken by 9, which has died"])
         #expect(finding.holders.isEmpty && finding.unresolved.isEmpty)
     }

@@ -352,7 +352,14 @@ private struct FuzzedHost {
         for record in pipeline.takeRecords() {
             let line = ndjson.line(record)
             checkNDJSON(line)
-            checkText(TextFormat(usesColor: false).line(record, offsetSeconds: 3600))
+            var wide = TextFormat(usesColor: false)
+            checkText(wide.line(record, offsetSeconds: 3600))
+            var narrow = TextFormat(usesColor: false, width: 80)
+            let fitted = narrow.line(record, offsetSeconds: 3600)
+            checkText(fitted)
+            for line in String(decoding: fitted, as: UTF8.self).split(separator: "\n") {
+                guard TerminalText.width(String(line)) <= 80 else { fatalError("wider than 80 columns: \(line)") }
+            }
             // and every line is read again
             let contents = RecordedLine.contents(line)
             guard contents.count == 1, case .success = contents[0] else {
@@ -364,6 +371,9 @@ private struct FuzzedHost {
 
     private mutating func finish() {
         for line in Trees(calls: pipeline.reports(clock: clock), deadlocks: []).lines() { checkText(line) }
+        for line in Trees(calls: pipeline.reports(clock: clock), deadlocks: []).lines(width: 80) {
+            guard TerminalText.width(line) <= 80 else { fatalError("wider than 80 columns: \(line)") }
+        }
         if let explanation = pipeline.explain(pid: Int(call.tgid), source: &put, risky: &texts, clock: clock) {
             for line in explanation.lines() { checkText(line) }
         }

@@ -30,7 +30,7 @@ struct DebugCommand: ParsableCommand {
     private func play(_ player: consuming TapePlayer) throws(TapeError) -> TapePlayer.Outcome {
         let host = player.host
         let hasTrees = player.hasReports
-        let text = format == .text ? TextFormat(usesColor: false) : nil
+        var text = format == .text ? TextFormat(usesColor: false) : nil
         var ndjson = NDJSON(hostName: host.hostName, bootID: host.identifier.bootID)
         var deadlocks: [DeadlockReport] = []
         var lines: [UInt8] = []

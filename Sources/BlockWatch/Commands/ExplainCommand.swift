@@ -7,9 +7,16 @@ struct ExplainCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "explain",
         abstract: "Say in sentences why a process hangs: what each thread waits for, and who is at the root.",
-        discussion: "Takes a process id, a thread id, or a name.")
+        discussion: """
+            Takes a process id, a thread id, or a name.
+            With --verdict NAME it says what a verdict or a reason means instead.
+            """)
 
-    @Argument(help: "A process, by its id or name; a thread id stands for its process.") var process: String
+    @Argument(help: "A process, by its id or name; a thread id stands for its process.") var process: String?
+
+    @Option(
+        help: ArgumentHelp("What a verdict or reason means (peer_stuck), or all of them (all).", valueName: "name"))
+    var verdict: String?
 
     @Option(
         help:
@@ -22,7 +29,15 @@ struct ExplainCommand: ParsableCommand {
     /// Processes of one name that are told one after the other.
     private static let mostProcesses = 20
 
+    func validate() throws {
+        guard (process == nil) != (verdict == nil) else {
+            throw ValidationError("explain takes a process (its id or name), or --verdict NAME")
+        }
+    }
+
     func run() throws {
+        if let verdict { return try explain(verdict: verdict) }
+        guard let process else { return }
         let procFS = ProcFS(root: "/proc")
         let processes = ProcessFinder(procFS: procFS).find(process)
         var pids: [Int32] = []
@@ -62,7 +77,7 @@ struct ExplainCommand: ParsableCommand {
                 look.pipeline.explain(pid: $0, source: &look.source, risky: &look.risky, clock: Clock.now())
             }
             if let explanation {
-                lines += explanation.lines()
+                lines += explanation.lines(width: Terminal.width)
                 foundSomething = foundSomething || explanation.foundSomething
             } else {
                 // a main thread that has ended cannot be looked up by its link, though others go on
@@ -77,6 +92,14 @@ struct ExplainCommand: ParsableCommand {
         }
         printLines(lines)
         Glibc.exit(exitCode && foundSomething ? 1 : 0)
+    }
+
+    private func explain(verdict name: String) throws {
+        guard let lines = Meaning.lines(of: name) else {
+            let known = Verdict.allCases.map(\.rawValue) + Reason.allCases.map(\.rawValue)
+            fail(.wrongUsage, "there is no verdict or reason \(TerminalText.escaped(name)): \(known.joined(separator: ", "))")
+        }
+        printLines(lines.flatMap { TerminalText.wrapped($0, to: Terminal.width ?? 100, hang: 0) })
     }
 }
 

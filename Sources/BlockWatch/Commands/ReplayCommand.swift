@@ -39,7 +39,7 @@ struct ReplayCommand: ParsableCommand {
             }
             printOut(text)
         } else {
-            printLines(report.lines())
+            printLines(report.lines(width: Terminal.width))
         }
         if let failure { fail(.cannotReadInput, failure) }
         Glibc.exit(exitCode && report.foundSomething ? 1 : 0)

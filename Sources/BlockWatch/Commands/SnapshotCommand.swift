@@ -42,19 +42,20 @@ struct SnapshotCommand: ParsableCommand {
             let deadlocks = records.compactMap { if case .deadlock(let report) = $0.body { report } else { nil } }
             printLines(
                 Self.lines(
-                    calls, deadlocks, threads: threads, thresholdNanoseconds: threshold, hiddenIdle: all ? 0 : idle))
+                    calls, deadlocks, threads: threads, thresholdNanoseconds: threshold, hiddenIdle: all ? 0 : idle,
+                    width: Terminal.width, usesColor: Terminal.usesColor))
         }
         Glibc.exit(exitCode && !calls.isEmpty ? 1 : 0)
     }
 
     static func lines(
         _ calls: [CallReport], _ deadlocks: [DeadlockReport], threads: UInt64, thresholdNanoseconds: UInt64,
-        hiddenIdle: Int
+        hiddenIdle: Int, width: Int? = nil, usesColor: Bool = false
     ) -> [String] {
         let limit = TerminalText.duration(nanoseconds: thresholdNanoseconds)
         let idleNote = hiddenIdle > 0 ? ", \(hiddenIdle) more idle by design (--all)" : ""
         let heading = "\(calls.count) of \(threads) threads blocked longer than \(limit)\(idleNote)"
-        let trees = Trees(calls: calls, deadlocks: deadlocks).lines()
+        let trees = Trees(calls: calls, deadlocks: deadlocks).lines(width: width, usesColor: usesColor)
         return [heading] + (trees.isEmpty ? [] : [""] + trees)
     }
 }

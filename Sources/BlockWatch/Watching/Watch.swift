@@ -367,6 +367,7 @@ struct Watch: ~Copyable {
                     + finding.evidence.dropFirst().joined(separator: ", "))
         }
         let line = formats.line(record)
+        guard !line.isEmpty else { return }
         var fate = output.push(line, record.importance)
         while fate == .dropped, Clock.now().monotonic < patience, output.waitForProgress() {
             fate = output.push(line, record.importance)
@@ -399,23 +400,24 @@ extension Record {
 /// The line format that was asked for.
 private struct Formats {
     private var ndjson: NDJSON
-    private let text: TextFormat?
+    private var text: TextFormat?
+    private let isTerminal: Bool
     private let offsetSeconds: Int64
 
     init(_ settings: borrowing Settings, hostName: String, bootID: String) {
         ndjson = NDJSON(hostName: hostName, bootID: bootID)
-        let isTerminal = settings.outputPath == nil && isatty(STDOUT_FILENO) == 1
-        let noColor = unsafe getenv("NO_COLOR")
-        let usesColor = unsafe isTerminal && noColor == nil
+        isTerminal = settings.outputPath == nil && Terminal.isThere
         let wantsText = settings.format == .text || (settings.format == .auto && isTerminal)
-        text = wantsText ? TextFormat(usesColor: usesColor) : nil
+        text = wantsText ? TextFormat(usesColor: isTerminal && Terminal.usesColor) : nil
         var now = time(nil)
         var local = unsafe tm()
         unsafe localtime_r(&now, &local)
         offsetSeconds = unsafe Int64(local.tm_gmtoff)
     }
 
+    /// - Returns: nothing where another line has said it.
     mutating func line(_ record: Record) -> [UInt8] {
-        text?.line(record, offsetSeconds: offsetSeconds) ?? ndjson.line(record)
+        if isTerminal { text?.width = Terminal.width }
+        return text?.line(record, offsetSeconds: offsetSeconds) ?? ndjson.line(record)
     }
 }

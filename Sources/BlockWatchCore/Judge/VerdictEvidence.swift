@@ -71,18 +71,7 @@ enum VerdictEvidence {
             let ago = wait.record.nowNanoseconds - min(ran, wait.record.nowNanoseconds)
             facts.append("not on a processor for \(duration(ago))")
         }
-        let now = wait.record.nowNanoseconds
-        if !(wait.target is KernelLockTarget), let number = wait.call.storage?.layers.first?.blockDevice, number != 0,
-            let device = look.devices.device(number)
-        {
-            let name = "\(device.name) (\(DeviceNumber.text(number)))"
-            let silence = look.devices.silence(number, since: wait.record.startNanoseconds, at: now)
-            if let move = device.lastMove, move.by >= wait.record.startNanoseconds {
-                facts.append("\(name) completed requests \(duration(now - min(move.by, now))) ago")
-            } else {
-                facts.append("\(name) completed nothing for \(duration(silence)), \(device.inFlight) in flight")
-            }
-        }
+        if let silence = look.silence(wait, isNamed: true) { facts.append(silence) }
         return facts
     }
 
@@ -95,5 +84,22 @@ enum VerdictEvidence {
             return ["last taken by \(taker.pid)" + (taker.isGone ? ", which has died" : "")]
         }
         return wait.owner.value.map { ["owner tid \($0.number)"] } ?? []
+    }
+}
+
+extension Investigation {
+    /// Of a wait for a block device, how long that has completed nothing: `completed nothing for 30.2s, 1 in flight`.
+    func silence(_ wait: Wait, isNamed: Bool = false) -> String? {
+        guard !(wait.target is KernelLockTarget), let number = wait.call.storage?.layers.first?.blockDevice, number != 0,
+            let device = devices.device(number)
+        else { return nil }
+        let now = wait.record.nowNanoseconds
+        let name = isNamed ? "\(device.name) (\(DeviceNumber.text(number))) " : ""
+        func text(_ span: UInt64) -> String { TerminalText.duration(nanoseconds: span) }
+        if let move = device.lastMove, move.by >= wait.record.startNanoseconds {
+            return "\(name)completed requests \(text(now - min(move.by, now))) ago"
+        }
+        let silence = devices.silence(number, since: wait.record.startNanoseconds, at: now)
+        return "\(name)completed nothing for \(text(silence)), \(device.inFlight) in flight"
     }
 }

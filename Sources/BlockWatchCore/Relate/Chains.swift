@@ -135,7 +135,8 @@ extension Findings {
                 finding.isInDeadlock = true
                 finish(
                     Root(
-                        kind: .deadlock, doing: "deadlock of \(set.tids.count) thread\(set.tids.count == 1 ? "" : "s")"),
+                        kind: .deadlock, pid: wait.pid, name: wait.record.processName,
+                        doing: "deadlock of \(set.tids.count) thread\(set.tids.count == 1 ? "" : "s")"),
                     [set.id])
                 break
             }
@@ -204,7 +205,8 @@ extension Findings {
                         address: address), ["remote", address])
             case .device(let name):
                 steps.append("device \(TerminalText.escaped(Array(name.utf8)))")
-                finish(Root(kind: .device, name: Array(name.utf8)), ["device", name])
+                let silence = look.silence(judge.deciding[wait.tid] ?? wait)
+                finish(Root(kind: .device, name: Array(name.utf8), doing: silence), ["device", name])
             case .nobody(let why):
                 steps.append(why)
                 finish(Root(kind: .nobody, doing: why), ["nobody"] + identity(of: wait))
@@ -299,7 +301,15 @@ extension Findings {
     private func root(_ wait: Wait) -> Root {
         Root(
             kind: wait.record.isSingleThreaded || wait.tid == wait.pid ? .process : .thread, pid: wait.pid,
-            name: wait.record.processName, doing: doing(wait))
+            name: wait.record.processName, doing: doing(wait) + (remaining(wait).map { " \($0) more" } ?? ""))
+    }
+
+    /// Of a thread that sleeps on a clock: for how long it still will.
+    private func remaining(_ wait: Wait) -> String? {
+        guard wait.state == .waiting, !wait.isRunning, let call = wait.call.call, let span = call.timeout.value,
+            SyscallTable.table(for: call.abi)[call.number]?.class == .time, span > wait.duration
+        else { return nil }
+        return TerminalText.duration(nanoseconds: span - wait.duration)
     }
 
     private func identity(of wait: Wait) -> [String] {

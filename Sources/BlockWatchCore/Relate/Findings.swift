@@ -128,7 +128,7 @@ struct Findings {
             guard let waiter = look.waits[other], let relation = waiter.relation.value else { continue }
             for holder in relation.holders where look.threads(of: holder)?.contains(tid) == true {
                 let what = TerminalText.cut(TerminalText.escaped(waiter.call.resource.name), to: 80, keep: .headAndTail)
-                let text = holder.role == .child ? "is awaited by \(waiter.pid)" : what
+                let text = holder.role == .child ? "\(DeadlockMember.awaited) \(waiter.pid)" : what
                 if !text.isEmpty, !holds.contains(text) { holds.append(text) }
             }
         }
@@ -149,6 +149,9 @@ public struct DeadlockMember: Sendable, Equatable {
     public var name: [UInt8]
     public var call: String
     public var wants: String
+    /// What others of the set wait for; of a child, `is awaited by 4711`.
     public var holds: [String]
     public var duration: UInt64
+
+    static let awaited = "is awaited by"
 }

@@ -226,7 +226,7 @@ struct Investigation {
     private func fileSystem(_ wait: Wait) -> Relation.End? {
         if wait.call.hints.contains(.memoryCgroup) {
             let cgroup = TerminalText.escaped(wait.record.cgroupPath)
-            return .nobody("memory cgroup \(cgroup.isEmpty ? "/" : cgroup) is full, and its OOM killer is off")
+            return .nobody("nobody: memory cgroup \(cgroup.isEmpty ? "/" : cgroup) is full, and its OOM killer is off")
         }
         let file = wait.call.resource.file
         if let server = file?.server { return .device("\(file?.fileSystem ?? "file system") of \(server)") }

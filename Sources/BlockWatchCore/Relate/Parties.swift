@@ -13,7 +13,7 @@ extension Investigation {
         guard relation.groups.isEmpty else { return relation }
         if !open.isEmpty {
             relation.situation = .onlyItself
-            relation.end = .nobody("only \(wait.processText) itself has the \(what) open")
+            relation.end = .nobody("nobody but \(wait.processText) itself has the \(what) open")
         } else if kernelCount == 0 {
             relation.situation = .nobody
             relation.end = .nobody("nobody has the \(what) open")

@@ -14,10 +14,16 @@ extension ReplayReport {
         "\(count) \(noun)\(count == 1 ? "" : "s")"
     }
 
+    /// - Parameter width: columns of a terminal; `nil`: nothing is cut.
     /// - Returns: lines without newlines, safe for terminals.
-    public func lines() -> [String] {
+    public func lines(width: Int? = nil) -> [String] {
+        guard let width else { return told(nil) }
+        return told(width).flatMap { TerminalText.wrapped($0, to: width) }
+    }
+
+    private func told(_ width: Int?) -> [String] {
         var lines = [heading()]
-        let trees = trees()
+        let trees = trees(width: width)
         for (place, host) in hosts.enumerated() {
             let mine = calls.filter { $0.host == place }
             let shown = mine.count(where: isShown)

@@ -1,9 +1,9 @@
 /// Who is open at the end, as trees, of many hosts.
 extension ReplayReport {
     /// By the host of their roots.
-    func trees() -> [Int: [String]] {
+    func trees(width: Int? = nil) -> [Int: [String]] {
         let (entries, deadlocks, titles) = entries()
-        return entries.mapValues { Trees($0, deadlocks: deadlocks, titles: titles).lines() }
+        return entries.mapValues { Trees($0, deadlocks: deadlocks, titles: titles).lines(width: width) }
     }
 
     /// Who waited for whom at the end, across hosts.

@@ -13,33 +13,55 @@ public struct Explanation: Sendable {
     /// Some thread is in a deadlock, stuck, or waits for somebody.
     public var foundSomething: Bool { threads.contains { !$0.isRunning && $0.finding.verdict != .idle } }
 
+    /// - Parameter width: columns of a terminal, in which sentences go on below; what is to be copied stays in one piece.
     /// - Returns: lines without newlines, safe for terminals.
-    public func lines() -> [String] {
+    public func lines(width: Int? = nil) -> [String] {
+        told().flatMap { line in
+            guard let width, !line.isCommand else { return [line.text] }
+            return TerminalText.wrapped(line.text, to: width)
+        }
+    }
+
+    private struct Line {
+        var text: String
+        /// To be copied.
+        var isCommand = false
+    }
+
+    private func told() -> [Line] {
         guard let first = threads.first else { return [] }
         let process = first.call.process
-        var lines = [heading(process)]
+        var lines = [Line(text: heading(process))]
+        func add(_ texts: [String], areCommands: Bool = false) {
+            lines += texts.map { Line(text: $0, isCommand: areCommands) }
+        }
         let hung = threads.filter { !$0.isRunning && $0.finding.verdict != .idle }
             .sorted { ($0.finding.verdict.rank, $0.call.process.tid) < ($1.finding.verdict.rank, $1.call.process.tid) }
-        for group in alike(hung) { lines += [""] + paragraph(group) }
+        for group in alike(hung) {
+            add([""] + paragraph(group))
+            let commands = Advice.commands(group[0])
+            add(["  See for yourself:"])
+            add(commands.map { "    \($0)" }, areCommands: true)
+        }
         let running = threads.filter(\.isRunning)
         if !running.isEmpty {
-            lines.append("")
             let what =
                 running.count == 1 ? "Thread \(running[0].call.process.tid) runs" : "\(running.count) threads run"
-            lines.append("\(what): not blocked. To see on what: top -H -p \(process.pid), perf top -p \(process.pid)")
+            add(["", "\(what): not blocked. To see on what: top -H -p \(process.pid), perf top -p \(process.pid)"])
         }
         let idle = threads.filter { !$0.isRunning && $0.finding.verdict == .idle }
-        for group in alike(idle) { lines += [""] + idleParagraph(group) }
+        for group in alike(idle) { add([""] + idleParagraph(group)) }
         if hung.isEmpty {
-            lines += ["", "Nothing here says that \(TerminalText.escaped(process.name))[\(process.pid)] hangs."]
+            add(["", "Nothing here says that \(TerminalText.escaped(process.name))[\(process.pid)] hangs."])
             if let nobody = nobodyLeft(process) {
-                lines += nobody
+                add(nobody)
+                add(Advice.stacks(process), areCommands: true)
             } else if idle.count(where: { $0.finding.reason == .parked }) > 1 {
-                lines +=
-                    [
-                        "Locks of the JVM, Go, Rust and other runtimes have no owner that the kernel can see: threads in a",
-                        "deadlock over them are parked too. If it should be working:",
-                    ] + Advice.stacks(process)
+                add([
+                    "Locks of the JVM, Go, Rust and other runtimes have no owner that the kernel can see: threads in a",
+                    "deadlock over them are parked too. If it should be working:",
+                ])
+                add(Advice.stacks(process), areCommands: true)
             }
         }
         return lines
@@ -59,7 +81,7 @@ public struct Explanation: Sendable {
         return [
             "\(who) in memory of its own, without a time limit: none of its threads is left to end that, and only a handler",
             "of a signal could. If it should be working, it never will:",
-        ] + Advice.stacks(process)
+        ]
     }
 
     private func heading(_ process: ProcessIdentity) -> String {
@@ -128,7 +150,9 @@ public struct Explanation: Sendable {
         } else {
             lines.append("\(subject(group)) \(has) been blocked for \(span(group)) in \(Sentence.place(thread.call)).")
         }
-        lines.append("  Verdict: \(finding.verdict.rawValue), \(finding.reason.words).")
+        lines.append(
+            "  Verdict: \(finding.verdict.rawValue), \(finding.reason.words)"
+                + " (blockwatch explain --verdict \(finding.reason.rawValue)).")
         if !finding.evidence.isEmpty {
             let evidence = finding.evidence.map { TerminalText.escaped(Array($0.utf8)) }
             lines.append("  Evidence: \(evidence.joined(separator: ", "))")
@@ -141,7 +165,7 @@ public struct Explanation: Sendable {
         if !finding.chain.isEmpty {
             lines.append("  The chain: \(TerminalText.cut(finding.chain, to: 400, keep: .headAndTail))")
         }
-        if let root = root(finding) { lines.append("  At its root: \(root)") }
+        if let root = root(thread) { lines.append("  At its root: \(root)") }
         for reason in finding.unresolved + thread.call.unresolved where reason.contains("=") {
             lines.append("  Not found out: \(reason.split(separator: "=").joined(separator: ", "))")
         }
@@ -149,11 +173,6 @@ public struct Explanation: Sendable {
             lines.append("  In the kernel: \(thread.call.stack.prefix(6).joined(separator: " < "))")
         }
         for advice in Advice.next(thread) + Advice.tools(thread) { lines.append("  Next: \(advice)") }
-        let commands = Advice.commands(thread)
-        if !commands.isEmpty {
-            lines.append("  See for yourself:")
-            for command in commands { lines.append("    \(command)") }
-        }
         return lines
     }
 
@@ -168,18 +187,16 @@ public struct Explanation: Sendable {
         return text
     }
 
-    private func root(_ finding: Finding) -> String? {
-        guard let root = finding.root.value else { return nil }
-        switch root.kind {
-        case .deadlock: return "a deadlock; none of its threads can ever go on by itself."
-        case .nobody: return "nobody: \(root.doing ?? "")."
-        case .remote:
-            return "\(TerminalText.escaped(root.address ?? "?")), another host or one behind address translation."
-        case .network:
-            return "the network on the way to \(TerminalText.escaped(root.address ?? "?")): \(root.doing ?? "")."
-        case .device: return "device \(TerminalText.escaped(root.name ?? []))."
-        case .process, .thread:
-            return "\(TerminalText.escaped(root.name ?? []))[\(root.pid ?? 0)], \(root.doing ?? "")."
+    private func root(_ thread: Thread) -> String? {
+        let report = CallReport(
+            call: thread.call, startWallNanoseconds: 0, durationNanoseconds: thread.durationNanoseconds,
+            finding: thread.finding)
+        guard let culprit = Culprit(report) else { return nil }
+        switch thread.finding.root.value?.kind {
+        case .deadlock: return "a \(culprit.text); none of its threads can ever go on by itself."
+        case .remote where thread.finding.root.value?.doing == nil:
+            return "\(culprit.text), or one behind address translation."
+        default: return "\(culprit.text)."
         }
     }
 }

@@ -21,10 +21,21 @@ enum Sentence {
         return text.count <= limit ? text : String(text.prefix(limit - 1)) + "…"
     }
 
+    /// What is waited for gives way first, then the details of the root; who waits and who holds it up stay.
     private static func call(_ action: Record.Action, _ report: CallReport) -> String {
+        let causes = cause(report)
+        for room in [100, 64, 32, 16] {
+            let text = clause(action, report, room) + (causes.first ?? "")
+            if text.count <= limit { return text }
+        }
+        let beginning = clause(action, report, 16)
+        return beginning + (causes.first { beginning.count + $0.count <= limit } ?? causes.last ?? "")
+    }
+
+    private static func clause(_ action: Record.Action, _ report: CallReport, _ room: Int) -> String {
         let call = report.call
         let who = who(call)
-        let where_ = place(call)
+        let where_ = place(call, room)
         let time =
             (call.startSource == .lastRan ? "at least " : "")
             + TerminalText.duration(nanoseconds: report.durationNanoseconds)
@@ -36,8 +47,30 @@ enum Sentence {
         default:
             if call.kind == .stopped { return "\(who) has been stopped for \(time)\(stop(call))" }
             if call.stop != nil { return "\(who) has been blocked for \(time) in \(where_), stopped\(stop(call))" }
-            return "\(who) has been blocked for \(time) in \(where_)" + (report.finding.map(cause) ?? "")
+            return "\(who) has been blocked for \(time) in \(where_)"
         }
+    }
+
+    /// Why, as far as the chain tells; from the whole to the shortest. What is over is told without.
+    private static func cause(_ report: CallReport) -> [String] {
+        guard report.result == nil, report.call.stop == nil, let finding = report.finding else { return [] }
+        if finding.verdict == .deadlock {
+            let other = finding.holders.first.map { " with \(TerminalText.escaped($0.name))[\($0.pid)]" } ?? ""
+            let set = finding.root.value?.doing ?? "deadlock"
+            return [", in a \(set)" + (finding.holders.first?.pid == report.call.process.pid ? "" : other)]
+        }
+        guard let culprit = Culprit(report) else { return [] }
+        let lead: String
+        switch finding.root {
+        case .known(let root):
+            switch root.kind {
+            case .nobody: lead = ": "
+            case .remote where root.doing != nil: lead = ": "
+            default: lead = ", held up by "
+            }
+        case .absent, .unknown: lead = ", held up by "
+        }
+        return culprit.variants.map { lead + $0 }
     }
 
     /// ` by SIGSTOP from bash[12]`
@@ -51,21 +84,6 @@ enum Sentence {
                 : " from \(TerminalText.escaped(stop.senderName ?? []))[\(pid)]"
         }
         return " by \(stop.signal)" + (sender ?? "")
-    }
-
-    /// Why, as far as the chain tells.
-    private static func cause(_ finding: Finding) -> String {
-        if finding.verdict == .deadlock { return ", in a deadlock" }
-        guard let root = finding.root.value else { return "" }
-        let doing = root.doing.map { ": \($0)" } ?? ""
-        switch root.kind {
-        case .deadlock: return ", behind a deadlock"
-        case .nobody: return doing
-        case .remote: return ", held up by \(TerminalText.escaped(root.address ?? "?"))\(doing)"
-        case .network: return ", held up by the network to \(TerminalText.escaped(root.address ?? "?"))\(doing)"
-        case .device: return ", held up by \(TerminalText.escaped(root.name ?? []))"
-        case .process, .thread: return ", held up by \(TerminalText.escaped(root.name ?? []))[\(root.pid ?? 0)]\(doing)"
-        }
     }
 
     private static func deadlock(_ report: DeadlockReport) -> String {
@@ -88,24 +106,28 @@ enum Sentence {
     }
 
     /// `read on pipe:[123] (fd 3)`
-    static func place(_ call: BlockedCall) -> String {
-        let step =
-            switch call.kind {
-            case .page: "a page fault"
-            case .exiting: "its exit, releasing files and memory"
-            case .stopped: "a stop"
-            case .running: "running"
-            case .systemCall, .ioWorker: call.call?.name ?? "a system call"
-            }
-        let name = what(call)
-        return name.isEmpty ? step : "\(step) on \(name)"
+    static func place(_ call: BlockedCall, _ room: Int = 100) -> String {
+        let name = what(call, room)
+        return name.isEmpty ? step(call) : "\(step(call)) on \(name)"
     }
 
-    static func what(_ call: BlockedCall) -> String {
-        let name = TerminalText.cut(TerminalText.escaped(call.resource.name), to: 100, keep: .headAndTail)
+    /// The call, or what else it is in.
+    static func step(_ call: BlockedCall) -> String {
+        switch call.kind {
+        case .page: "a page fault"
+        case .exiting: "its exit, releasing files and memory"
+        case .stopped: "a stop"
+        case .running: "running"
+        case .systemCall, .ioWorker: call.call?.name ?? "a system call"
+        }
+    }
+
+    /// - Parameter room: columns for the name.
+    static func what(_ call: BlockedCall, _ room: Int = 100) -> String {
+        let name = TerminalText.cut(TerminalText.escaped(call.resource.name), to: room, keep: .headAndTail)
         let descriptor = call.resource.descriptor.map { "fd \($0)" }
         guard !name.isEmpty else { return descriptor ?? "" }
-        guard let descriptor, name != descriptor else { return name }
+        guard let descriptor, name != descriptor, room > 32 else { return name }
         return "\(name) (\(descriptor))"
     }
 

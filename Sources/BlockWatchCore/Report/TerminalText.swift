@@ -55,7 +55,8 @@ public enum TerminalText {
 
     // MARK: - Durations
 
-    /// `850µs`, `450ms`, `12.3s`, `3m05s`, `2h14m`, `3d04h`: at most seven columns up to 99 days, always rounded down.
+    /// As people say it, always rounded down: `850µs`, `450ms`, `12.3s`, `3m 5s`, `2h 14m`, `3d 4h`. At most seven columns up
+    /// to 99 days.
     public static func duration(nanoseconds: UInt64) -> String {
         switch nanoseconds {
         case 0..<1_000: return "\(nanoseconds)ns"
@@ -71,7 +72,15 @@ public enum TerminalText {
     }
 
     private static func pair(_ large: UInt64, _ largeUnit: String, _ small: UInt64, _ smallUnit: String) -> String {
-        "\(large)\(largeUnit)\(small < 10 ? "0" : "")\(small)\(smallUnit)"
+        small == 0 ? "\(large)\(largeUnit)" : "\(large)\(largeUnit) \(small)\(smallUnit)"
+    }
+
+    /// From the shortest to the longest of several, once where they read alike: `>=8.6s`, `8.6s to 12.1s`.
+    ///
+    /// - Parameter isBound: they are lower bounds.
+    public static func span(_ shortest: UInt64, _ longest: UInt64, isBound: Bool) -> String {
+        let (first, last) = (duration(nanoseconds: shortest), duration(nanoseconds: longest))
+        return (isBound ? ">=" : "") + (first == last ? first : "\(first) to \(last)")
     }
 
     // MARK: - Columns
@@ -124,6 +133,24 @@ public enum TerminalText {
         result.append("\u{2026}")
         result.append(contentsOf: scalars[tail...])
         return String(result)
+    }
+
+    /// Long lines go on below, as far in as they began and `hang` columns more. A word that is wider than a line is cut.
+    public static func wrapped(_ line: String, to width: Int, hang: Int = 4) -> [String] {
+        guard Self.width(line) > width else { return [line] }
+        let indent = String(repeating: " ", count: min(line.prefix { $0 == " " }.count + hang, width / 2))
+        var lines: [String] = []
+        var current = ""
+        for word in line.split(separator: " ", omittingEmptySubsequences: false) {
+            let wider = current.isEmpty && lines.isEmpty ? String(word) : current + " " + word
+            if Self.width(wider) <= width || current.allSatisfy({ $0 == " " }) {
+                current = wider
+            } else {
+                lines.append(current)
+                current = indent + word
+            }
+        }
+        return (lines + [current]).map { cut($0, to: width, keep: .headAndTail) }
     }
 
     private static func width(_ scalar: Unicode.Scalar) -> Int {

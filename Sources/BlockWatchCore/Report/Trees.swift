@@ -72,19 +72,57 @@ public struct Trees: Sendable {
         var calls: [Entry]
         var note = ""
 
-        /// What tells groups apart that are alike in all else: the first thread.
-        var first: (Int, Int) { calls.first.map { ($0.thread.host, $0.thread.tid) } ?? (0, 0) }
         var oldest: UInt64 { calls.map(\.report.durationNanoseconds).max() ?? 0 }
+
+        /// By severity, victims and age; what tells those apart that are alike in all else is the first thread.
+        var place: Place {
+            let first = calls.first?.thread
+            return Place(
+                numbers: [rank, -calls.count], age: oldest, title: title, thread: [first?.host ?? 0, first?.tid ?? 0])
+        }
+
+        struct Place: Comparable {
+            let numbers: [Int]
+            let age: UInt64
+            let title: String
+            let thread: [Int]
+
+            static func < (one: Place, other: Place) -> Bool {
+                if one.numbers != other.numbers { return one.numbers.lexicographicallyPrecedes(other.numbers) }
+                if one.age != other.age { return one.age > other.age }
+                if one.title != other.title { return one.title < other.title }
+                return one.thread.lexicographicallyPrecedes(other.thread)
+            }
+        }
     }
 
+    /// - Parameters:
+    ///   - width: columns of a terminal; `nil`: nothing is cut.
+    ///   - usesColor: verdicts are coloured as well.
     /// - Returns: lines without newlines, safe for terminals.
-    public func lines() -> [String] {
+    public func lines(width: Int? = nil, usesColor: Bool = false) -> [String] {
         var lines: [String] = []
         for tree in rows() {
             if !lines.isEmpty { lines.append("") }
-            lines += tree.map { $0.indent + $0.subject + $0.rest }
+            lines += tree.map { text($0, width, usesColor) }
         }
         return lines
+    }
+
+    /// The middle of what it tells of gives way to what follows.
+    private func text(_ row: Row, _ width: Int?, _ usesColor: Bool) -> String {
+        var subject = row.subject
+        if let width {
+            let room = width - TerminalText.width(row.indent) - TerminalText.width(row.rest)
+            // of a root the beginning says who it is
+            subject = TerminalText.cut(subject, to: max(room, 16), keep: row.isTitle ? .head : .headAndTail)
+            let line = row.indent + subject + row.rest
+            if TerminalText.width(line) > width { return TerminalText.cut(line, to: width, keep: .headAndTail) }
+        }
+        guard usesColor, !row.isTitle, let verdict = row.entries.first?.report.finding?.verdict else {
+            return row.indent + subject + row.rest
+        }
+        return "\(row.indent)\(subject)\u{1b}[\(verdict.colorCode)m\(row.rest)\u{1b}[0m"
     }
 
     /// The trees, each its title first.
@@ -102,7 +140,7 @@ public struct Trees: Sendable {
             ]
             guard !closed.contains(group.key) else { return rows }
             let forest = Forest(group.calls)
-            branches(of: nil, in: forest, indent: "", Shape(key: group.key, opened: opened, closed: closed), &rows)
+            branches(of: [nil], in: forest, indent: "", Shape(key: group.key, opened: opened, closed: closed), &rows)
             return rows
         }
     }
@@ -116,7 +154,7 @@ public struct Trees: Sendable {
         var groups = byRoot.compactMap { id, calls -> Group? in
             let first = calls.lazy.compactMap(\.report.finding).first { $0.root.value != nil }
             let deadlock = first?.chainID.flatMap { deadlocks[$0] }
-            guard let title = titles[id] ?? first?.root.value.map({ Self.title($0, deadlock: deadlock) }) else {
+            guard let title = titles[id] ?? first?.root.value.map({ Self.title($0, first, deadlock: deadlock) }) else {
                 return nil
             }
             let rank = calls.compactMap { $0.report.finding?.verdict.rank }.min() ?? 9
@@ -128,14 +166,12 @@ public struct Trees: Sendable {
             kinds["\(entry.report.finding?.verdict.rank ?? 9) \(label(entry))", default: []].append(entry)
         }
         groups += kinds.map { kind, calls in
-            Group(
-                key: kind, title: "\(calls[0].prefix)\(verdict(calls[0].report)), nothing known of another end",
+            let isIdle = calls[0].report.finding?.verdict == .idle
+            return Group(
+                key: kind, title: calls[0].prefix + verdict(calls[0].report) + (isIdle ? "" : ": who could end it is not known"),
                 rank: calls[0].report.finding?.verdict.rank ?? 9, calls: calls)
         }
-        groups.sort {
-            ($0.rank, -$0.calls.count, $0.title, $0.first.0, $0.first.1)
-                < ($1.rank, -$1.calls.count, $1.title, $1.first.0, $1.first.1)
-        }
+        groups.sort { $0.place < $1.place }
         switch order {
         case .worst: return groups
         case .victims: return groups.sorted { $0.calls.count > $1.calls.count }
@@ -144,17 +180,13 @@ public struct Trees: Sendable {
         }
     }
 
-    static func title(_ root: Root, deadlock: DeadlockReport?) -> String {
-        switch root.kind {
-        case .deadlock:
-            return "DEADLOCK" + (deadlock.map { " of \($0.threads) thread\($0.threads == 1 ? "" : "s")" } ?? "")
-        case .nobody: return "nobody: \(root.doing ?? "")"
-        case .remote: return "\(TerminalText.escaped(root.address ?? "?")) (another host)"
-        case .network: return "network to \(TerminalText.escaped(root.address ?? "?")): \(root.doing ?? "")"
-        case .device: return "device \(TerminalText.escaped(root.name ?? []))"
-        case .process, .thread:
-            return "\(TerminalText.escaped(root.name ?? []))[\(root.pid ?? 0)] \(root.doing ?? "")"
+    /// - Parameter finding: of a call behind it.
+    static func title(_ root: Root, _ finding: Finding? = nil, deadlock: DeadlockReport?) -> String {
+        if root.kind == .deadlock {
+            let words = deadlock.map { "deadlock of \($0.threads) thread\($0.threads == 1 ? "" : "s")" }
+            return (words ?? root.doing ?? "deadlock").replacing("deadlock", with: "DEADLOCK", maxReplacements: 1)
         }
+        return Culprit(root, finding).text
     }
 
     private func note(_ calls: [Entry]) -> String {
@@ -162,56 +194,6 @@ public struct Trees: Sendable {
     }
 
     // MARK: - a tree
-
-    /// Which call hangs on which.
-    private struct Forest {
-        var children: [Thread?: [Entry]] = [:]
-
-        init(_ calls: [Entry]) {
-            let threads = Set(calls.map(\.thread))
-            var parents: [Thread: Thread] = [:]
-            // members of a circle stand side by side
-            for call in calls {
-                var parent: Thread?
-                let finding = call.report.finding
-                if let above = call.above, threads.contains(above), above != call.thread {
-                    parent = above
-                } else if finding?.verdict != .deadlock, let holder = finding?.holders.first {
-                    let thread = Thread(host: call.host, tid: holder.tid ?? holder.pid)
-                    if threads.contains(thread), thread != call.thread { parent = thread }
-                }
-                children[parent, default: []].append(call)
-                parents[call.thread] = parent
-            }
-            // a circle that is no deadlock has no top: it is cut where it was entered
-            var reached: Set<Thread> = []
-            func reach(_ calls: [Entry]) {
-                var todo = calls.map(\.thread)
-                while let thread = todo.popLast() {
-                    guard reached.insert(thread).inserted else { continue }
-                    todo += (children[thread] ?? []).map(\.thread)
-                }
-            }
-            reach(children[nil] ?? [])
-            for call in calls where !reached.contains(call.thread) {
-                if let parent = parents[call.thread] { children[parent]?.removeAll { $0.thread == call.thread } }
-                children[nil, default: []].append(call)
-                reach([call])
-            }
-        }
-
-        /// How many calls hang on a thread, whatever lies between.
-        func count(behind thread: Thread) -> Int {
-            var todo = [thread]
-            var count = 0
-            while let next = todo.popLast() {
-                let calls = children[next] ?? []
-                count += calls.count
-                todo += calls.map(\.thread)
-            }
-            return count
-        }
-    }
 
     /// A chain may be as long as there are threads; nobody reads on here.
     private static let deepest = 64
@@ -222,68 +204,134 @@ public struct Trees: Sendable {
         var opened, closed: Set<String>
     }
 
+    /// A fold is one line, and what hangs on any of its threads is told below it.
     private func branches(
-        of parent: Thread?, in forest: Forest, indent: String, depth: Int = 0, _ shape: Shape, _ rows: inout [Row]
+        of parents: [Thread?], in forest: Forest, indent: String, depth: Int = 0, _ shape: Shape, _ rows: inout [Row]
     ) {
+        let place = parents.first.flatMap(\.self)?.tid ?? 0
         guard depth < Self.deepest else {
             return rows.append(
                 Row(
-                    key: "\(shape.key) deep \(parent?.tid ?? 0)", indent: indent + "└─ ",
-                    subject: "… and who waits for it", entries: []))
+                    key: "\(shape.key) deep \(place)", indent: indent + "└─ ", subject: "… and who waits for it",
+                    entries: []))
         }
-        // equal leaves are one line
-        var order: [String] = []
-        var folded: [String: [Entry]] = [:]
-        let calls = (forest.children[parent] ?? []).sorted {
+        let calls = forest.calls(behind: parents).sorted {
             ($1.report.durationNanoseconds, $0.thread.tid) < ($0.report.durationNanoseconds, $1.thread.tid)
         }
-        for call in calls {
-            let isLeaf = forest.children[call.thread]?.isEmpty ?? true
-            // members of a deadlock are told one by one
-            let isAlone = !isLeaf || call.report.finding?.verdict == .deadlock
-            let key = isAlone ? key(call) : "\(shape.key) \(parent?.tid ?? 0) \(label(call))"
-            if folded[key] == nil { order.append(key) }
-            folded[key, default: []].append(call)
-        }
-        for (place, key) in order.enumerated() {
-            let calls = folded[key] ?? []
-            let isLast = place == order.count - 1
+        let folds = folds(of: calls, in: forest)
+        for (index, fold) in folds.enumerated() {
+            let isLast = index == folds.count - 1
             let onward = indent + (isLast ? "   " : "│  ")
-            let (subject, rest) = line(calls)
-            var row = Row(
-                key: key, indent: indent + (isLast ? "└─ " : "├─ "), subject: subject, rest: rest, entries: calls)
-            if calls.count == 1 {
-                row.key = self.key(calls[0])
-                row.opens = forest.children[calls[0].thread]?.isEmpty == false
-                if row.opens { row.behind = forest.count(behind: calls[0].thread) }
-                rows.append(row)
-                if row.opens, !shape.closed.contains(row.key) {
-                    branches(of: calls[0].thread, in: forest, indent: onward, depth: depth + 1, shape, &rows)
-                }
-            } else {
-                row.opens = true
-                rows.append(row)
-                guard shape.opened.contains(key) else { continue }
-                for (place, call) in calls.enumerated() {
-                    let (subject, rest) = line([call])
-                    rows.append(
-                        Row(
-                            key: self.key(call), indent: onward + (place == calls.count - 1 ? "└─ " : "├─ "),
-                            subject: subject, rest: rest, entries: [call]))
-                }
+            let lead = indent + (isLast ? "└─ " : "├─ ")
+            guard fold.calls.count > 1 else {
+                one(fold.calls[0], in: forest, lead: lead, onward: onward, depth, shape, &rows)
+                continue
             }
+            let (subject, rest) = fold.isRest ? others(fold.calls) : line(fold.calls)
+            let threads = fold.calls.map(\.thread)
+            let key = "\(shape.key) \(place) \(fold.key)"
+            rows.append(
+                Row(
+                    key: key, indent: lead, subject: subject, rest: rest, entries: fold.calls,
+                    behind: threads.reduce(0) { $0 + forest.count(behind: $1) }, opens: true))
+            guard shape.opened.contains(key) else {
+                if !fold.isRest, threads.contains(where: forest.hasCalls), !shape.closed.contains(key) {
+                    branches(of: threads, in: forest, indent: onward, depth: depth + 1, shape, &rows)
+                }
+                continue
+            }
+            for (index, call) in fold.calls.enumerated() {
+                let isLast = index == fold.calls.count - 1
+                one(
+                    call, in: forest, lead: onward + (isLast ? "└─ " : "├─ "), onward: onward + (isLast ? "   " : "│  "),
+                    depth + 1, shape, &rows)
+            }
+        }
+    }
+
+    private func one(
+        _ call: Entry, in forest: Forest, lead: String, onward: String, _ depth: Int, _ shape: Shape,
+        _ rows: inout [Row]
+    ) {
+        let (subject, rest) = line([call])
+        var row = Row(key: key(call), indent: lead, subject: subject, rest: rest, entries: [call])
+        row.opens = forest.hasCalls(behind: call.thread)
+        if row.opens { row.behind = forest.count(behind: call.thread) }
+        rows.append(row)
+        if row.opens, !shape.closed.contains(row.key) {
+            branches(of: [call.thread], in: forest, indent: onward, depth: depth + 1, shape, &rows)
         }
     }
 
     private func key(_ entry: Entry) -> String { "\(entry.thread.host)/\(entry.thread.tid)" }
 
-    /// What makes two waits equal for a reader.
+    // MARK: - folds
+
+    /// Siblings that a reader need not tell apart.
+    private struct Fold {
+        var key: String
+        var calls: [Entry]
+        /// What is left where there are too many kinds.
+        var isRest = false
+    }
+
+    /// A reader's screen is short: more siblings than these are folded by what they do, then the rest of them.
+    private static let mostSiblings = 12
+
+    private func folds(of calls: [Entry], in forest: Forest) -> [Fold] {
+        // members of a deadlock are told one by one
+        func isAlone(_ call: Entry) -> Bool { call.report.finding?.verdict == .deadlock }
+        var folds = grouped(calls) { call in
+            isAlone(call) ? key(call) : signature(call, in: forest, isExact: true)
+        }
+        if folds.count > Self.mostSiblings {
+            folds = grouped(calls) { call in isAlone(call) ? key(call) : signature(call, in: forest, isExact: false) }
+        }
+        guard folds.count > Self.mostSiblings else { return folds }
+        let rest = folds.dropFirst(Self.mostSiblings - 1).flatMap(\.calls)
+        return folds.prefix(Self.mostSiblings - 1) + [Fold(key: "rest", calls: rest, isRest: true)]
+    }
+
+    private func grouped(_ calls: [Entry], by key: (Entry) -> String) -> [Fold] {
+        var order: [String] = []
+        var byKey: [String: [Entry]] = [:]
+        for call in calls {
+            let key = key(call)
+            if byKey[key] == nil { order.append(key) }
+            byKey[key, default: []].append(call)
+        }
+        return order.map { Fold(key: $0, calls: byKey[$0] ?? []) }
+    }
+
+    /// How far down two trees are compared.
+    private static let comparedLevels = 4
+
+    /// What makes two waits, and what hangs on them, equal for a reader.
+    private func signature(_ entry: Entry, in forest: Forest, isExact: Bool, level: Int = 0) -> String {
+        var text = label(entry)
+        if isExact, level == 0 { text += "\u{1f}" + Shared.key(entry.report.call.resource) }
+        guard level < Self.comparedLevels else { return text }
+        let below = Set(
+            forest.calls(behind: [entry.thread]).map { signature($0, in: forest, isExact: isExact, level: level + 1) })
+        return below.isEmpty ? text : text + "\u{1e}(" + below.sorted().joined(separator: "\u{1e}") + ")"
+    }
+
+    /// What makes two waits equal, whatever they are on.
     private func label(_ entry: Entry) -> String {
         let call = entry.report.call
         return [
             entry.prefix, String(decoding: call.process.name, as: UTF8.self), call.call?.name ?? "",
-            call.resource.kind.rawValue, entry.report.finding?.reason.rawValue ?? "", entry.note,
+            call.resource.kind.rawValue, call.resource.member?.kind.rawValue ?? "",
+            entry.report.finding?.reason.rawValue ?? "", entry.note,
         ].joined(separator: "\u{1f}")
+    }
+
+    // MARK: - lines
+
+    private func span(_ calls: [CallReport]) -> String {
+        let durations = calls.map(\.durationNanoseconds)
+        return TerminalText.span(
+            durations.min() ?? 0, durations.max() ?? 0, isBound: calls.contains { $0.call.startSource == .lastRan })
     }
 
     /// Whom it tells of, and what follows.
@@ -292,56 +340,48 @@ public struct Trees: Sendable {
         let first = calls[0]
         let prefix = entries[0].prefix
         let note = entries[0].note.isEmpty ? "" : "  \(entries[0].note)"
-        func span(_ report: CallReport) -> String {
-            (report.call.startSource == .lastRan ? ">=" : "")
-                + TerminalText.duration(nanoseconds: report.durationNanoseconds)
-        }
-        guard calls.count > 1, let last = calls.last else {
+        guard calls.count > 1 else {
             let holds = first.finding?.chainID.flatMap { self.holds[$0]?[first.call.process.tid] } ?? []
-            let has = holds.isEmpty ? verdict(first) : "has \(holds.joined(separator: ", "))"
+            let has = holds.isEmpty ? verdict(first) : TextFormat.having(holds).joined(separator: ", ")
             return (
-                "\(prefix)\(Sentence.who(first.call)) \(Sentence.place(first.call))", "  \(span(first))  \(has)\(note)"
+                "\(prefix)\(Sentence.who(first.call)) \(Sentence.place(first.call))", "  \(span(calls))  \(has)\(note)"
             )
         }
-        let processes = Set(calls.map(\.call.process.pid)).count
-        let noun = processes == calls.count ? "processes" : "threads"
-        let from = processes > 1 && processes < calls.count ? " in \(processes) processes" : ""
-        let step = first.call.call?.name ?? "blocked"
+        let name = TerminalText.escaped(first.call.process.name)
+        let what = Shared.text(calls.map(\.call.resource))
         return (
-            "\(prefix)\(calls.count) \(noun) of \(TerminalText.escaped(first.call.process.name))\(from) wait here in \(step) on "
-                + "\(first.call.resource.kind.rawValue)",
-            "  \(span(last)) to \(span(first))  \(verdict(first))\(note)"
+            "\(prefix)\(number(of: calls)) of \(name)\(inProcesses(calls)) wait here in \(Sentence.step(first.call))"
+                + (what.isEmpty ? "" : " on \(what)"),
+            "  \(span(calls))  \(verdict(first))\(note)"
+        )
+    }
+
+    private func number(of calls: [CallReport]) -> String {
+        let processes = Set(calls.map(\.call.process.pid)).count
+        return "\(calls.count) \(processes == calls.count ? "processes" : "threads")"
+    }
+
+    private func inProcesses(_ calls: [CallReport]) -> String {
+        let processes = Set(calls.map(\.call.process.pid)).count
+        return processes > 1 && processes < calls.count ? " in \(processes) processes" : ""
+    }
+
+    /// Of those that are too many to be told: which programs they are of.
+    private func others(_ entries: [Entry]) -> (subject: String, rest: String) {
+        var counts: [String: Int] = [:]
+        for entry in entries { counts[TerminalText.escaped(entry.report.call.process.name), default: 0] += 1 }
+        let names = counts.sorted { ($1.value, $0.key) < ($0.value, $1.key) }
+        let told = names.prefix(4).map { $0.value > 1 ? "\($0.value) of \($0.key)" : $0.key }.joined(separator: ", ")
+        let more = names.count > 4 ? ", ..." : ""
+        let worst = entries.compactMap { $0.report.finding?.verdict }.min { $0.rank < $1.rank }
+        return (
+            "and \(entries.count) others: \(told)\(more)",
+            "  \(span(entries.map(\.report)))  \(worst.map { "\($0.rawValue) at the worst" } ?? "blocked")"
         )
     }
 
     private func verdict(_ report: CallReport) -> String {
         guard let finding = report.finding else { return "blocked" }
-        return finding.verdict == .deadlock ? "deadlock" : "\(finding.verdict.rawValue) (\(finding.reason.words))"
-    }
-}
-
-extension Reason {
-    /// As a reader would say it.
-    var words: String {
-        switch self {
-        case .connectUnanswered: "connect is not answered"
-        case .connectBacklogFull: "the listener's queue is full"
-        case .notAccepted: "never accepted"
-        case .lockHeld: "the lock's holder does not move"
-        case .ownerGone: "its owner is gone and cannot let go of it"
-        case .peerGone: "nobody at the other end"
-        case .peerStuck: "the other end is stuck itself"
-        case .sendStalled: "the other end does not take the bytes"
-        case .kernelStuck: "the kernel does not come back"
-        case .overdue: "past its own time-out"
-        case .replyPending: "no reply yet"
-        case .peerBusy: "the other end is at work"
-        case .peerSleeping: "the other end sleeps"
-        case .lockBusy: "the lock's holder is at work"
-        case .peerWaiting: "the other end waits itself"
-        case .inProgress: "something moves"
-        case .unknown: "nothing known"
-        default: rawValue.split(separator: "_").joined(separator: " ")
-        }
+        return finding.verdict == .deadlock ? finding.verdict.rawValue : "\(finding.verdict.rawValue) (\(finding.reason.words))"
     }
 }

@@ -68,7 +68,7 @@ struct ConnectionTarget: Target, Equatable {
         }
         if !open.isEmpty {
             relation.situation = .onlyItself
-            relation.end = .nobody("only \(wait.processText) itself has the other end open")
+            relation.end = .nobody("nobody but \(wait.processText) itself has the other end open")
             relation.coverage = .whole
             return relation
         }

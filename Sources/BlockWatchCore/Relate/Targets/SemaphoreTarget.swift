@@ -31,7 +31,7 @@ struct SemaphoreTarget: Target {
         let isZombie = Self.isNumberedAlike(wait) && !threads.isEmpty && threads.allSatisfy(\.record.isZombie)
         if taker.isGone || isZombie {
             relation.situation = .ownerGone
-            relation.end = .nobody("its last holder, process \(taker.pid), has died")
+            relation.end = .nobody("nobody has it: its last holder, process \(taker.pid), has died")
             relation.coverage = .whole
             return relation
         }

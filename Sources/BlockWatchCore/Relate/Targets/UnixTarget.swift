@@ -62,7 +62,7 @@ struct UnixTarget: Target {
             return look.listener(open, .backlogFull(queue: open.first?.acceptQueue ?? 0))
         case .closed:
             var relation = Relation()
-            relation.end = .nobody("its other end is closed")
+            relation.end = .nobody("nobody has its other end, which is closed")
             relation.situation = .nobody
             relation.coverage = .whole
             return relation
