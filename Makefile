@@ -133,6 +133,11 @@ syscalls: ## generate the table of system calls anew from the kernel's headers
 schema-docs: ## write the table of fields in SCHEMA.md anew from the schema
 	python3 tools/gen-schema-docs.py
 
+.PHONY: verdict-docs
+verdict-docs: ## write the paragraph of each reason in docs/verdicts.md anew, from what explain --verdict prints
+	swift build
+	tools/verdict-docs .build/debug/blockwatch
+
 .PHONY: programs
 programs: $(addprefix .build/programs/,hang hang32 actor slowfs tracer empty.bpf.o tally tally.bpf.o) ## the programs that the end-to-end tests hang
 

@@ -331,7 +331,7 @@ private func text(_ recording: Recording, all: Bool = false, filter: Filter = Fi
         database.lines[1] = database.lines[1].replacingOccurrences(
             of: "\"victims\":", with: "\"held_sockets\":[\"\(id)\"],\"victims\":")
         let lines = text(replayed(web.lines, database.lines))
-        let top = lines.firstIndex(of: "db1: p8[8], has the lock, sleeping  (3 threads behind it)") ?? 0
+        let top = lines.firstIndex(of: "db1: p8[8], sleeping  (3 threads behind it)") ?? 0
         #expect(top > 0, "\(lines)")
         #expect(lines[top + 1].hasPrefix("└─ db1: p7[7] flock on /l7"))
         #expect(lines[top + 2].hasPrefix("   └─ web1: p1[1] flock on tcp 10.0.0.1:4040->10.0.0.5:3306"))

@@ -304,6 +304,7 @@ final class Watcher: Sendable {
             let reason = record.text("loss.reason") ?? ""
             if !machines.contains(where: reason.contains) { Issue.record("a loss: \(record)") }
         }
+        Lines.check(records)
         try await Schema.check(lines)
     }
 }

@@ -24,7 +24,7 @@ import Testing
                     let deadlock = try #require(text.firstIndex { $0.hasPrefix("DEADLOCK of 2 threads") })
                     #expect(deadlock == 2, "deadlocks first: \(text)")
                     #expect(text.contains { $0.contains("hang[\(circle.tid)] flock") && $0.contains(" has ") })
-                    let top = try #require(text.firstIndex { $0.hasPrefix("hang[\(root)] sleeping") })
+                    let top = try #require(text.firstIndex { $0.hasPrefix("hang[\(root)], sleeping") })
                     #expect(text[top + 1].hasPrefix("└─ hang[\(middle)] flock"))
                     #expect(text[top + 2].hasPrefix("   └─ hang[\(chain.tid)] read"))
                     #expect(text[top + 2].contains(">="), "a lower bound is said to be one")
@@ -66,7 +66,7 @@ import Testing
                 let text = lines.joined(separator: "\n")
                 return code == 1 && text.contains("stuck itself") ? text : nil
             }
-            #expect(text.contains("hang[\(root)] sleeping"))
+            #expect(text.contains("hang[\(root)], sleeping"))
             #expect(text.contains("blockwatch explain \(root)"), "what to do next")
             #expect(text.contains("readlink /proc/\(chain.pid)/task/\(chain.tid)/fd/"), "see for yourself")
         }

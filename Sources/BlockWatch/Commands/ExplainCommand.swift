@@ -97,7 +97,9 @@ struct ExplainCommand: ParsableCommand {
     private func explain(verdict name: String) throws {
         guard let lines = Meaning.lines(of: name) else {
             let known = Verdict.allCases.map(\.rawValue) + Reason.allCases.map(\.rawValue)
-            fail(.wrongUsage, "there is no verdict or reason \(TerminalText.escaped(name)): \(known.joined(separator: ", "))")
+            fail(
+                .wrongUsage,
+                "there is no verdict or reason \(TerminalText.escaped(name)): \(known.joined(separator: ", "))")
         }
         printLines(lines.flatMap { TerminalText.wrapped($0, to: Terminal.width ?? 100, hang: 0) })
     }

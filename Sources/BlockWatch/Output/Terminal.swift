@@ -8,10 +8,9 @@ enum Terminal {
     ///
     /// C function: `ioctl` with TIOCGWINSZ
     static var width: Int? {
-        guard isThere else { return nil }
         var size = winsize()
-        guard unsafe ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return 80 }
-        return max(Int(size.ws_col), 40)
+        guard unsafe ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0 else { return nil }
+        return size.ws_col > 0 ? max(Int(size.ws_col), 40) : 80
     }
 
     /// https://no-color.org: set to anything but nothing.

@@ -141,11 +141,9 @@ public struct SystemCallFilter: Sendable {
                 name: "prlimit64",
                 rows: [[Test(argument: 2, value: 0), Test(argument: 2, value: 0, isUpperHalf: true)]]),
         ]
-        if grants.usesTerminal {
-            // TCGETS, TCSETS, TIOCGWINSZ: nothing is put into its input
-            let requests: [UInt32] = [0x5401, 0x5402, 0x5413]
-            list.append(Permission(name: "ioctl", rows: requests.map { [Test(argument: 1, value: $0)] }))
-        }
+        // TIOCGWINSZ, which tells how wide a terminal is; TCGETS, TCSETS: nothing is put into its input
+        let requests: [UInt32] = grants.usesTerminal ? [0x5413, 0x5401, 0x5402] : [0x5413]
+        list.append(Permission(name: "ioctl", rows: requests.map { [Test(argument: 1, value: $0)] }))
         if grants.replacesFile {
             list += ["rename", "renameat", "renameat2", "unlink", "unlinkat"].map { Permission(name: $0) }
         }

@@ -90,7 +90,8 @@ enum VerdictEvidence {
 extension Investigation {
     /// Of a wait for a block device, how long that has completed nothing: `completed nothing for 30.2s, 1 in flight`.
     func silence(_ wait: Wait, isNamed: Bool = false) -> String? {
-        guard !(wait.target is KernelLockTarget), let number = wait.call.storage?.layers.first?.blockDevice, number != 0,
+        guard !(wait.target is KernelLockTarget), let number = wait.call.storage?.layers.first?.blockDevice,
+            number != 0,
             let device = devices.device(number)
         else { return nil }
         let now = wait.record.nowNanoseconds

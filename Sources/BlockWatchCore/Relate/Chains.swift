@@ -309,7 +309,9 @@ extension Findings {
         guard wait.state == .waiting, !wait.isRunning, let call = wait.call.call, let span = call.timeout.value,
             SyscallTable.table(for: call.abi)[call.number]?.class == .time, span > wait.duration
         else { return nil }
-        return TerminalText.duration(nanoseconds: span - wait.duration)
+        // of an hour nobody wants the seconds
+        let text = TerminalText.duration(nanoseconds: span - wait.duration)
+        return text.split(separator: " ").first.map(String.init) ?? text
     }
 
     private func identity(of wait: Wait) -> [String] {

@@ -48,7 +48,7 @@ struct Findings {
         case .rwlock: resource.lock = LockFields(type: "mutex", mode: "read")
         case .join, nil: break
         }
-        if let set = wait.set.value, let member = judge.deciding[tid]?.call.resource {
+        if let set = wait.set.value, let member = (judge.deciding[tid] ?? set.only)?.call.resource {
             resource.member = SetMemberFields(
                 kind: member.kind, descriptor: member.descriptor, count: set.members.count)
             resource.name = member.name
@@ -127,15 +127,26 @@ struct Findings {
         for other in deadlock.tids where other != tid || deadlock.tids.count == 1 {
             guard let waiter = look.waits[other], let relation = waiter.relation.value else { continue }
             for holder in relation.holders where look.threads(of: holder)?.contains(tid) == true {
-                let what = TerminalText.cut(TerminalText.escaped(waiter.call.resource.name), to: 80, keep: .headAndTail)
+                let what = wanted(by: other)
                 let text = holder.role == .child ? "\(DeadlockMember.awaited) \(waiter.pid)" : what
                 if !text.isEmpty, !holds.contains(text) { holds.append(text) }
             }
         }
         return DeadlockMember(
             pid: wait.pid, tid: tid, name: wait.record.processName, call: wait.call.call?.name ?? "",
-            wants: TerminalText.cut(TerminalText.escaped(wait.call.resource.name), to: 80, keep: .headAndTail),
-            holds: Array(holds.prefix(3)), duration: wait.duration)
+            wants: wanted(by: tid), holds: Array(holds.prefix(3)), duration: wait.duration)
+    }
+
+    /// Of a set, the member by which it is in the circle, if it is one alone.
+    private func wanted(by tid: Int) -> String {
+        let set = look.waits[tid]?.set.value?.members ?? []
+        let members = set.filter { member in
+            member.relation.value?.holders.contains { holder in
+                look.threads(of: holder)?.contains { deadlockOf[$0]?.tids.contains(tid) == true } == true
+            } == true
+        }
+        let name = members.count == 1 ? members[0].call.resource.name : look.waits[tid]?.call.resource.name ?? []
+        return TerminalText.cut(TerminalText.escaped(name), to: 80, keep: .headAndTail)
     }
 
     static func hash(_ parts: [String]) -> String {

@@ -132,6 +132,8 @@ extension Finding {
         holderCount = RecordedRecord.number(value["holder", "count"]) ?? holders.count
         chain = value["chain"]?.printable ?? ""
         root = Root(recorded: value["root"]).map { .known($0) } ?? .absent
+        if value["root", "kind"]?.string == "unknown" { root = .unknown(.notRecorded) }
+        unresolved = (value["unresolved"]?.elements ?? []).compactMap(\.printable)
         chainID = RecordedRecord.identity(value["chain_id"]).flatMap { _ in value["chain_id"]?.string }
         for member in value["members"]?.elements ?? [] {
             let resource = Resource(

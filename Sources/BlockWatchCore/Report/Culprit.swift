@@ -15,7 +15,8 @@ struct Culprit {
     init?(_ report: CallReport) {
         guard let finding = report.finding else { return nil }
         if finding.reason == .stopped, report.call.stop != nil {
-            self.init(name: "stopped" + Sentence.stop(report.call))
+            let stop = Sentence.stop(report.call)
+            self.init(name: "stopped", about: [stop, " by \(report.call.stop?.signal ?? "a signal")"])
             return
         }
         switch finding.root {
@@ -35,9 +36,11 @@ struct Culprit {
             let first = doing.prefix { $0 != "," }
             self.init(
                 name: address,
-                about: doing.isEmpty ? Self.silence(finding) : [" \(doing)"] + (first.count < doing.count ? [" \(first)"] : []))
+                about: doing.isEmpty
+                    ? Self.silence(finding) : [" \(doing)"] + (first.count < doing.count ? [" \(first)"] : []))
         case .network:
-            self.init(name: "network to \(address)", about: [": \(doing)", ": \(doing.prefix { $0 != "," })"])
+            self.init(
+                name: "network to \(address)", about: [": \(doing)", ": \(doing.prefix { $0 != "," })", " loses bytes"])
         case .device:
             self.init(name: TerminalText.escaped(root.name ?? []), about: doing.isEmpty ? [] : [", \(doing)"])
         case .deadlock:
@@ -56,7 +59,17 @@ struct Culprit {
 
     private init(nobody why: String) {
         let word = "nobody"
-        self.init(name: word, about: [why.hasPrefix(word) ? String(why.dropFirst(word.count)) : ": \(why)"])
+        var about = [why.hasPrefix(word) ? String(why.dropFirst(word.count)) : ": \(why)"]
+        let someone = why.hasPrefix("nobody but ") ? " else" : ""
+        for (end, ability) in [
+            ("the write end", " can write"), ("the read end", " can read"), ("other end", " is there"),
+        ]
+        where why.contains(end) { about.append(someone + ability) }
+        // `nobody has it: its last holder, process 12, has died`
+        if let colon = about[0].firstIndex(of: ":"), colon != about[0].startIndex {
+            about.append(String(about[0][..<colon]))
+        }
+        self.init(name: word, about: about)
     }
 
     private init(process root: Root, _ finding: Finding?) {
@@ -65,7 +78,9 @@ struct Culprit {
             // a state stands for itself, a call is what it is in
             let isCall = !Self.states.contains { doing.hasPrefix($0) }
             about.append(isCall ? " in \(doing)" : ", \(doing)")
-            if isCall, let call = doing.split(separator: " ").first, call.count < doing.count { about.append(" in \(call)") }
+            if isCall, let call = doing.split(separator: " ").first, call.count < doing.count {
+                about.append(" in \(call)")
+            }
         }
         if let holder = finding?.holders.first, holder.pid == root.pid, let role = Self.role(holder) {
             let others = (finding?.holderCount ?? 1) > 1 ? " (one of \(finding?.holderCount ?? 1))" : ""
@@ -74,7 +89,9 @@ struct Culprit {
         self.init(name: "\(TerminalText.escaped(root.name ?? []))[\(root.pid ?? 0)]", about: about)
     }
 
-    private static let states = ["sleeping", "running", "stopped", "frozen", "exiting", "exited", "blocked", "page fault"]
+    private static let states = [
+        "sleeping", "running", "stopped", "frozen", "exiting", "exited", "blocked", "page fault",
+    ]
 
     /// What makes a holder one, in words; of a child, a peer and a writer the call says it.
     private static func role(_ holder: Holder) -> String? {
@@ -101,11 +118,14 @@ struct Culprit {
     }
 
     private init(unknown gap: Gap, _ call: BlockedCall, _ finding: Finding) {
-        let why = (finding.unresolved.first ?? gap.of("root")).split(separator: "=").last.map(String.init) ?? ""
-        let words = why.split(separator: "_").joined(separator: " ")
+        // `holders=not_recorded`
+        let words = (finding.unresolved.first ?? gap.of("holders")).replacing("=", with: " ").replacing("_", with: " ")
         // where the kernel waits by itself its own function says most
-        if let function = call.stack.first { self.init(name: "unknown", about: [", in the kernel's \(function)"]) } else {
-            self.init(name: "unknown", about: [" (\(words))"])
+        if let function = call.stack.first {
+            self.init(name: "unknown", about: [", in the kernel's \(function)", ", in \(function)"])
+        } else {
+            let reason = words.split(separator: " ").dropFirst().joined(separator: " ")
+            self.init(name: "unknown", about: [" (\(words))", " (\(reason))"])
         }
     }
 }

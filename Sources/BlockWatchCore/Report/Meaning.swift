@@ -5,7 +5,9 @@ public enum Meaning {
     public static func lines(of name: String) -> [String]? {
         if name == "all" { return Verdict.allCases.flatMap { paragraphs(of: $0) + [""] }.dropLast() }
         if let verdict = Verdict(rawValue: name) { return paragraphs(of: verdict) }
-        return Reason(rawValue: name).map { ["\($0.verdict.rawValue) \($0.rawValue): \($0.words).", paragraph(of: $0)] }
+        return Reason(rawValue: name).map {
+            ["\($0.verdict.rawValue) \($0.rawValue): \($0.words).", paragraph(of: $0)]
+        }
     }
 
     private static func paragraphs(of verdict: Verdict) -> [String] {
@@ -20,7 +22,8 @@ public enum Meaning {
         switch verdict {
         case .deadlock: "it is proven that these threads wait for each other and that none can ever go on."
         case .stuck: "there is evidence that it cannot go on by itself; somebody must do something."
-        case .waiting: "it waits for somebody, and nothing says whether that one will come, or what would say so could not be read."
+        case .waiting:
+            "it waits for somebody, and nothing says whether that one will come, or what would say so could not be read."
         case .busy: "it waits for somebody who is visibly at work. It is told after --busy-after, a minute."
         case .idle: "it waits for work, as programs are meant to. It is told with --all."
         }
@@ -72,13 +75,17 @@ public enum Meaning {
                 + "What is not known is not called idle. With not_permitted start blockwatch with CAP_SYS_PTRACE; blockwatch doctor says what is missing."
         case .peerBusy:
             "The thread that serves the other end runs, or moves bytes there. It takes its time; look at what it does with top or perf if that is too long."
-        case .lockBusy: "The lock's holder runs, so that it may let go of it at any moment. Many who wait behind one busy lock are contention, no hang."
-        case .inProgress: "Its own bytes or I/O move: a slow disk completes requests, a copy goes on, a FUSE server answers. Slow is not stuck."
+        case .lockBusy:
+            "The lock's holder runs, so that it may let go of it at any moment. Many who wait behind one busy lock are contention, no hang."
+        case .inProgress:
+            "Its own bytes or I/O move: a slow disk completes requests, a copy goes on, a FUSE server answers. Slow is not stuck."
         case .listening: "It waits for a client to connect, or for its turn to accept one."
-        case .awaitingRequest: "It is the server's side of a connection on which nothing is outstanding: the client's turn."
+        case .awaitingRequest:
+            "It is the server's side of a connection on which nothing is outstanding: the client's turn."
         case .awaitingInput: "It waits for a terminal, a signal, a device or a file to say something."
         case .timer: "It sleeps, or waits for a clock of its own."
-        case .awaitingChild: "It waits for a child process that is not stuck itself. Look at the child if it should have ended."
+        case .awaitingChild:
+            "It waits for a child process that is not stuck itself. Look at the child if it should have ended."
         case .parked:
             "It waits in memory of its own for another thread to wake it: a condition variable, a queue of work, a thread pool. Locks of the JVM, Go or Rust look the same: "
                 + "the kernel does not know their owners; jstack, py-spy or gdb do."

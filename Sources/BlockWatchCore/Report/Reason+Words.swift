@@ -2,6 +2,7 @@ extension Reason {
     /// As a reader would say it.
     var words: String {
         switch self {
+        case .cycle: "they wait for each other"
         case .connectUnanswered: "connect is not answered"
         case .connectBacklogFull: "the listener's queue is full"
         case .notAccepted: "never accepted"

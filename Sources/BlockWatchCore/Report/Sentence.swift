@@ -13,7 +13,7 @@ enum Sentence {
             case .loss(let loss):
                 "\(loss.count) \(loss.what.split(separator: "_").joined(separator: " ")) may have been missed: \(loss.reason)"
             case .started(let started):
-                "blockwatch \(started.version) watches this host for calls blocked longer than "
+                "blockwatch \(started.version) watches for calls blocked longer than "
                     + TerminalText.duration(nanoseconds: started.thresholdNanoseconds)
             case .stopped(let stopped):
                 "blockwatch stopped (\(stopped.reason)) after \(stopped.totals.blocked) blocked calls, \(stopped.open) still open"

@@ -47,7 +47,8 @@ enum Shared {
         guard var common = paths.first.map({ $0[...] }) else { return "" }
         for path in paths { common = common.prefix(zip(common, path).prefix { $0 == $1 }.count) }
         guard let slash = common.lastIndex(of: UInt8(ascii: "/")) else { return "" }
-        return TerminalText.cut(TerminalText.escaped(Array(slash == 0 ? common[...slash] : common[..<slash])), to: 64, keep: .headAndTail)
+        return TerminalText.cut(
+            TerminalText.escaped(Array(slash == 0 ? common[...slash] : common[..<slash])), to: 64, keep: .headAndTail)
     }
 
     private static func plural(_ kind: ResourceKind) -> String {

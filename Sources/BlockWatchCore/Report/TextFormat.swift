@@ -19,7 +19,7 @@ public struct TextFormat: Sendable {
     public mutating func line(_ record: Record, offsetSeconds: Int64) -> [UInt8] {
         let seconds = Int64(record.wallNanoseconds / 1_000_000_000) + offsetSeconds
         let stamp = Timestamp.rfc3339(seconds: seconds, nanoseconds: 0)
-        let time = String(stamp.dropFirst(11).prefix(8))
+        let time = String(stamp.dropFirst(11).prefix(isNarrow ? 5 : 8))
         switch record.body {
         case .call(let report):
             if isToldOfAll(record.action, report) { return [] }
@@ -51,24 +51,38 @@ public struct TextFormat: Sendable {
     private func lines(_ time: String, _ record: Record, _ report: DeadlockReport) -> [String] {
         let oldest = report.members.map(\.duration).max() ?? 0
         let part = report.parts > 1 ? ", part \(report.part) of \(report.parts)" : ""
-        let head =
-            "\(time)  \(label(record))  \(TerminalText.padded(TerminalText.duration(nanoseconds: oldest), to: 9, .right))  "
+        let head = head(
+            Parts(
+                time: time, label: label(record), duration: TerminalText.duration(nanoseconds: oldest), who: [],
+                step: "", what: [], note: "", root: []))
         let what =
             report.threads == 1
             ? "a thread waits for itself\(part)" : "\(report.threads) threads wait for each other for ever\(part)"
         return [colored(cut(head + what), record)]
             + report.members.enumerated().map { place, member in
                 let isLast = place == report.members.count - 1
-                return cut("          \(isLast ? "└─" : "├─") " + Self.text(member))
+                return text(member, lead: String(repeating: " ", count: isNarrow ? 6 : 10) + (isLast ? "└─ " : "├─ "))
             }
     }
 
-    /// `flock[12] flock /tmp/a, has /tmp/b`
-    static func text(_ member: DeadlockMember) -> String {
+    /// `flock[12] flock /tmp/a, has /tmp/b`; the middle of both names gives way.
+    private func text(_ member: DeadlockMember, lead: String) -> String {
         let name = TerminalText.escaped(member.name)
         let who = member.tid == member.pid ? "\(name)[\(member.pid)]" : "\(name)[\(member.pid)/\(member.tid)]"
-        let step = [who, member.call, TerminalText.escaped(Array(member.wants.utf8))].filter { !$0.isEmpty }
-        return ([step.joined(separator: " ")] + Self.having(member.holds)).joined(separator: ", ")
+        var wants = TerminalText.escaped(Array(member.wants.utf8))
+        if member.call == "futex", wants.hasPrefix("futex ") { wants.removeFirst("futex ".count) }
+        let start = lead + [who, member.call].filter { !$0.isEmpty }.joined(separator: " ")
+        let holds = Self.having(member.holds).joined(separator: ", ")
+        func joined(_ wants: String, _ holds: String) -> String {
+            start + (wants.isEmpty ? "" : " " + wants) + (holds.isEmpty ? "" : ", " + holds)
+        }
+        guard let width, TerminalText.width(joined(wants, holds)) > width else { return joined(wants, holds) }
+        let room = max(width - TerminalText.width(start) - 3, 8)
+        let half = max(room / 2, room - TerminalText.width(wants))
+        let shorter = TerminalText.cut(holds, to: half, keep: .headAndTail)
+        return cut(
+            joined(TerminalText.cut(wants, to: max(room - TerminalText.width(shorter), 4), keep: .headAndTail), shorter)
+        )
     }
 
     /// What others of a deadlock want of a member, in words.
@@ -88,6 +102,8 @@ public struct TextFormat: Sendable {
         var who: [String]
         var step: String
         var what: [String]
+        /// What is left of that where there is no room for any of it.
+        var kind = ""
         var note: String
         var root: [String]
     }
@@ -98,12 +114,16 @@ public struct TextFormat: Sendable {
         let isOver = record.action == .returned || record.action == .ended || record.action == .slow
         let culprit = isOver ? nil : Culprit(report)
         var note = ""
-        if let result = Sentence.result(report) { note += "  = \(result)" }
-        if call.unresolved.contains(where: { $0.hasPrefix("resource") }) { note += "  (no longer open)" }
+        if let result = Sentence.result(report) { note = "= \(result)" }
+        if call.unresolved.contains(where: { $0.hasPrefix("resource") }) {
+            note += (note.isEmpty ? "" : " ") + "(no longer open)"
+        }
         let parts = Parts(
             time: time, label: label(record),
             duration: bound + TerminalText.duration(nanoseconds: report.durationNanoseconds),
-            who: Self.who(call), step: Self.step(call), what: call.resource.spoken(besides: culprit), note: note,
+            who: Self.who(call), step: Self.step(call),
+            what: call.resource.spoken(in: Self.step(call), besides: culprit),
+            kind: (call.resource.member?.kind ?? call.resource.kind).rawValue, note: note,
             root: root(report, culprit))
         return colored(fitted(parts), record)
     }
@@ -115,43 +135,57 @@ public struct TextFormat: Sendable {
         return (chain.isEmpty ? [] : ["deadlock: \(chain)"]) + culprit.variants
     }
 
-    /// On a terminal all of it fits a line: blanks go first, then descriptor, the middle of long names, the details of
-    /// what makes the root one; the root's own name last.
+    /// On a terminal all of it fits a line: blanks and the descriptor go first, then the middle of what is waited for, then
+    /// the details of the root; the root's own name last.
     private func fitted(_ parts: Parts) -> String {
-        let roots = parts.root
-        func text(_ who: String, _ what: String, _ root: String?, isWide: Bool) -> String {
-            let gap = isWide ? "  " : " "
-            var line = parts.time + gap + TerminalText.padded(parts.label, to: 8) + gap
-            line += TerminalText.padded(parts.duration, to: isWide ? 9 : 7, .right) + gap
-            line += isWide ? TerminalText.padded(who, to: 22) : who
-            line += gap + (isWide ? TerminalText.padded(parts.step, to: 15) : parts.step)
-            if !what.isEmpty { line += gap + what }
-            line += isWide ? parts.note : parts.note.replacing("  ", with: " ")
-            if let root { line += gap + "<- " + root }
-            return line
+        func text(_ who: String, _ what: String, _ root: String?) -> String {
+            var words = [who, parts.step, what].filter { !$0.isEmpty }
+            if !parts.note.isEmpty { words.append(parts.note) }
+            if let root { words.append("<- \(root)") }
+            return head(parts) + words.joined(separator: " ")
         }
-        let who = parts.who, what = parts.what
-        let wide = text(who[0], what[0], roots.first, isWide: true)
+        let roots = parts.root.map(Optional.some)
+        let wide =
+            [
+                head(parts), TerminalText.padded(parts.who[0], to: 22), "  ", TerminalText.padded(parts.step, to: 15),
+                parts.what[0].isEmpty ? "" : "  " + parts.what[0], parts.note.isEmpty ? "" : "  " + parts.note,
+                parts.root.first.map { "  <- " + $0 } ?? "",
+            ].joined()
         guard let width, TerminalText.width(wide) > width else { return wide }
-        func fits(_ line: String) -> Bool { TerminalText.width(line) <= width }
         // who is at the root is worth more than the whole name of what is waited for
-        for root in roots.isEmpty ? [nil] : roots.map(Optional.some) {
-            let isLast = root == roots.last
-            for (name, least) in [(who[0], 28), (who[who.count - 1], 12)] {
-                for shorter in what {
-                    let line = text(name, shorter, root, isWide: false)
-                    if fits(line) { return line }
+        for (place, root) in (roots.isEmpty ? [nil] : roots).enumerated() {
+            // the details that come first say what the call says, too
+            let least = place == 0 && roots.count > 2 ? 14 : 8
+            for who in parts.who {
+                for what in parts.what where TerminalText.width(text(who, what, root)) <= width {
+                    return text(who, what, root)
                 }
-                let room = width - TerminalText.width(text(name, "", root, isWide: false)) - 1
-                if room >= least || isLast && room >= 4 {
-                    return text(name, TerminalText.cut(what[what.count - 1], to: room, keep: .headAndTail), root, isWide: false)
-                }
+                let room = width - TerminalText.width(text(who, "", root)) - 1
+                guard room >= least else { continue }
+                let what = parts.what[parts.what.count - 1]
+                return text(who, TerminalText.cut(what, to: room, keep: .headAndTail), root)
             }
         }
-        return TerminalText.cut(text(who[who.count - 1], "", roots.last, isWide: false), to: width, keep: .headAndTail)
+        let who = parts.who[parts.who.count - 1]
+        let shortest = text(who, parts.kind, roots.last ?? nil)
+        if TerminalText.width(shortest) <= width { return shortest }
+        return TerminalText.cut(text(who, "", roots.last ?? nil), to: width, keep: .headAndTail)
     }
 
-    private static func who(_ call: BlockedCall) -> [String] {
+    /// Time, verdict and duration, in columns.
+    private func head(_ parts: Parts) -> String {
+        guard isNarrow else {
+            return parts.time + "  " + parts.label + "  " + TerminalText.padded(parts.duration, to: 9, .right) + "  "
+        }
+        return parts.time + " " + parts.label + " "
+            + TerminalText.padded(parts.duration, to: 6, .right) + " "
+    }
+
+    /// There is no room for seconds and blanks.
+    private var isNarrow: Bool { width.map { $0 < 100 } ?? false }
+
+    /// A thread, from the longest to the shortest.
+    static func who(_ call: BlockedCall) -> [String] {
         let process = call.process
         let name = TerminalText.escaped(process.name)
         let short = TerminalText.cut(name, to: 9, keep: .headAndTail)
@@ -172,7 +206,8 @@ public struct TextFormat: Sendable {
     // MARK: - the rest
 
     private func plain(_ time: String, _ record: Record, _ text: String) -> String {
-        colored(cut("\(time)  \(label(record))  \(text)"), record)
+        let gap = isNarrow ? " " : "  "
+        return colored(cut("\(time)\(gap)\(label(record))\(gap)\(text)"), record)
     }
 
     private func cut(_ line: String) -> String {
@@ -185,7 +220,7 @@ public struct TextFormat: Sendable {
         if case .call(let report) = record.body, record.action == .blocked || record.action == .stillBlocked {
             label = report.finding?.verdict.rawValue ?? label
         }
-        return TerminalText.padded(label, to: 8)
+        return TerminalText.padded(label, to: isNarrow ? 7 : 8)
     }
 
     /// The line with its verdict coloured.
@@ -222,10 +257,14 @@ extension Verdict {
 
 extension Resource {
     /// Its name on a line, from the whole to what is left of it beside a root that says the same.
-    func spoken(besides culprit: Culprit?) -> [String] {
-        let name = TerminalText.escaped(self.name)
+    func spoken(in step: String, besides culprit: Culprit?) -> [String] {
+        var name = TerminalText.escaped(self.name)
+        if kind == .futex, name.hasPrefix("futex "), lock != nil || step == "futex" {
+            name = (lock == nil ? "" : "mutex ") + name.dropFirst("futex ".count)
+        }
         let descriptor = self.descriptor.map { "fd \($0)" }
         guard !name.isEmpty else { return [descriptor ?? ""] }
+        if kind == .page, member == nil { return [name, ""] }
         var names = [name]
         if let descriptor, name != descriptor { names.insert("\(name) (\(descriptor))", at: 0) }
         guard let network, let arrow = name.firstRange(of: "->") else { return names }

@@ -51,10 +51,10 @@ public struct Trees: Sendable {
         /// The same from look to look.
         var key: String
         var indent = ""
-        /// Without ages and verdicts.
-        var subject: String
-        /// What follows.
-        var rest = ""
+        /// Whom it tells of, without ages and verdicts; from the longest to the shortest.
+        var subjects: [String]
+        /// What follows, likewise.
+        var rests: [String] = []
         /// The calls that it tells of; of a title, all of its tree.
         var entries: [Entry]
         /// How many others are behind them.
@@ -62,12 +62,15 @@ public struct Trees: Sendable {
         var isTitle = false
         /// Something hangs on it, or it stands for several.
         var opens = false
+
+        var subject: String { subjects.first ?? "" }
+        var rest: String { rests.first ?? "" }
     }
 
     /// Calls behind one root.
     private struct Group {
         var key: String
-        var title: String
+        var titles: [String]
         var rank: Int
         var calls: [Entry]
         var note = ""
@@ -78,7 +81,8 @@ public struct Trees: Sendable {
         var place: Place {
             let first = calls.first?.thread
             return Place(
-                numbers: [rank, -calls.count], age: oldest, title: title, thread: [first?.host ?? 0, first?.tid ?? 0])
+                numbers: [rank, -calls.count], age: oldest, title: titles.first ?? "",
+                thread: [first?.host ?? 0, first?.tid ?? 0])
         }
 
         struct Place: Comparable {
@@ -109,20 +113,33 @@ public struct Trees: Sendable {
         return lines
     }
 
-    /// The middle of what it tells of gives way to what follows.
+    /// Short forms first, then the middle of what it tells of gives way to what follows.
     private func text(_ row: Row, _ width: Int?, _ usesColor: Bool) -> String {
-        var subject = row.subject
-        if let width {
-            let room = width - TerminalText.width(row.indent) - TerminalText.width(row.rest)
-            // of a root the beginning says who it is
-            subject = TerminalText.cut(subject, to: max(room, 16), keep: row.isTitle ? .head : .headAndTail)
-            let line = row.indent + subject + row.rest
-            if TerminalText.width(line) > width { return TerminalText.cut(line, to: width, keep: .headAndTail) }
+        let (subject, rest) = fitted(row, width)
+        let line = row.indent + subject + rest
+        if let width, TerminalText.width(line) > width { return TerminalText.cut(line, to: width, keep: .headAndTail) }
+        guard usesColor, !row.isTitle, let verdict = row.entries.first?.report.finding?.verdict else { return line }
+        return "\(row.indent)\(subject)\u{1b}[\(verdict.colorCode)m\(rest)\u{1b}[0m"
+    }
+
+    private func fitted(_ row: Row, _ width: Int?) -> (subject: String, rest: String) {
+        guard let width else { return (row.subject, row.rest) }
+        let rests = row.rests.isEmpty ? [""] : row.rests
+        if row.isTitle {
+            let room = width - TerminalText.width(row.indent)
+            for subject in row.subjects {
+                for rest in rests where TerminalText.width(subject + rest) <= room { return (subject, rest) }
+            }
         }
-        guard usesColor, !row.isTitle, let verdict = row.entries.first?.report.finding?.verdict else {
-            return row.indent + subject + row.rest
+        for rest in rests {
+            let room = width - TerminalText.width(row.indent) - TerminalText.width(rest)
+            for subject in row.subjects where TerminalText.width(subject) <= room { return (subject, rest) }
         }
-        return "\(row.indent)\(subject)\u{1b}[\(verdict.colorCode)m\(row.rest)\u{1b}[0m"
+        // of a root the beginning says who it is
+        let room = width - TerminalText.width(row.indent) - TerminalText.width(rests[rests.count - 1])
+        let subject = TerminalText.cut(
+            row.subjects.last ?? "", to: max(room, 16), keep: row.isTitle ? .head : .headAndTail)
+        return (subject, rests[rests.count - 1])
     }
 
     /// The trees, each its title first.
@@ -135,7 +152,7 @@ public struct Trees: Sendable {
             let note = group.note.isEmpty ? "" : "  \(group.note)"
             var rows = [
                 Row(
-                    key: group.key, subject: group.title, rest: note, entries: group.calls,
+                    key: group.key, subjects: group.titles, rests: [note, ""], entries: group.calls,
                     behind: group.calls.count, isTitle: true, opens: true)
             ]
             guard !closed.contains(group.key) else { return rows }
@@ -154,11 +171,10 @@ public struct Trees: Sendable {
         var groups = byRoot.compactMap { id, calls -> Group? in
             let first = calls.lazy.compactMap(\.report.finding).first { $0.root.value != nil }
             let deadlock = first?.chainID.flatMap { deadlocks[$0] }
-            guard let title = titles[id] ?? first?.root.value.map({ Self.title($0, first, deadlock: deadlock) }) else {
-                return nil
-            }
+            guard let root = first?.root.value else { return nil }
+            let titles = self.titles[id].map { [$0] } ?? Self.titles(root, first, deadlock: deadlock)
             let rank = calls.compactMap { $0.report.finding?.verdict.rank }.min() ?? 9
-            return Group(key: id, title: title, rank: rank, calls: calls, note: note(calls))
+            return Group(key: id, titles: titles, rank: rank, calls: calls, note: note(calls, deadlock))
         }
         // without another end: each is its own root, like with like
         var kinds: [String: [Entry]] = [:]
@@ -166,9 +182,9 @@ public struct Trees: Sendable {
             kinds["\(entry.report.finding?.verdict.rank ?? 9) \(label(entry))", default: []].append(entry)
         }
         groups += kinds.map { kind, calls in
-            let isIdle = calls[0].report.finding?.verdict == .idle
+            let culprit = Culprit(calls[0].report)?.variants ?? [verdict(calls[0].report)]
             return Group(
-                key: kind, title: calls[0].prefix + verdict(calls[0].report) + (isIdle ? "" : ": who could end it is not known"),
+                key: kind, titles: culprit.map { calls[0].prefix + $0 },
                 rank: calls[0].report.finding?.verdict.rank ?? 9, calls: calls)
         }
         groups.sort { $0.place < $1.place }
@@ -176,21 +192,26 @@ public struct Trees: Sendable {
         case .worst: return groups
         case .victims: return groups.sorted { $0.calls.count > $1.calls.count }
         case .age: return groups.sorted { $0.oldest > $1.oldest }
-        case .name: return groups.sorted { $0.title < $1.title }
+        case .name: return groups.sorted { $0.titles[0] < $1.titles[0] }
         }
     }
+
+    static func title(_ root: Root, deadlock: DeadlockReport?) -> String { titles(root, nil, deadlock: deadlock)[0] }
 
     /// - Parameter finding: of a call behind it.
-    static func title(_ root: Root, _ finding: Finding? = nil, deadlock: DeadlockReport?) -> String {
+    private static func titles(_ root: Root, _ finding: Finding?, deadlock: DeadlockReport?) -> [String] {
         if root.kind == .deadlock {
             let words = deadlock.map { "deadlock of \($0.threads) thread\($0.threads == 1 ? "" : "s")" }
-            return (words ?? root.doing ?? "deadlock").replacing("deadlock", with: "DEADLOCK", maxReplacements: 1)
+            let text = words ?? root.doing ?? "deadlock"
+            return [text.replacing("deadlock", with: "DEADLOCK", maxReplacements: 1)]
         }
-        return Culprit(root, finding).text
+        return Culprit(root, finding).variants
     }
 
-    private func note(_ calls: [Entry]) -> String {
-        calls.count > 1 ? "(\(calls.count) threads behind it)" : ""
+    private func note(_ calls: [Entry], _ deadlock: DeadlockReport?) -> String {
+        let inside = deadlock?.threads ?? 0
+        if inside > 0 { return calls.count > inside ? "(\(calls.count - inside) more behind it)" : "" }
+        return calls.count > 1 ? "(\(calls.count) threads behind it)" : ""
     }
 
     // MARK: - a tree
@@ -212,8 +233,8 @@ public struct Trees: Sendable {
         guard depth < Self.deepest else {
             return rows.append(
                 Row(
-                    key: "\(shape.key) deep \(place)", indent: indent + "└─ ", subject: "… and who waits for it",
-                    entries: []))
+                    key: "\(shape.key) deep \(place)", indent: indent + "└─ ",
+                    subjects: ["… and who waits for it"], entries: []))
         }
         let calls = forest.calls(behind: parents).sorted {
             ($1.report.durationNanoseconds, $0.thread.tid) < ($0.report.durationNanoseconds, $1.thread.tid)
@@ -227,12 +248,12 @@ public struct Trees: Sendable {
                 one(fold.calls[0], in: forest, lead: lead, onward: onward, depth, shape, &rows)
                 continue
             }
-            let (subject, rest) = fold.isRest ? others(fold.calls) : line(fold.calls)
+            let (subjects, rests) = fold.isRest ? others(fold.calls) : line(fold.calls)
             let threads = fold.calls.map(\.thread)
             let key = "\(shape.key) \(place) \(fold.key)"
             rows.append(
                 Row(
-                    key: key, indent: lead, subject: subject, rest: rest, entries: fold.calls,
+                    key: key, indent: lead, subjects: subjects, rests: rests, entries: fold.calls,
                     behind: threads.reduce(0) { $0 + forest.count(behind: $1) }, opens: true))
             guard shape.opened.contains(key) else {
                 if !fold.isRest, threads.contains(where: forest.hasCalls), !shape.closed.contains(key) {
@@ -243,7 +264,8 @@ public struct Trees: Sendable {
             for (index, call) in fold.calls.enumerated() {
                 let isLast = index == fold.calls.count - 1
                 one(
-                    call, in: forest, lead: onward + (isLast ? "└─ " : "├─ "), onward: onward + (isLast ? "   " : "│  "),
+                    call, in: forest, lead: onward + (isLast ? "└─ " : "├─ "),
+                    onward: onward + (isLast ? "   " : "│  "),
                     depth + 1, shape, &rows)
             }
         }
@@ -253,8 +275,8 @@ public struct Trees: Sendable {
         _ call: Entry, in forest: Forest, lead: String, onward: String, _ depth: Int, _ shape: Shape,
         _ rows: inout [Row]
     ) {
-        let (subject, rest) = line([call])
-        var row = Row(key: key(call), indent: lead, subject: subject, rest: rest, entries: [call])
+        let (subjects, rests) = line([call])
+        var row = Row(key: key(call), indent: lead, subjects: subjects, rests: rests, entries: [call])
         row.opens = forest.hasCalls(behind: call.thread)
         if row.opens { row.behind = forest.count(behind: call.thread) }
         rows.append(row)
@@ -335,7 +357,7 @@ public struct Trees: Sendable {
     }
 
     /// Whom it tells of, and what follows.
-    private func line(_ entries: [Entry]) -> (subject: String, rest: String) {
+    private func line(_ entries: [Entry]) -> (subjects: [String], rests: [String]) {
         let calls = entries.map(\.report)
         let first = calls[0]
         let prefix = entries[0].prefix
@@ -343,17 +365,32 @@ public struct Trees: Sendable {
         guard calls.count > 1 else {
             let holds = first.finding?.chainID.flatMap { self.holds[$0]?[first.call.process.tid] } ?? []
             let has = holds.isEmpty ? verdict(first) : TextFormat.having(holds).joined(separator: ", ")
+            let short = holds.isEmpty ? brief(first) : TerminalText.cut(has, to: 28, keep: .headAndTail)
             return (
-                "\(prefix)\(Sentence.who(first.call)) \(Sentence.place(first.call))", "  \(span(calls))  \(has)\(note)"
+                subjects(first).map { prefix + $0 },
+                ["  \(span(calls))  \(has)\(note)", "  \(span(calls))  \(short)\(note)"]
             )
         }
         let name = TerminalText.escaped(first.call.process.name)
         let what = Shared.text(calls.map(\.call.resource))
+        let who = "\(prefix)\(number(of: calls)) of \(name)\(inProcesses(calls))"
+        let step = Sentence.step(first.call)
         return (
-            "\(prefix)\(number(of: calls)) of \(name)\(inProcesses(calls)) wait here in \(Sentence.step(first.call))"
-                + (what.isEmpty ? "" : " on \(what)"),
-            "  \(span(calls))  \(verdict(first))\(note)"
+            ["\(who) wait here in \(step)", "\(who) in \(step)"].map { what.isEmpty ? $0 : "\($0) on \(what)" },
+            ["  \(span(calls))  \(verdict(first))\(note)", "  \(span(calls))  \(brief(first))\(note)"]
         )
+    }
+
+    private func subjects(_ report: CallReport) -> [String] {
+        let call = report.call
+        let names = TextFormat.who(call)
+        guard call.kind != .stopped else { return names.map { "\($0) stopped\(Sentence.stop(call))" } + names }
+        let step = Sentence.step(call)
+        return names.prefix(2).flatMap { who in
+            call.resource.spoken(in: step, besides: Culprit(report)).map { what in
+                what.isEmpty ? "\(who) \(step)" : "\(who) \(step) on \(what)"
+            }
+        }
     }
 
     private func number(of calls: [CallReport]) -> String {
@@ -367,7 +404,7 @@ public struct Trees: Sendable {
     }
 
     /// Of those that are too many to be told: which programs they are of.
-    private func others(_ entries: [Entry]) -> (subject: String, rest: String) {
+    private func others(_ entries: [Entry]) -> (subjects: [String], rests: [String]) {
         var counts: [String: Int] = [:]
         for entry in entries { counts[TerminalText.escaped(entry.report.call.process.name), default: 0] += 1 }
         let names = counts.sorted { ($1.value, $0.key) < ($0.value, $1.key) }
@@ -375,13 +412,17 @@ public struct Trees: Sendable {
         let more = names.count > 4 ? ", ..." : ""
         let worst = entries.compactMap { $0.report.finding?.verdict }.min { $0.rank < $1.rank }
         return (
-            "and \(entries.count) others: \(told)\(more)",
-            "  \(span(entries.map(\.report)))  \(worst.map { "\($0.rawValue) at the worst" } ?? "blocked")"
+            ["and \(entries.count) others: \(told)\(more)"],
+            ["  \(span(entries.map(\.report)))  \(worst.map { "\($0.rawValue) at the worst" } ?? "blocked")"]
         )
     }
 
     private func verdict(_ report: CallReport) -> String {
         guard let finding = report.finding else { return "blocked" }
-        return finding.verdict == .deadlock ? finding.verdict.rawValue : "\(finding.verdict.rawValue) (\(finding.reason.words))"
+        return finding.verdict == .deadlock
+            ? finding.verdict.rawValue : "\(finding.verdict.rawValue) (\(finding.reason.words))"
     }
+
+    /// Where there is no room for the reason.
+    private func brief(_ report: CallReport) -> String { report.finding?.verdict.rawValue ?? "blocked" }
 }

@@ -51,7 +51,8 @@ struct FutexTarget: Target {
             if Self.isPrivate(wait) {
                 // no thread of this process has that number: copied by fork, or its owner has ended with it
                 relation.situation = .ownerGone
-                relation.end = .nobody("nobody has it: its owner, thread \(owner.number), is no thread of \(wait.processText)")
+                relation.end = .nobody(
+                    "nobody has it: its owner, thread \(owner.number), is no thread of \(wait.processText)")
                 relation.coverage = .whole
             } else {
                 relation.coverage = .partial(.processGone, isTold: true)
