@@ -39,7 +39,7 @@ import Testing
             line(psql, width: 120)
                 == "00:00:00  stuck         12.0s  psql[812] poll tcp ->10.0.0.5:5432 "
                 + "<- 10.0.0.5:5432 does not answer, 5 retransmits")
-        #expect(line(psql, width: 80) == "00:00 stuck    12.0s psql[812] poll tcp <- 10.0.0.5:5432 does not answer")
+        #expect(line(psql, width: 80) == "00:00 stuck     12.0s psql[812] poll tcp <- 10.0.0.5:5432 does not answer")
         #expect(
             message(psql)
                 == "psql[812] has been blocked for 12.0s in poll on tcp 10.0.0.1:4040->10.0.0.5:5432 SYN_SENT (fd 6): "
@@ -64,7 +64,7 @@ import Testing
             Root(kind: .nobody, doing: "nobody: memory cgroup /a is full"), "nobody: memory cgroup /a is full",
             ": nobody: memory cgroup /a is full"
         ),
-        (Root(kind: .remote, address: "10.0.0.5:80"), "10.0.0.5:80 has not answered", "held up by 10.0.0.5:80 has not"),
+        (Root(kind: .remote, address: "10.0.0.5:80"), "10.0.0.5:80 has not answered", ": 10.0.0.5:80 has not answered"),
         (
             Root(kind: .network, doing: "4 retransmits, not acknowledged", address: "10.0.0.5:80"),
             "network to 10.0.0.5:80: 4 retransmits, not acknowledged", "held up by network to 10.0.0.5:80"
@@ -87,6 +87,26 @@ import Testing
         let narrow = line(report, width: 80)
         #expect(TerminalText.width(narrow) <= 80)
         #expect(narrow.contains("<- " + Culprit(root).name) && narrow.contains("/lock"), "\(narrow)")
+    }
+
+    @Test(arguments: [
+        (Reason.notAccepted, Holder.Role.listener, "mysqld[9] never accepts, in futex"),
+        (.connectBacklogFull, .listener, "mysqld[9] does not accept, in futex"),
+        (.replyPending, .peer, "mysqld[9] has not answered, in futex"),
+        (.lockHeld, .lockHolder, "mysqld[9] has the lock, in futex"),
+        (.peerWaiting, .writer, "mysqld[9] has the write end, in futex"),
+        (.sendStalled, .reader, "mysqld[9] has the read end, in futex"),
+        (.peerStuck, .child, "mysqld[9] in futex"),
+    ])
+    func `what makes a process the root of who waits for it directly`(reason: Reason, role: Holder.Role, words: String)
+    {
+        let root = Root(kind: .process, pid: 9, name: Array("mysqld".utf8), doing: "futex")
+        let report = Reports.call(1, reason, behind: [9], role: role, root: root)
+        #expect(line(report).hasSuffix("  <- \(words)"))
+        #expect(Trees(calls: [report], deadlocks: []).lines()[0] == words)
+        // of one that is further away only what it does is known
+        let behind = Reports.call(1, .peerStuck, behind: [8], root: root, chain: "c")
+        #expect(line(behind).hasSuffix("  <- mysqld[9] in futex"))
     }
 
     @Test func `where nothing is known it is said, with what was not found out`() {
@@ -155,7 +175,7 @@ import Testing
         #expect(said(.blocked, .call(calls[0])).contains("deadlock"))
         #expect(
             said(.deadlock, .deadlock(report)) == """
-                00:00 deadlock  10.0s 2 threads wait for each other for ever
+                00:00 deadlock   10.0s 2 threads wait for each other for ever
                       ├─ p[10] flock /a, has /b
                       └─ p[11] flock /b, has /a, is awaited by 10
 
@@ -202,7 +222,7 @@ import Testing
         }
         #expect(
             lines(behind) == [
-                "h[9], has the lock, sleeping  (60 threads behind it)",
+                "h[9] has the lock, sleeping  (60 threads behind it)",
                 "└─ 60 processes of flock wait here in flock on /var/lock/one  10.0s  stuck",
             ])
         // each on a file of its own
@@ -260,7 +280,7 @@ import Testing
             Reports.call(4, behind: [33], seconds: 5), Reports.call(5, behind: [33], seconds: 5),
         ]
         let titles = lines(calls).filter { $0.hasPrefix("h[") }.compactMap {
-            $0.split(separator: ",").first.map(String.init)
+            $0.split(separator: " ").first.map(String.init)
         }
         #expect(titles == ["h[33]", "h[32]", "h[31]", "h[30]"])
         for width in [80, 100, 132, 200] {

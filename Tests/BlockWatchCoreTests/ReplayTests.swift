@@ -116,7 +116,7 @@ private func text(_ recording: Recording, all: Bool = false, filter: Filter = Fi
         let lines = text(recording)
         #expect(lines[0] == "8 records of 1 host from 2023-11-14 22:13:21Z to 2023-11-14 22:13:28Z")
         #expect(lines[2] == "web1 at 2023-11-14 22:13:28Z: 2 threads blocked longer than 2.0s")
-        #expect(lines[4] == "p3[3], has the lock, sleeping  (2 threads behind it)")
+        #expect(lines[4] == "p3[3] has the lock, sleeping  (2 threads behind it)")
         #expect(lines[5] == "└─ p2[2] flock on /l2 (fd 3)  13.0s  stuck (the lock's holder does not move)")
         #expect(lines[6] == "   └─ p1[1] flock on /l1 (fd 3)  15.0s  stuck (the other end is stuck itself)")
         #expect(lines.contains { $0.hasSuffix("blocked 3, still_blocked 1, returned 1, ended 0, slow 1, deadlocks 0") })

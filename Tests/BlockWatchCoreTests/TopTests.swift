@@ -39,9 +39,9 @@ import Testing
         #expect(lines[0].hasPrefix(" blockwatch top  web1  2023-11-14 22:15:00Z"))
         #expect(lines[1] == " 5 >1.0s: 2 in 1 deadlock, 2 stuck, 1 waiting, 0 busy, 0 idle")
         #expect(lines[3].trimmingCharacters(in: .whitespaces) == "deadlock     10.0s      2  ▾ DEADLOCK of 2 threads")
-        #expect(lines[6] == " stuck        30.0s      2  ▾ h[3], has the lock, sleeping")
+        #expect(lines[6] == " stuck        30.0s      2  ▾ h[3] has the lock, sleeping")
         #expect(lines[7] == " stuck        30.0s         └─ ▸ 2 processes of php wait here in flock on /lock")
-        #expect(lines[8] == " waiting      40.0s      1  ▾ h[6], sleeping")
+        #expect(lines[8] == " waiting      40.0s      1  ▾ h[6] has not answered, sleeping")
         #expect(lines[23].contains("q quit"))
     }
 
@@ -95,10 +95,10 @@ import Testing
         _ = top.press(.up)
         _ = top.press(.enter)
         #expect(rows(&top).count == 3)
-        #expect(rows(&top)[0] == "▸ h[3], has the lock, sleeping")
+        #expect(rows(&top)[0] == "▸ h[3] has the lock, sleeping")
         // the same tree, behind another one now
         top.update(look(some + Reports.deadlock(10, 11), at: 101))
-        #expect(top.current?.subject == "h[3], has the lock, sleeping")
+        #expect(top.current?.subject == "h[3] has the lock, sleeping")
     }
 
     @Test func `the line under the cursor is explained`() {
@@ -113,7 +113,7 @@ import Testing
     @Test func `a filter by words, typed, taken back`() {
         var top = top(some)
         for key in "/PSQL".unicodeScalars { #expect(top.press(.character(key)) == nil) }
-        #expect(rows(&top) == ["▾ h[6], sleeping", "└─ psql[5] flock on /x (fd 3)"])
+        #expect(rows(&top) == ["▾ h[6] has not answered, sleeping", "└─ psql[5] flock on /x (fd 3)"])
         #expect(lines(&top)[23] == " filter: PSQL_")
         _ = top.press(.enter)
         #expect(lines(&top)[2].contains("[/PSQL]"))
@@ -134,11 +134,11 @@ import Testing
         #expect(rows(&top).count == 6)
         func titles() -> [String] { rows(&top).filter { $0.hasPrefix("▾") } }
         _ = top.press(.character("s"))
-        #expect(titles()[0] == "▾ h[3], has the lock, sleeping", "by victims")
+        #expect(titles()[0] == "▾ h[3] has the lock, sleeping", "by victims")
         _ = top.press(.character("s"))
         #expect(titles()[0].hasPrefix("▾ idle"), "by age: \(titles())")
         _ = top.press(.character("s"))
-        #expect(titles()[0] == "▾ h[3], has the lock, sleeping", "by name: \(titles())")
+        #expect(titles()[0] == "▾ h[3] has the lock, sleeping", "by name: \(titles())")
     }
 
     @Test func `w writes all rows, g the tree under the cursor`() throws {

@@ -5,6 +5,9 @@ struct Culprit {
     /// What makes it the root, from all that is known to nothing: `, sleeping 59m more`.
     var about: [String] = []
 
+    /// It reads as a sentence.
+    var isClause = false
+
     /// All of it.
     var text: String { name + (about.first ?? "") }
 
@@ -38,6 +41,7 @@ struct Culprit {
                 name: address,
                 about: doing.isEmpty
                     ? Self.silence(finding) : [" \(doing)"] + (first.count < doing.count ? [" \(first)"] : []))
+            isClause = !(about.first?.hasPrefix(",") ?? true)
         case .network:
             self.init(
                 name: "network to \(address)", about: [": \(doing)", ": \(doing.prefix { $0 != "," })", " loses bytes"])
@@ -70,10 +74,11 @@ struct Culprit {
             about.append(String(about[0][..<colon]))
         }
         self.init(name: word, about: about)
+        isClause = true
     }
 
     private init(process root: Root, _ finding: Finding?) {
-        var about: [String] = []
+        self.init(name: "\(TerminalText.escaped(root.name ?? []))[\(root.pid ?? 0)]")
         if let doing = root.doing {
             // a state stands for itself, a call is what it is in
             let isCall = !Self.states.contains { doing.hasPrefix($0) }
@@ -82,28 +87,43 @@ struct Culprit {
                 about.append(" in \(call)")
             }
         }
-        if let holder = finding?.holders.first, holder.pid == root.pid, let role = Self.role(holder) {
-            let others = (finding?.holderCount ?? 1) > 1 ? " (one of \(finding?.holderCount ?? 1))" : ""
-            about.insert(", \(role)\(others)" + (about.first.map { $0.hasPrefix(",") ? $0 : ",\($0)" } ?? ""), at: 0)
+        guard let finding, let holder = finding.holders.first, holder.pid == root.pid else { return }
+        let details = about.map { $0.hasPrefix(",") ? $0 : ",\($0)" }
+        if let fault = Self.fault(finding.reason) {
+            about = details.map { " \(fault)\($0)" } + [" \(fault)"]
+            isClause = true
+        } else if let role = Self.role(holder, finding.reason) {
+            let others = finding.holderCount > 1 ? " (one of \(finding.holderCount))" : ""
+            about.insert(" \(role)\(others)\(details.first ?? "")", at: 0)
+            isClause = true
         }
-        self.init(name: "\(TerminalText.escaped(root.name ?? []))[\(root.pid ?? 0)]", about: about)
     }
 
     private static let states = [
         "sleeping", "running", "stopped", "frozen", "exiting", "exited", "blocked", "page fault",
     ]
 
-    /// What makes a holder one, in words; of a child, a peer and a writer the call says it.
-    private static func role(_ holder: Holder) -> String? {
+    /// What it does not do, where that alone is the reason; worth more than the call that it is in instead.
+    private static func fault(_ reason: Reason) -> String? {
+        switch reason {
+        case .notAccepted: "never accepts"
+        case .connectBacklogFull: "does not accept"
+        case .replyPending: "has not answered"
+        default: nil
+        }
+    }
+
+    /// What makes a holder one, in words; of a child, a peer and a joined thread the call says it.
+    private static func role(_ holder: Holder, _ reason: Reason) -> String? {
         switch holder.role {
         case .lockHolder: "has the lock"
-        case .queued: "in line for the lock"
+        case .owner: reason == .lockHeld || reason == .lockBusy ? "has the lock" : nil
+        case .queued: "is in line for the lock"
         case .listener: "listens there"
         case .server: "serves it"
         case .tracer: "traces it"
-        case .owner: "owns it"
-        case .writer: "writes there"
-        case .reader: "reads there"
+        case .writer: "has the write end"
+        case .reader: "has the read end"
         case .peer, .child: nil
         }
     }

@@ -60,17 +60,8 @@ enum Sentence {
             return [", in a \(set)" + (finding.holders.first?.pid == report.call.process.pid ? "" : other)]
         }
         guard let culprit = Culprit(report) else { return [] }
-        let lead: String
-        switch finding.root {
-        case .known(let root):
-            switch root.kind {
-            case .nobody: lead = ": "
-            case .remote where root.doing != nil: lead = ": "
-            default: lead = ", held up by "
-            }
-        case .absent, .unknown: lead = ", held up by "
-        }
-        return culprit.variants.map { lead + $0 }
+        // a name alone is no sentence
+        return culprit.variants.map { (culprit.isClause && $0 != culprit.name ? ": " : ", held up by ") + $0 }
     }
 
     /// ` by SIGSTOP from bash[12]`

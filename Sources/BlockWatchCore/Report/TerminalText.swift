@@ -138,12 +138,14 @@ public enum TerminalText {
     /// Long lines go on below, as far in as they began and `hang` columns more. A word that is wider than a line is cut.
     public static func wrapped(_ line: String, to width: Int, hang: Int = 4) -> [String] {
         guard Self.width(line) > width else { return [line] }
-        let indent = String(repeating: " ", count: min(line.prefix { $0 == " " }.count + hang, width / 2))
+        let start = line.prefix { $0 == " " }
+        let indent = String(repeating: " ", count: min(start.count + hang, width / 2))
         var lines: [String] = []
-        var current = ""
-        for word in line.split(separator: " ", omittingEmptySubsequences: false) {
-            let wider = current.isEmpty && lines.isEmpty ? String(word) : current + " " + word
-            if Self.width(wider) <= width || current.allSatisfy({ $0 == " " }) {
+        var current = String(start)
+        for word in line.dropFirst(start.count).split(separator: " ", omittingEmptySubsequences: false) {
+            let isFirst = current.allSatisfy { $0 == " " }
+            let wider = isFirst ? current + word : current + " " + word
+            if Self.width(wider) <= width || isFirst {
                 current = wider
             } else {
                 lines.append(current)

@@ -155,13 +155,15 @@ public struct TextFormat: Sendable {
         // who is at the root is worth more than the whole name of what is waited for
         for (place, root) in (roots.isEmpty ? [nil] : roots).enumerated() {
             // the details that come first say what the call says, too
-            let least = place == 0 && roots.count > 2 ? 14 : 8
+            let least = place == 0 && roots.count > 2 ? 14 : 5
             for who in parts.who {
                 for what in parts.what where TerminalText.width(text(who, what, root)) <= width {
                     return text(who, what, root)
                 }
                 let room = width - TerminalText.width(text(who, "", root)) - 1
                 guard room >= least else { continue }
+                // a few columns say less of a name than the word for what it is
+                if room < 9, TerminalText.width(parts.kind) <= room { return text(who, parts.kind, root) }
                 let what = parts.what[parts.what.count - 1]
                 return text(who, TerminalText.cut(what, to: room, keep: .headAndTail), root)
             }
@@ -178,7 +180,7 @@ public struct TextFormat: Sendable {
             return parts.time + "  " + parts.label + "  " + TerminalText.padded(parts.duration, to: 9, .right) + "  "
         }
         return parts.time + " " + parts.label + " "
-            + TerminalText.padded(parts.duration, to: 6, .right) + " "
+            + TerminalText.padded(parts.duration, to: 7, .right) + " "
     }
 
     /// There is no room for seconds and blanks.
