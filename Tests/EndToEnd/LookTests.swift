@@ -24,7 +24,7 @@ import Testing
                     let deadlock = try #require(text.firstIndex { $0.hasPrefix("DEADLOCK of 2 threads") })
                     #expect(deadlock == 2, "deadlocks first: \(text)")
                     #expect(text.contains { $0.contains("hang[\(circle.tid)] flock") && $0.contains(" has ") })
-                    let top = try #require(text.firstIndex { $0.hasPrefix("hang[\(root)], sleeping") })
+                    let top = try #require(text.firstIndex { $0.hasPrefix("hang[\(root)] has the lock, sleeping") })
                     #expect(text[top + 1].hasPrefix("└─ hang[\(middle)] flock"))
                     #expect(text[top + 2].hasPrefix("   └─ hang[\(chain.tid)] read"))
                     #expect(text[top + 2].contains(">="), "a lower bound is said to be one")

@@ -13,6 +13,8 @@ struct ThreadGraph {
     let remainder: [Bool]
     /// By node: a clock lets it go on, its own or that of somebody it waits for.
     let isTimed: [Bool]
+    /// By node: it waits for itself in the end, whatever else it may wait for, and whether or not it has a way out.
+    let isCircular: [Bool]
     /// Threads in order of their numbers; processes and the unknown come behind them.
     let tids: [Int]
     fileprivate let place: [Int: Int]
@@ -21,6 +23,8 @@ struct ThreadGraph {
     func isHopeless(_ tid: Int) -> Bool { place[tid].map { remainder[$0] } ?? false }
 
     func isTimed(_ tid: Int) -> Bool { place[tid].map { isTimed[$0] } ?? false }
+
+    func isInCircle(_ tid: Int) -> Bool { place[tid].map { isCircular[$0] } ?? false }
 
     /// Threads that would never go on if that one did not, and that are in no deadlock already.
     func dependents(of tid: Int) -> Set<Int> {
@@ -64,13 +68,19 @@ extension Investigation {
                 (group.map { relation.holders[$0] } + relation.helpers).map { index(party($0)) ?? -1 }
             }
         }
+        var links = tids.map { tid -> [Int] in
+            guard let relation = waits[tid]?.relation.value else { return [] }
+            return (relation.holders + relation.helpers).compactMap { index(party($0)) }
+        }
         groups += held.map { [$0] }
+        links += held + [[]]
         let unknown = groups.count
         groups = groups.map { $0?.map { $0.map { $0 < 0 ? unknown : $0 } } } + [nil]
         let graph = WaitGraph(waits: groups)
         let timed = tids.indices.filter { waits[tids[$0]].map { $0.state == .waiting && $0.hasClock } ?? false }
         return ThreadGraph(
-            waits: graph, remainder: graph.remainder(), isTimed: graph.released(from: timed), tids: tids, place: place)
+            waits: graph, remainder: graph.remainder(), isTimed: graph.released(from: timed),
+            isCircular: graph.isCircular(links), tids: tids, place: place)
     }
 
     func deadlocks(in graph: ThreadGraph, bootID: String) -> [Deadlock] {

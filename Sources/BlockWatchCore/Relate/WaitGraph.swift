@@ -63,6 +63,15 @@ public struct WaitGraph: Sendable, Equatable {
         .filter { isStuck[$0[0]] }
     }
 
+    /// By node: whether a way along the links leads from it back to it.
+    ///
+    /// - Parameter links: by node, to whom; as many as there are waits.
+    func isCircular(_ links: [[Int]]) -> [Bool] {
+        var found = [Bool](repeating: false, count: waits.count)
+        for node in components({ links[$0] }).joined() { found[node] = true }
+        return found
+    }
+
     /// Strongly connected sets with a circle in them (Tarjan, without recursion).
     private func components(_ edges: (Int) -> [Int]) -> [[Int]] {
         var index = [Int](repeating: -1, count: waits.count)

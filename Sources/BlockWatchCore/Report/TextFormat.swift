@@ -190,9 +190,9 @@ public struct TextFormat: Sendable {
     static func who(_ call: BlockedCall) -> [String] {
         let process = call.process
         let name = TerminalText.escaped(process.name)
-        let short = TerminalText.cut(name, to: 9, keep: .headAndTail)
         let number = process.tid == process.pid ? "[\(process.pid)]" : "[\(process.pid)/\(process.tid)]"
-        return [Sentence.who(call), name + number, short + number]
+        let shorter = [9, 5].map { TerminalText.cut(name, to: $0, keep: .headAndTail) + number }
+        return [Sentence.who(call), name + number] + shorter
     }
 
     private static func step(_ call: BlockedCall) -> String {
