@@ -169,7 +169,11 @@ public struct Trees: Sendable {
             if let id = entry.group { byRoot[id, default: []].append(entry) } else { alone.append(entry) }
         }
         var groups = byRoot.compactMap { id, calls -> Group? in
-            let first = calls.lazy.compactMap(\.report.finding).first { $0.root.value != nil }
+            let findings = calls.compactMap(\.report.finding).filter { $0.root.value != nil }
+            // who hangs on the root itself knows most of it
+            let first =
+                findings.first { $0.root.value?.pid != nil && $0.holders.first?.pid == $0.root.value?.pid }
+                ?? findings.first
             let deadlock = first?.chainID.flatMap { deadlocks[$0] }
             guard let root = first?.root.value else { return nil }
             let titles = self.titles[id].map { [$0] } ?? Self.titles(root, first, deadlock: deadlock)
