@@ -116,6 +116,29 @@ extension `The watch goes on` {
         }
     }
 
+    /// Two that leave their pipe where the other call's own file is looked for.
+    @Test(arguments: ["os.write(1, b'x'); os.statvfs(path)", "os.open('/dev/stdout', 1); os.open(path, 0)"])
+    func `what the thread has written to before is not what its call on a path waits for`(calls: String) async throws {
+        let folder = try Folder()
+        defer { folder.remove() }
+        try await served(folder, milliseconds: 0) { mount, server in
+            let asker = try Child(
+                "/usr/bin/python3", ["-c", "import os, sys; path = sys.argv[1]; \(calls)", mount + "/slow"])
+            let record = try await eventually("its call") {
+                let look = try Child(
+                    Built.blockwatch,
+                    ["snapshot", "--threshold", "200ms", "--format", "ndjson", "--all", "--pid", "\(asker.pid)"])
+                _ = try await look.exitCode()
+                let found = look.records.first { $0.tid == Int(asker.pid) }
+                return found?.strings("stack").contains { $0.contains("fuse") } == true ? found : nil
+            }
+            #expect(record.text("resource.kind") == "file", "\(record)")
+            #expect(record.integer("root.pid") == Int(server.pid), "\(record)")
+            server.signal(SIGKILL)
+            _ = try await asker.exitCode()
+        }
+    }
+
     @Test func `a server that takes its time and answers others meanwhile`() async throws {
         let folder = try Folder()
         defer { folder.remove() }
