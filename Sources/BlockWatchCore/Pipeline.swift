@@ -145,7 +145,7 @@ public struct Pipeline {
                 records.leaveOut(exclusion)
             } else if isAdmitted(clock) {
                 written.append(sighting)
-                judged.append(findings.finding(of: tid) ?? Finding())
+                judged.append(findings.finding(of: tid) ?? .nothing)
             }
         }
         let complete = examiner.identifier.complete(written, clock: clock, risky: &risky)
@@ -229,7 +229,7 @@ public struct Pipeline {
                 ledger.looked(at: call.id, look)
                 continue
             }
-            let finding = findings.finding(of: record.tid) ?? Finding()
+            let finding = findings.finding(of: record.tid) ?? .nothing
             look.chainID = finding.chainID
             ledger.looked(at: call.id, look)
             var call = call
@@ -284,6 +284,7 @@ public struct Pipeline {
             let isDue = !known.isWritten && selection.hasWaitedEnough(duration, result.finding.reason)
             guard result.hasNews || known.closing != nil || isDue else { continue }
             if let account = known.account {
+                guard result.isNew || selection.isNews(result.finding, said: account.finding) else { continue }
                 writeAgain(account.call.now(call), result.finding, duration, clock)
             } else if let exclusion = exclusion(of: result.sighting, lasting: duration, result.finding.reason) {
                 if result.before == nil || known.closing != nil { records.leaveOut(exclusion) }
@@ -313,7 +314,17 @@ public struct Pipeline {
             records.write(.slow, report(call, finding, duration: duration, result: result), clock)
             ledger.settle(call.id)
         } else if ledger.write(call.id, LedgerEntry.Account(call, finding), at: clock.monotonic) {
+            paceRepeats(of: call.id, finding, clock)
             records.write(.blocked, report(call, finding, duration: duration, result: nil), clock)
+        }
+    }
+
+    /// What waits for somebody who is at work is said once, and not by `--repeat`.
+    private mutating func paceRepeats(of id: UInt64, _ finding: Finding, _ clock: ClockReading) {
+        if finding.verdict == .busy {
+            ledger.stopRepeats(of: id)
+        } else {
+            ledger.resumeRepeats(of: id, at: clock.monotonic)
         }
     }
 
@@ -322,6 +333,7 @@ public struct Pipeline {
         _ call: BlockedCall, _ finding: Finding, _ duration: UInt64, _ clock: ClockReading
     ) {
         ledger.revise(call.id, LedgerEntry.Account(call, finding))
+        paceRepeats(of: call.id, finding, clock)
         guard isAdmitted(clock) else { return }
         records.write(.stillBlocked, report(call, finding, duration: duration, result: nil), clock)
     }
@@ -411,8 +423,8 @@ public struct Pipeline {
         let counts = ledger.counts
         let summary = Summary(
             open: UInt64(openCount), openBySyscall: counts.bySyscall, openByVerdict: counts.byVerdict,
-            idleByReason: counts.idleByReason, openWritten: UInt64(ledger.writtenCount), totals: totals, usage: usage,
-            threads: threads, scanNanoseconds: schedule.lastDuration, scanPeriodNanoseconds: schedule.period)
+            idleByReason: counts.idleByReason, busyByReason: counts.busyByReason,
+            openWritten: UInt64(ledger.writtenCount), totals: totals, usage: usage, threads: threads, scanNanoseconds: schedule.lastDuration, scanPeriodNanoseconds: schedule.period)
         records.write(.summary, .summary(summary), clock)
     }
 

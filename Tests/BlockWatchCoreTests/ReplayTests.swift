@@ -17,7 +17,7 @@ private struct Stream {
     mutating func say(_ action: Record.Action, _ body: Record.Body) {
         sequence += 1
         time += 1
-        var ndjson = NDJSON(hostName: host, bootID: boot)
+        var ndjson = NDJSON(RecordOrigin(hostName: host, bootID: boot))
         let record = Record(
             action: action, sequence: sequence, wallNanoseconds: (Self.begin + time) * 1_000_000_000, body: body)
         lines.append(String(decoding: ndjson.line(record).dropLast(), as: UTF8.self))

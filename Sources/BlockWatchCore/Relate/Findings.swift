@@ -48,7 +48,7 @@ struct Findings {
         case .rwlock: resource.lock = LockFields(type: "mutex", mode: "read")
         case .join, nil: break
         }
-        if let set = wait.set.value, let member = judge.deciding[tid]?.call.resource {
+        if let set = wait.set.value, let member = (judge.deciding[tid] ?? set.only)?.call.resource {
             resource.member = SetMemberFields(
                 kind: member.kind, descriptor: member.descriptor, count: set.members.count)
             resource.name = member.name

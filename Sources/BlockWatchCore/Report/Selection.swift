@@ -25,6 +25,17 @@ struct Selection {
         reason.verdict == .busy && wants(reason) && duration >= busyAfterNanoseconds
     }
 
+    /// A change of a written call's verdict or reason is to be said at once. That somebody is at work is said once, though
+    /// he rests between, but to whoever asks for idle calls too.
+    ///
+    /// - Parameter said: what its last record has said.
+    func isNews(_ finding: Finding, said: Finding?) -> Bool {
+        guard let said, [.busy, .idle].contains(said.verdict), [.busy, .idle].contains(finding.verdict) else {
+            return true
+        }
+        return verdicts.contains(.idle) && (said.verdict != finding.verdict || finding.verdict == .idle)
+    }
+
     /// Why a call is not to be written; `nil` if it is.
     ///
     /// - Parameter reason: `nil` as long as nobody has looked.
