@@ -141,7 +141,10 @@ public struct Pipeline {
         for sighting in sightings {
             let tid = sighting.record.tid
             var findings = examiner.judge(over: sighting)
-            if let exclusion = exclusion(of: sighting, findings.judgement(of: tid).reason) {
+            let reason = findings.judgement(of: tid).reason
+            if selection.isIdle(over: reason, unseen: findings.wentUnseen(tid)) {
+                records.leaveOut(.over)
+            } else if let exclusion = exclusion(of: sighting, reason) {
                 records.leaveOut(exclusion)
             } else if isAdmitted(clock) {
                 written.append(sighting)
@@ -227,6 +230,11 @@ public struct Pipeline {
             // at rest a moment ago: that somebody was at work just then is said if it is seen again
             if !known.isWritten, known.closing == nil, reason == .peerBusy, known.lastLook?.reason.verdict == .idle {
                 ledger.looked(at: call.id, look)
+                continue
+            }
+            if known.closing != nil, selection.isIdle(over: reason, unseen: findings.wentUnseen(record.tid)) {
+                records.leaveOut(.over)
+                ledger.settle(call.id)
                 continue
             }
             let finding = findings.finding(of: record.tid) ?? .nothing

@@ -7,6 +7,8 @@ import Testing
 private struct Stream {
     var host = "web1"
     var boot = "boot1"
+    var machine: String?
+    var run: String?
     /// Seconds since 2023-11-14T22:13:20Z.
     var time: UInt64 = 0
     var sequence: UInt64 = 0
@@ -17,7 +19,7 @@ private struct Stream {
     mutating func say(_ action: Record.Action, _ body: Record.Body) {
         sequence += 1
         time += 1
-        var ndjson = NDJSON(RecordOrigin(hostName: host, bootID: boot))
+        var ndjson = NDJSON(RecordOrigin(hostName: host, hostID: machine, bootID: boot, runID: run))
         let record = Record(
             action: action, sequence: sequence, wallNanoseconds: (Self.begin + time) * 1_000_000_000, body: body)
         lines.append(String(decoding: ndjson.line(record).dropLast(), as: UTF8.self))
@@ -273,6 +275,53 @@ private func text(_ recording: Recording, all: Bool = false, filter: Filter = Fi
         #expect(recording.runs.count == 2)
         #expect(recording.duplicates == 0)
         #expect(text(recording).count { $0.hasSuffix("the same as what the recording says") } == 2)
+    }
+
+    @Test func `a run is known by its id: gaps are counted within it, whatever else fits`() {
+        var one = Stream(run: "000000000000000a")
+        one.start()
+        for thread in 1...4 { one.call(.blocked, thread) }
+        // at the same time, and without its beginning and its third record
+        var two = Stream(run: "000000000000000b")
+        two.start()
+        for thread in 1...4 { two.call(.blocked, thread + 10) }
+        two.lines.remove(at: 2)
+        two.lines.remove(at: 0)
+        let mixed = replayed((one.lines + two.lines).shuffled())
+        #expect(mixed.runs.count == 2 && mixed.duplicates == 0)
+        let runs = mixed.runs.sorted { $0.origin.runID ?? "" < $1.origin.runID ?? "" }
+        #expect(runs.map(\.origin.runID) == ["000000000000000a", "000000000000000b"])
+        #expect(runs.map(\.gaps.missing) == [0, 1], "what came before the first is told apart")
+        #expect(replayed(one.lines + one.lines).duplicates == 5)
+    }
+
+    @Test func `hosts that share a name are told apart by their ids, and one whose older records have none is one`() {
+        let first = String(repeating: "a", count: 32)
+        let second = String(repeating: "b", count: 32)
+        var one = Stream(machine: first, run: "000000000000000a")
+        one.start()
+        one.call(.blocked, 1, behind: 9)
+        var two = Stream(boot: "boot2", machine: second, run: "000000000000000b")
+        two.start()
+        two.call(.blocked, 1, behind: 8)
+        let report = ReplayReport(replayed(one.lines, two.lines))
+        #expect(report.hosts.map(\.id) == [first, second])
+        let lines = report.lines()
+        #expect(lines[0].hasPrefix("4 records of 2 hosts"))
+        #expect(lines.contains { $0.hasPrefix("web1 (aaaaaaaa) at ") && $0.contains("1 thread blocked") })
+        #expect(lines.contains("web1 (bbbbbbbb): p8[8] sleeping"))
+        #expect(lines.count { $0.hasSuffix("p1[1] flock on /l1 (fd 3)  10.0s  stuck (the lock's holder does not move)") } == 2)
+
+        var older = Stream()
+        older.start()
+        older.call(.blocked, 1, behind: 7)
+        var newer = Stream(machine: first, run: "000000000000000a", time: 100)
+        newer.start()
+        newer.call(.blocked, 1, behind: 9)
+        let same = ReplayReport(replayed(older.lines, newer.lines))
+        #expect(same.hosts.map(\.id) == [first])
+        #expect(same.calls.count == 1, "what was open before has been said again")
+        #expect(!same.lines().contains { $0.contains("(aaaa") })
     }
 
     @Test func `where records are cut the chain is said to be partial, and where parts of a deadlock are missing`() {

@@ -13,7 +13,7 @@ extension ReplayReport {
     private func named(_ name: String, _ id: String?) -> String {
         let text = TerminalText.cut(TerminalText.escaped(name), to: 64)
         let isShared = hosts.count { $0.name == name } > 1
-        let mark = isShared ? " (\(id.map { TerminalText.cut(TerminalText.escaped($0), to: 8, keep: .head) } ?? "no id"))" : ""
+        let mark = isShared ? " (\(id.map { TerminalText.escaped(String($0.prefix(8))) } ?? "no id"))" : ""
         return (text.isEmpty ? "(no host name)" : text) + mark
     }
 

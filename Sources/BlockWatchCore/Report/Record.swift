@@ -112,7 +112,8 @@ public struct Totals: Sendable, Equatable {
     public var ended: UInt64 = 0
     public var slow: UInt64 = 0
     public var deadlocks: UInt64 = 0
-    /// Calls not written because of an option, by its name: `filter`, `new_only`, `ignore.NAME`, `max_rate`.
+    /// Calls not written because of an option, by its name: `verdict`, `busy_after`, `filter`, `new_only`, `over`,
+    /// `ignore.NAME`, `max_rate`.
     public var hidden: [String: UInt64] = [:]
     /// By what was lost.
     public var lost: [String: UInt64] = [:]
