@@ -190,6 +190,35 @@ import Testing
         #expect(try said(&all, 85, running) == ["still_blocked lock_busy"])
     }
 
+    @Test func `what was over before anybody could look accuses nobody: it is counted, and told to who asks for all`()
+        throws
+    {
+        /// A read of a pipe that returned at 16 s, whose writer has gone with it, or is there and stuck.
+        func said(_ verdicts: Set<Verdict>, isThere: Bool) throws -> ([String], [String: UInt64]) {
+            var pipeline = pipeline(verdicts: verdicts, busyAfter: 60_000_000_000)
+            let reader = try thread(7) { self.pipe(&$0, 1, writers: 1) }
+            var risky = ListedAnswers()
+            var source = ListedHolders()
+            if isThere {
+                source.open = [Self.pipeOne: [open(8, write: true)]]
+                source.views = [.process(8): [try thread(8) { $0.flags |= UInt32(BW_CALL_STOPPED) }]]
+            }
+            let end = ClosedRecord(call: 7, reason: .returned, nowNanoseconds: 16_000_000_000, result: 1)
+            pipeline.ingest([.call(reader), .closed(end)], clock: at(16), risky: &risky)
+            pipeline.relate(source: &source, risky: &risky, relooks: false, clock: at(16))
+            #expect(pipeline.openCount == 0)
+            let told = pipeline.takeRecords().map { record in
+                guard case .call(let report) = record.body else { return record.action.rawValue }
+                return "\(record.action.rawValue) \(report.finding?.reason.rawValue ?? "")"
+            }
+            return (told, pipeline.totals.hidden)
+        }
+        let usual: Set<Verdict> = [.deadlock, .stuck, .waiting, .busy]
+        #expect(try said(usual, isThere: false) == ([], ["over": 1]))
+        #expect(try said(Set(Verdict.allCases), isThere: false) == (["slow unknown"], [:]))
+        #expect(try said(usual, isThere: true) == (["slow peer_stuck"], [:]), "what is known is told")
+    }
+
     // MARK: - sets
 
     /// In poll of these TCP sockets by their states, with 1,000 ms unless said otherwise.
