@@ -322,17 +322,8 @@ public struct Pipeline {
             records.write(.slow, report(call, finding, duration: duration, result: result), clock)
             ledger.settle(call.id)
         } else if ledger.write(call.id, LedgerEntry.Account(call, finding), at: clock.monotonic) {
-            paceRepeats(of: call.id, finding, clock)
+            ledger.paceRepeats(of: call.id, finding.verdict, at: clock.monotonic)
             records.write(.blocked, report(call, finding, duration: duration, result: nil), clock)
-        }
-    }
-
-    /// What waits for somebody who is at work is said once, and not by `--repeat`.
-    private mutating func paceRepeats(of id: UInt64, _ finding: Finding, _ clock: ClockReading) {
-        if finding.verdict == .busy {
-            ledger.stopRepeats(of: id)
-        } else {
-            ledger.resumeRepeats(of: id, at: clock.monotonic)
         }
     }
 
@@ -341,7 +332,7 @@ public struct Pipeline {
         _ call: BlockedCall, _ finding: Finding, _ duration: UInt64, _ clock: ClockReading
     ) {
         ledger.revise(call.id, LedgerEntry.Account(call, finding))
-        paceRepeats(of: call.id, finding, clock)
+        ledger.paceRepeats(of: call.id, finding.verdict, at: clock.monotonic)
         guard isAdmitted(clock) else { return }
         records.write(.stillBlocked, report(call, finding, duration: duration, result: nil), clock)
     }
@@ -432,7 +423,8 @@ public struct Pipeline {
         let summary = Summary(
             open: UInt64(openCount), openBySyscall: counts.bySyscall, openByVerdict: counts.byVerdict,
             idleByReason: counts.idleByReason, busyByReason: counts.busyByReason,
-            openWritten: UInt64(ledger.writtenCount), totals: totals, usage: usage, threads: threads, scanNanoseconds: schedule.lastDuration, scanPeriodNanoseconds: schedule.period)
+            openWritten: UInt64(ledger.writtenCount), totals: totals, usage: usage, threads: threads,
+            scanNanoseconds: schedule.lastDuration, scanPeriodNanoseconds: schedule.period)
         records.write(.summary, .summary(summary), clock)
     }
 

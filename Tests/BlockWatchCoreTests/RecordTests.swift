@@ -55,7 +55,8 @@ import Testing
     }
 
     @Test func `every record names the host, the machine and the start of blockwatch`() throws {
-        let told = try objects(RecordOrigin(hostName: "h", hostID: Self.machine, bootID: "b", runID: "00000000000000ff"))
+        let told = try objects(
+            RecordOrigin(hostName: "h", hostID: Self.machine, bootID: "b", runID: "00000000000000ff"))
         #expect(told.count == 5)
         for object in told {
             let host = try #require(object["host"] as? [String: Any])

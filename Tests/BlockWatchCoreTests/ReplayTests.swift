@@ -4,7 +4,7 @@ import Testing
 @testable import BlockWatchCore
 
 /// Lines of a stream, written by the same code as blockwatch's own.
-private struct Stream {
+struct RecordedStream {
     var host = "web1"
     var boot = "boot1"
     var machine: String?
@@ -81,7 +81,7 @@ private func hex(_ number: Int) -> String {
     return String(repeating: "0", count: 16 - text.count) + text
 }
 
-private func replayed(_ files: [String]..., until: UInt64? = nil) -> Recording {
+func replayed(_ files: [String]..., until: UInt64? = nil) -> Recording {
     var recording = Recording(until: until)
     for (index, file) in files.enumerated() {
         recording.beginFile("file\(index)")
@@ -96,8 +96,8 @@ private func text(_ recording: Recording, all: Bool = false, filter: Filter = Fi
 
 @Suite struct `A recorded stream tells the same again` {
     /// p1 waits for p2, which waits for p3; p4 came and went; p5 was slow.
-    private func stream() -> Stream {
-        var stream = Stream()
+    private func stream() -> RecordedStream {
+        var stream = RecordedStream()
         let root = Root(kind: .process, pid: 3, name: Array("p3".utf8), doing: "sleeping")
         stream.start()
         stream.call(.blocked, 2, behind: 3)
@@ -129,7 +129,7 @@ private func text(_ recording: Recording, all: Bool = false, filter: Filter = Fi
     }
 
     @Test func `idle calls are shown when asked for, filters choose what is shown`() {
-        var stream = Stream()
+        var stream = RecordedStream()
         stream.start()
         stream.call(.blocked, 1, .parked)
         stream.call(.blocked, 2, .lockHeld)
@@ -231,7 +231,7 @@ private func text(_ recording: Recording, all: Bool = false, filter: Filter = Fi
     }
 
     @Test func `numbers of threads of all 32 bits`() {
-        var stream = Stream()
+        var stream = RecordedStream()
         stream.start()
         stream.call(.blocked, Int(UInt32.max))
         let recording = replayed(stream.lines)
@@ -241,7 +241,7 @@ private func text(_ recording: Recording, all: Bool = false, filter: Filter = Fi
 
     @Test func `the state at a moment`() {
         let lines = stream().lines
-        let moment = (Stream.begin + 5) * 1_000_000_000
+        let moment = (RecordedStream.begin + 5) * 1_000_000_000
         let recording = replayed(lines, until: moment)
         #expect(recording.later == 3)
         #expect(text(recording).contains { $0.contains("p4[4]") })
@@ -251,7 +251,7 @@ private func text(_ recording: Recording, all: Bool = false, filter: Filter = Fi
     @Test func `blockwatch started anew: what was open before has been said again`() {
         var first = stream()
         first.lines.removeLast()
-        var second = Stream()
+        var second = RecordedStream()
         second.time = 100
         second.start()
         second.call(.blocked, 2, behind: 3)
@@ -277,55 +277,8 @@ private func text(_ recording: Recording, all: Bool = false, filter: Filter = Fi
         #expect(text(recording).count { $0.hasSuffix("the same as what the recording says") } == 2)
     }
 
-    @Test func `a run is known by its id: gaps are counted within it, whatever else fits`() {
-        var one = Stream(run: "000000000000000a")
-        one.start()
-        for thread in 1...4 { one.call(.blocked, thread) }
-        // at the same time, and without its beginning and its third record
-        var two = Stream(run: "000000000000000b")
-        two.start()
-        for thread in 1...4 { two.call(.blocked, thread + 10) }
-        two.lines.remove(at: 2)
-        two.lines.remove(at: 0)
-        let mixed = replayed((one.lines + two.lines).shuffled())
-        #expect(mixed.runs.count == 2 && mixed.duplicates == 0)
-        let runs = mixed.runs.sorted { $0.origin.runID ?? "" < $1.origin.runID ?? "" }
-        #expect(runs.map(\.origin.runID) == ["000000000000000a", "000000000000000b"])
-        #expect(runs.map(\.gaps.missing) == [0, 1], "what came before the first is told apart")
-        #expect(replayed(one.lines + one.lines).duplicates == 5)
-    }
-
-    @Test func `hosts that share a name are told apart by their ids, and one whose older records have none is one`() {
-        let first = String(repeating: "a", count: 32)
-        let second = String(repeating: "b", count: 32)
-        var one = Stream(machine: first, run: "000000000000000a")
-        one.start()
-        one.call(.blocked, 1, behind: 9)
-        var two = Stream(boot: "boot2", machine: second, run: "000000000000000b")
-        two.start()
-        two.call(.blocked, 1, behind: 8)
-        let report = ReplayReport(replayed(one.lines, two.lines))
-        #expect(report.hosts.map(\.id) == [first, second])
-        let lines = report.lines()
-        #expect(lines[0].hasPrefix("4 records of 2 hosts"))
-        #expect(lines.contains { $0.hasPrefix("web1 (aaaaaaaa) at ") && $0.contains("1 thread blocked") })
-        #expect(lines.contains("web1 (bbbbbbbb): p8[8] sleeping"))
-        #expect(lines.count { $0.hasSuffix("p1[1] flock on /l1 (fd 3)  10.0s  stuck (the lock's holder does not move)") } == 2)
-
-        var older = Stream()
-        older.start()
-        older.call(.blocked, 1, behind: 7)
-        var newer = Stream(machine: first, run: "000000000000000a", time: 100)
-        newer.start()
-        newer.call(.blocked, 1, behind: 9)
-        let same = ReplayReport(replayed(older.lines, newer.lines))
-        #expect(same.hosts.map(\.id) == [first])
-        #expect(same.calls.count == 1, "what was open before has been said again")
-        #expect(!same.lines().contains { $0.contains("(aaaa") })
-    }
-
     @Test func `where records are cut the chain is said to be partial, and where parts of a deadlock are missing`() {
-        var stream = Stream()
+        var stream = RecordedStream()
         stream.start()
         stream.call(.blocked, 1, behind: 2) { report in
             report.finding?.holders = (2...9).map { Holder(pid: $0, name: [], role: .reader) }
@@ -362,7 +315,7 @@ private func text(_ recording: Recording, all: Bool = false, filter: Filter = Fi
             network.peer.port = peer.1
             report.call.resource.network = network
         }
-        var web = Stream()
+        var web = RecordedStream()
         web.start()
         web.call(.blocked, 1, .replyPending, root: Root(kind: .remote, address: "10.0.0.5:3306"), chain: hex(1)) {
             connection(&$0, ("10.0.0.1", 4040), ("10.0.0.5", 3306))
@@ -370,7 +323,7 @@ private func text(_ recording: Recording, all: Bool = false, filter: Filter = Fi
         // behind the first one, on the same host
         web.call(
             .blocked, 2, .peerWaiting, behind: 1, root: Root(kind: .remote, address: "10.0.0.5:3306"), chain: hex(1))
-        var database = Stream(host: "db1", boot: "boot2")
+        var database = RecordedStream(host: "db1", boot: "boot2")
         database.start()
         database.call(.blocked, 7, .lockHeld, behind: 8)
         // the connection is held by the process that waits for a lock
@@ -409,7 +362,7 @@ private func text(_ recording: Recording, all: Bool = false, filter: Filter = Fi
 
     @Test func `hosts that wait for each other end`() {
         func stream(_ host: String, _ local: String, _ peer: String, _ id: Int) -> [String] {
-            var stream = Stream(host: host, boot: host)
+            var stream = RecordedStream(host: host, boot: host)
             stream.start()
             stream.call(.blocked, id, .replyPending, root: Root(kind: .remote, address: "\(peer):1"), chain: hex(id)) {
                 $0.call.resource.network = NetworkFields(transport: "tcp")
@@ -423,7 +376,7 @@ private func text(_ recording: Recording, all: Bool = false, filter: Filter = Fi
     }
 
     @Test func `hostile texts cannot reach the terminal, and NDJSON stays JSON`() throws {
-        var stream = Stream()
+        var stream = RecordedStream()
         stream.host = "h\u{1b}]0;x\u{7}\u{9b}\n"
         stream.start()
         let evil = "\u{1b}[2J\u{9b}31m\u{202e}\n"
@@ -452,7 +405,7 @@ private func text(_ recording: Recording, all: Bool = false, filter: Filter = Fi
     }
 
     @Test func `a long chain and a great circle are no depth`() {
-        var stream = Stream()
+        var stream = RecordedStream()
         stream.start()
         for id in 1...300 {
             stream.call(

@@ -240,7 +240,8 @@ func recording(_ name: String) throws -> [UInt8] {
         #expect(back.identifier.nativeABI == .aarch64 && back.identifier.clockTicksPerSecond == 250)
         #expect(back.identifier.commandLine == .full, "they were redacted before they were written")
         #expect(back.origin == origin && back.startNanoseconds == 9 && back.pipeline.thresholdNanoseconds == 5)
-        for wrong in [("pid", "x"), ("ignore.a", "nonsense"), ("clock_ticks", "0"), ("colour", "red"), ("start", "-1"),
+        for wrong in [
+            ("pid", "x"), ("ignore.a", "nonsense"), ("clock_ticks", "0"), ("colour", "red"), ("start", "-1"),
             ("host_id", "uninitialized"), ("run_id", "1"),
         ] {
             #expect(throws: TapeError.self) { try TapeHost([TapeSetting(wrong.0, wrong.1)], offset: 0) }

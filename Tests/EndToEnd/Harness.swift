@@ -276,7 +276,9 @@ final class Watcher: Sendable {
             Issue.record("no root: \(record)")
             return
         }
-        if kind == "unknown" { #expect(!record.strings("unresolved").isEmpty, "an unknown root without a reason: \(record)") }
+        if kind == "unknown" {
+            #expect(!record.strings("unresolved").isEmpty, "an unknown root without a reason: \(record)")
+        }
     }
 
     /// What must hold of any stream: whole lines, the schema, no gap, roots, every opening closed once.

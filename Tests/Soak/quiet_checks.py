@@ -20,8 +20,8 @@ class Lines:
     def __init__(self, ours: str, planted: str):
         self.ours, self.planted = ours, planted
         self.false: list[str] = []
-        self.busy: dict[str, list[tuple[str, str]]] = collections.defaultdict(list)
-        """event.id: action and reason of its lines that say busy."""
+        self.busy: set[str] = set()
+        """event.id of those that were said to be busy."""
         self.said: collections.Counter[str] = collections.Counter()
         self.hidden: dict[str, int] = {}
         self.busy_by_reason: collections.Counter[str] = collections.Counter()
@@ -29,7 +29,6 @@ class Lines:
         self.summaries = self.others = 0
         self.told: float | None = None
         """Seconds from the beginning of the planted hang to its line."""
-        self.closed_or_open: set[str] = set()
 
     def take(self, record: dict) -> None:
         action = get(record, "event.action")
@@ -57,10 +56,9 @@ class Lines:
         if action in ("returned", "ended"):
             return
         if verdict == "busy" and get(record, "event.duration") >= BUSY_AFTER_NS:
-            if (action, reason) in self.busy[identity] or action == "still_blocked" and any(
-                before == reason for _, before in self.busy[identity]):
+            if identity in self.busy:
                 self.false.append(f"said twice: {self.text(record)}")
-            self.busy[identity].append((action, reason))
+            self.busy.add(identity)
         else:
             self.false.append(f"{action} {verdict} {reason}: {self.text(record)}")
 

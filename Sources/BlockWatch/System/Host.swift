@@ -31,10 +31,11 @@ struct Host: Sendable {
         bootID = (try? procFS.bootID()) ?? ""
         let etc = ProcFS(root: "/etc")
         // the second where there is no systemd
-        let machine = (try? etc.readFile("machine-id", limit: 64)).flatMap(MachineID.text)
+        let machineID =
+            (try? etc.readFile("machine-id", limit: 64)).flatMap(MachineID.text)
             ?? (try? ProcFS(root: "/var/lib/dbus").readFile("machine-id", limit: 64)).flatMap(MachineID.text)
         origin = RecordOrigin(
-            hostName: name, hostID: machine, bootID: bootID, runID: RecordOrigin.runID(.random(in: .min ... .max)))
+            hostName: name, hostID: machineID, bootID: bootID, runID: RecordOrigin.runID(.random(in: .min ... .max)))
         users = UserNames(passwd: (try? etc.readFile("passwd", limit: 4 << 20)) ?? [])
     }
 

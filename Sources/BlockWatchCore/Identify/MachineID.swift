@@ -6,7 +6,9 @@ public enum MachineID {
     /// - Returns: 32 hexadecimal digits; `nil` for anything else, as `uninitialized` of an image that has not been booted.
     public static func text(_ file: [UInt8]) -> String? {
         let line = file.prefix { $0 != UInt8(ascii: "\n") }
-        guard line.count == 32, isHexadecimal(line), line.contains(where: { $0 != UInt8(ascii: "0") }) else { return nil }
+        guard line.count == 32, isHexadecimal(line), line.contains(where: { $0 != UInt8(ascii: "0") }) else {
+            return nil
+        }
         return String(decoding: line, as: UTF8.self)
     }
 

@@ -103,7 +103,9 @@ public struct ReplayReport {
     func order() -> [Int] {
         recording.runs.indices.sorted {
             let (a, b) = (recording.runs[$0], recording.runs[$1])
-            return (a.hostName, a.origin.hostID ?? "", a.firstAt, $0) < (b.hostName, b.origin.hostID ?? "", b.firstAt, $1)
+            return (a.hostName, a.origin.hostID ?? "", a.firstAt, $0) < (
+                b.hostName, b.origin.hostID ?? "", b.firstAt, $1
+            )
         }
     }
 
