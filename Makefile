@@ -202,10 +202,11 @@ SANITIZER = env TSAN_OPTIONS=halt_on_error=1:exitcode=66 ASAN_OPTIONS=exitcode=6
 	LSAN_OPTIONS=exitcode=66:suppressions="$(CURDIR)/Tests/leaks.suppressed"
 
 .PHONY: nightly
-nightly: ## what is too long for every change: both sanitizers, an hour of soak, 5,000 topologies, ten minutes of fuzzing, all kernels, aarch64
+nightly: ## what is too long for every change: both sanitizers, an hour of soak, a busy host for ten minutes, 5,000 topologies, ten minutes of fuzzing, all kernels, aarch64
 	$(MAKE) sanitize-thread
 	$(MAKE) sanitize-address
 	$(MAKE) soak SOAK_SECONDS=3600
+	$(MAKE) quiet QUIET_SECONDS=600
 	$(MAKE) topologies TOPOLOGIES=5000
 	$(MAKE) fuzz FUZZ_SECONDS=600
 	$(MAKE) test-kernels
@@ -235,6 +236,16 @@ soak: need-test need-root $(if $(BLOCKWATCH),,build) programs bench-programs ## 
 	@/usr/bin/python3 -B Tests/Soak/test_checks.py 2>&1 | tail -n 30
 	@$(AS_ROOT) env PATH="$$PATH" SOAK_SECONDS="$(SOAK_SECONDS)" $(foreach name,SOAK_SEED SOAK_RECORDS BLOCKWATCH FAULTS,$(if $($(name)),$(name)="$($(name))")) \
 		Tests/Soak/soak
+
+# Nothing hangs on it, and nothing may be said of it; its checks are those of the soak.
+QUIET_SECONDS ?= 600
+QUIET_PACKAGES := make gcc libc6-dev python3 tar zstd openssh-client openssh-server socat apt dpkg rsync coreutils findutils util-linux
+
+.PHONY: quiet
+quiet: need-quiet need-root $(if $(BLOCKWATCH),,build) ## a busy host on which nothing hangs must be quiet: builds, pipelines, packages, backups; QUIET_SECONDS=600
+	@/usr/bin/python3 -B Tests/Soak/test_checks.py QuietHost 2>&1 | tail -n 30
+	@$(AS_ROOT) env PATH="$$PATH" QUIET_SECONDS="$(QUIET_SECONDS)" $(foreach name,QUIET_ONLY QUIET_RECORDS BLOCKWATCH,$(if $($(name)),$(name)="$($(name))")) \
+		Tests/Soak/quiet
 
 # Threads that wait for each other in all ways, made by chance; its model and its checks are checked first.
 .PHONY: topologies
@@ -291,6 +302,11 @@ need-build:
 need-test:
 	@$(call need-packages,$(TEST_PACKAGES))
 	@$(call need-servers,$(TEST_SOFTWARE))
+
+.PHONY: need-quiet
+need-quiet:
+	@$(call need-packages,$(filter-out openssh-server,$(QUIET_PACKAGES)))
+	@$(call need-servers,openssh-server)
 
 .PHONY: need-bench
 need-bench:

@@ -228,7 +228,7 @@ struct inet_connection_sock {
 	struct { u32 lrcvtime; } icsk_ack;
 };
 struct tcp_sock {
-	u32 snd_wnd, copied_seq, write_seq, lsndtime, rcv_nxt, snd_una, rcv_tstamp;
+	u32 snd_wnd, copied_seq, write_seq, lsndtime, rcv_nxt, snd_nxt, snd_una, rcv_tstamp;
 	u64 bytes_sent, bytes_received;
 };
 struct sockaddr_un { u16 sun_family; char sun_path[108]; };

@@ -82,6 +82,9 @@ static __noinline int resolve_inet(struct bw_object *object, struct sock *sk)
 		inet->receive_queue = BPF_CORE_READ(tcp, rcv_nxt) - BPF_CORE_READ(tcp, copied_seq);
 		inet->unacked = BPF_CORE_READ(tcp, write_seq) - BPF_CORE_READ(tcp, snd_una);
 		inet->send_queue = inet->unacked;
+		/* a SYN has a number of its own, and is no byte */
+		if (object->tcp_state != TCP_SYN_SENT)
+			inet->in_flight = BPF_CORE_READ(tcp, snd_nxt) - BPF_CORE_READ(tcp, snd_una);
 		inet->peer_window = BPF_CORE_READ(tcp, snd_wnd);
 		if (object->tcp_state == TCP_SYN_SENT) {
 			inet->receive_queue = 0;

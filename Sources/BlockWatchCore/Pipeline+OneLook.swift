@@ -30,7 +30,7 @@ extension Pipeline {
         var (findings, _) = examiner.examine(Array(zip(records, calls)), &source, &risky, clock, isThorough: true)
         let threads = zip(records, calls).map { record, call -> Explanation.Thread in
             var call = call
-            let finding = findings.finding(of: record.tid) ?? Finding()
+            let finding = findings.finding(of: record.tid) ?? .nothing
             call.resource = findings.resource(of: record.tid) ?? call.resource
             return Explanation.Thread(
                 call: call, durationNanoseconds: record.nowNanoseconds - record.startNanoseconds,

@@ -141,11 +141,14 @@ public struct Pipeline {
         for sighting in sightings {
             let tid = sighting.record.tid
             var findings = examiner.judge(over: sighting)
-            if let exclusion = exclusion(of: sighting, findings.judgement(of: tid).reason) {
+            let reason = findings.judgement(of: tid).reason
+            if selection.isIdle(over: reason, unseen: findings.wentUnseen(tid)) {
+                records.leaveOut(.over)
+            } else if let exclusion = exclusion(of: sighting, reason) {
                 records.leaveOut(exclusion)
             } else if isAdmitted(clock) {
                 written.append(sighting)
-                judged.append(findings.finding(of: tid) ?? Finding())
+                judged.append(findings.finding(of: tid) ?? .nothing)
             }
         }
         let complete = examiner.identifier.complete(written, clock: clock, risky: &risky)
@@ -229,7 +232,12 @@ public struct Pipeline {
                 ledger.looked(at: call.id, look)
                 continue
             }
-            let finding = findings.finding(of: record.tid) ?? Finding()
+            if known.closing != nil, selection.isIdle(over: reason, unseen: findings.wentUnseen(record.tid)) {
+                records.leaveOut(.over)
+                ledger.settle(call.id)
+                continue
+            }
+            let finding = findings.finding(of: record.tid) ?? .nothing
             look.chainID = finding.chainID
             ledger.looked(at: call.id, look)
             var call = call
@@ -285,6 +293,7 @@ public struct Pipeline {
             let isDue = !known.isWritten && selection.hasWaitedEnough(duration, result.finding.reason)
             guard result.hasNews || known.closing != nil || isDue else { continue }
             if let account = known.account {
+                guard result.isNew || selection.isNews(result.finding, said: account.finding) else { continue }
                 writeAgain(account.call.now(call), result.finding, duration, clock)
             } else if let exclusion = exclusion(of: result.sighting, lasting: duration, result.finding.reason) {
                 if result.before == nil || known.closing != nil { records.leaveOut(exclusion) }
@@ -314,6 +323,7 @@ public struct Pipeline {
             records.write(.slow, report(call, finding, duration: duration, result: result), clock)
             ledger.settle(call.id)
         } else if ledger.write(call.id, LedgerEntry.Account(call, finding), at: clock.monotonic) {
+            ledger.paceRepeats(of: call.id, finding.verdict, at: clock.monotonic)
             records.write(.blocked, report(call, finding, duration: duration, result: nil), clock)
         }
     }
@@ -323,6 +333,7 @@ public struct Pipeline {
         _ call: BlockedCall, _ finding: Finding, _ duration: UInt64, _ clock: ClockReading
     ) {
         ledger.revise(call.id, LedgerEntry.Account(call, finding))
+        ledger.paceRepeats(of: call.id, finding.verdict, at: clock.monotonic)
         guard isAdmitted(clock) else { return }
         records.write(.stillBlocked, report(call, finding, duration: duration, result: nil), clock)
     }
@@ -412,8 +423,9 @@ public struct Pipeline {
         let counts = ledger.counts
         let summary = Summary(
             open: UInt64(openCount), openBySyscall: counts.bySyscall, openByVerdict: counts.byVerdict,
-            idleByReason: counts.idleByReason, openWritten: UInt64(ledger.writtenCount), totals: totals, usage: usage,
-            threads: threads, scanNanoseconds: schedule.lastDuration, scanPeriodNanoseconds: schedule.period)
+            idleByReason: counts.idleByReason, busyByReason: counts.busyByReason,
+            openWritten: UInt64(ledger.writtenCount), totals: totals, usage: usage, threads: threads,
+            scanNanoseconds: schedule.lastDuration, scanPeriodNanoseconds: schedule.period)
         records.write(.summary, .summary(summary), clock)
     }
 

@@ -90,7 +90,7 @@ import Testing
         for line in explanation.lines() { #expect(!line.unicodeScalars.contains { $0.value < 0x20 }, "\(line)") }
         pipeline.ingest([.call(record)], clock: clock, risky: &risky)
         pipeline.relate(source: &source, risky: &risky, relooks: false, clock: clock)
-        var ndjson = NDJSON(hostName: "h", bootID: "b")
+        var ndjson = NDJSON(RecordOrigin(hostName: "h", bootID: "b"))
         for record in pipeline.takeRecords() {
             let line = ndjson.line(record)
             #expect(line.count <= NDJSON.lineLimit)
@@ -110,7 +110,7 @@ import Testing
         let report = DeadlockReport(
             id: "0123456789abcdef", threads: 100, members: members, part: 1, parts: 13, chain: evil,
             chainID: "0123456789abcdef", victims: 100)
-        var ndjson = NDJSON(hostName: String(repeating: "\u{1}", count: 64), bootID: "b")
+        var ndjson = NDJSON(RecordOrigin(hostName: String(repeating: "\u{1}", count: 64), bootID: "b"))
         let line = ndjson.line(Record(action: .deadlock, sequence: .max, wallNanoseconds: 0, body: .deadlock(report)))
         #expect(line.count <= NDJSON.lineLimit, "\(line.count)")
         #expect((try? JSONSerialization.jsonObject(with: Data(line))) != nil)

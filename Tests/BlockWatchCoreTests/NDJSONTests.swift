@@ -22,7 +22,7 @@ import Testing
     private func line(_ call: BlockedCall, result: Int64? = nil, duration: UInt64 = 5_000_000_000) throws -> (
         [UInt8], [String: Any]
     ) {
-        var format = NDJSON(hostName: "h", bootID: "b")
+        var format = NDJSON(RecordOrigin(hostName: "h", bootID: "b"))
         let report = CallReport(call: call, startWallNanoseconds: 0, durationNanoseconds: duration, result: result)
         let bytes = format.line(
             Record(action: .returned, sequence: 1, wallNanoseconds: 1_700_000_000_123_456_789, body: .call(report)))

@@ -245,7 +245,7 @@ import Testing
     @Test func `the same bytes give the same lines`() throws {
         func lines() throws -> [[UInt8]] {
             var pipeline = pipeline()
-            var format = NDJSON(hostName: "h", bootID: "b")
+            var format = NDJSON(RecordOrigin(hostName: "h", bootID: "b"))
             return try feed(&pipeline, Bytes.call(), Bytes.close(99, BW_CLOSE_RETURNED, at: 16_000_000_000), at: 16).map
             { format.line($0) }
         }

@@ -4,9 +4,11 @@ import Testing
 @testable import BlockWatchCore
 
 /// Lines of a stream, written by the same code as blockwatch's own.
-private struct Stream {
+struct RecordedStream {
     var host = "web1"
     var boot = "boot1"
+    var machine: String?
+    var run: String?
     /// Seconds since 2023-11-14T22:13:20Z.
     var time: UInt64 = 0
     var sequence: UInt64 = 0
@@ -17,7 +19,7 @@ private struct Stream {
     mutating func say(_ action: Record.Action, _ body: Record.Body) {
         sequence += 1
         time += 1
-        var ndjson = NDJSON(hostName: host, bootID: boot)
+        var ndjson = NDJSON(RecordOrigin(hostName: host, hostID: machine, bootID: boot, runID: run))
         let record = Record(
             action: action, sequence: sequence, wallNanoseconds: (Self.begin + time) * 1_000_000_000, body: body)
         lines.append(String(decoding: ndjson.line(record).dropLast(), as: UTF8.self))
@@ -79,7 +81,7 @@ private func hex(_ number: Int) -> String {
     return String(repeating: "0", count: 16 - text.count) + text
 }
 
-private func replayed(_ files: [String]..., until: UInt64? = nil) -> Recording {
+func replayed(_ files: [String]..., until: UInt64? = nil) -> Recording {
     var recording = Recording(until: until)
     for (index, file) in files.enumerated() {
         recording.beginFile("file\(index)")
@@ -94,8 +96,8 @@ private func text(_ recording: Recording, all: Bool = false, filter: Filter = Fi
 
 @Suite struct `A recorded stream tells the same again` {
     /// p1 waits for p2, which waits for p3; p4 came and went; p5 was slow.
-    private func stream() -> Stream {
-        var stream = Stream()
+    private func stream() -> RecordedStream {
+        var stream = RecordedStream()
         let root = Root(kind: .process, pid: 3, name: Array("p3".utf8), doing: "sleeping")
         stream.start()
         stream.call(.blocked, 2, behind: 3)
@@ -127,7 +129,7 @@ private func text(_ recording: Recording, all: Bool = false, filter: Filter = Fi
     }
 
     @Test func `idle calls are shown when asked for, filters choose what is shown`() {
-        var stream = Stream()
+        var stream = RecordedStream()
         stream.start()
         stream.call(.blocked, 1, .parked)
         stream.call(.blocked, 2, .lockHeld)
@@ -229,7 +231,7 @@ private func text(_ recording: Recording, all: Bool = false, filter: Filter = Fi
     }
 
     @Test func `numbers of threads of all 32 bits`() {
-        var stream = Stream()
+        var stream = RecordedStream()
         stream.start()
         stream.call(.blocked, Int(UInt32.max))
         let recording = replayed(stream.lines)
@@ -239,7 +241,7 @@ private func text(_ recording: Recording, all: Bool = false, filter: Filter = Fi
 
     @Test func `the state at a moment`() {
         let lines = stream().lines
-        let moment = (Stream.begin + 5) * 1_000_000_000
+        let moment = (RecordedStream.begin + 5) * 1_000_000_000
         let recording = replayed(lines, until: moment)
         #expect(recording.later == 3)
         #expect(text(recording).contains { $0.contains("p4[4]") })
@@ -249,7 +251,7 @@ private func text(_ recording: Recording, all: Bool = false, filter: Filter = Fi
     @Test func `blockwatch started anew: what was open before has been said again`() {
         var first = stream()
         first.lines.removeLast()
-        var second = Stream()
+        var second = RecordedStream()
         second.time = 100
         second.start()
         second.call(.blocked, 2, behind: 3)
@@ -276,7 +278,7 @@ private func text(_ recording: Recording, all: Bool = false, filter: Filter = Fi
     }
 
     @Test func `where records are cut the chain is said to be partial, and where parts of a deadlock are missing`() {
-        var stream = Stream()
+        var stream = RecordedStream()
         stream.start()
         stream.call(.blocked, 1, behind: 2) { report in
             report.finding?.holders = (2...9).map { Holder(pid: $0, name: [], role: .reader) }
@@ -313,7 +315,7 @@ private func text(_ recording: Recording, all: Bool = false, filter: Filter = Fi
             network.peer.port = peer.1
             report.call.resource.network = network
         }
-        var web = Stream()
+        var web = RecordedStream()
         web.start()
         web.call(.blocked, 1, .replyPending, root: Root(kind: .remote, address: "10.0.0.5:3306"), chain: hex(1)) {
             connection(&$0, ("10.0.0.1", 4040), ("10.0.0.5", 3306))
@@ -321,7 +323,7 @@ private func text(_ recording: Recording, all: Bool = false, filter: Filter = Fi
         // behind the first one, on the same host
         web.call(
             .blocked, 2, .peerWaiting, behind: 1, root: Root(kind: .remote, address: "10.0.0.5:3306"), chain: hex(1))
-        var database = Stream(host: "db1", boot: "boot2")
+        var database = RecordedStream(host: "db1", boot: "boot2")
         database.start()
         database.call(.blocked, 7, .lockHeld, behind: 8)
         // the connection is held by the process that waits for a lock
@@ -360,7 +362,7 @@ private func text(_ recording: Recording, all: Bool = false, filter: Filter = Fi
 
     @Test func `hosts that wait for each other end`() {
         func stream(_ host: String, _ local: String, _ peer: String, _ id: Int) -> [String] {
-            var stream = Stream(host: host, boot: host)
+            var stream = RecordedStream(host: host, boot: host)
             stream.start()
             stream.call(.blocked, id, .replyPending, root: Root(kind: .remote, address: "\(peer):1"), chain: hex(id)) {
                 $0.call.resource.network = NetworkFields(transport: "tcp")
@@ -374,7 +376,7 @@ private func text(_ recording: Recording, all: Bool = false, filter: Filter = Fi
     }
 
     @Test func `hostile texts cannot reach the terminal, and NDJSON stays JSON`() throws {
-        var stream = Stream()
+        var stream = RecordedStream()
         stream.host = "h\u{1b}]0;x\u{7}\u{9b}\n"
         stream.start()
         let evil = "\u{1b}[2J\u{9b}31m\u{202e}\n"
@@ -403,7 +405,7 @@ private func text(_ recording: Recording, all: Bool = false, filter: Filter = Fi
     }
 
     @Test func `a long chain and a great circle are no depth`() {
-        var stream = Stream()
+        var stream = RecordedStream()
         stream.start()
         for id in 1...300 {
             stream.call(

@@ -12,7 +12,7 @@ struct Played {
 
     init(_ bytes: [UInt8]) throws {
         let player = try TapePlayer(bytes)
-        var ndjson = NDJSON(hostName: player.host.hostName, bootID: player.host.identifier.bootID)
+        var ndjson = NDJSON(player.host.origin)
         var records: [Record] = []
         var lines: [String] = []
         outcome = try player.play { saying in
@@ -222,11 +222,13 @@ func recording(_ name: String) throws -> [UInt8] {
             filter: Filter(include: [.comm: ["a", "b*"]], exclude: [.port: ["80"]]),
             ignoreRules: [try IgnoreRule(name: "backup", text: "comm=\"my borg\" max=2h")], verdicts: [.stuck, .idle],
             tellsHeldSockets: true)
+        let origin = RecordOrigin(
+            hostName: "h", hostID: "3d1219c7c4c5404aaa1f6d2a48adfda4", bootID: "b", runID: RecordOrigin.runID(0xabc))
         let host = TapeHost(
             pipeline: settings,
             identifier: Identifier.Settings(
                 bootID: "b", commandLine: .redacted, clockTicksPerSecond: 250, nativeABI: .aarch64),
-            hostName: "h", startNanoseconds: 9)
+            origin: origin, startNanoseconds: 9)
         guard case .settings(let list) = host.entry else {
             Issue.record("no settings")
             return
@@ -237,9 +239,11 @@ func recording(_ name: String) throws -> [UInt8] {
         #expect(back.pipeline.newOnly && back.pipeline.tellsHeldSockets && back.pipeline.maxRate == 7)
         #expect(back.identifier.nativeABI == .aarch64 && back.identifier.clockTicksPerSecond == 250)
         #expect(back.identifier.commandLine == .full, "they were redacted before they were written")
-        #expect(back.hostName == "h" && back.startNanoseconds == 9 && back.pipeline.thresholdNanoseconds == 5)
-        for wrong in [("pid", "x"), ("ignore.a", "nonsense"), ("clock_ticks", "0"), ("colour", "red"), ("start", "-1")]
-        {
+        #expect(back.origin == origin && back.startNanoseconds == 9 && back.pipeline.thresholdNanoseconds == 5)
+        for wrong in [
+            ("pid", "x"), ("ignore.a", "nonsense"), ("clock_ticks", "0"), ("colour", "red"), ("start", "-1"),
+            ("host_id", "uninitialized"), ("run_id", "1"),
+        ] {
             #expect(throws: TapeError.self) { try TapeHost([TapeSetting(wrong.0, wrong.1)], offset: 0) }
         }
     }

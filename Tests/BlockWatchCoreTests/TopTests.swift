@@ -242,7 +242,7 @@ import Testing
 
 @Suite struct `A recording is played` {
     private func line(_ action: Record.Action, _ sequence: UInt64, at seconds: UInt64, _ report: CallReport) -> String {
-        var ndjson = NDJSON(hostName: "web1", bootID: "boot")
+        var ndjson = NDJSON(RecordOrigin(hostName: "web1", bootID: "boot"))
         var report = report
         report.call.eventID = "000000000000000\(report.call.process.tid)"
         let record = Record(

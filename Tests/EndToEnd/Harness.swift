@@ -269,7 +269,19 @@ final class Watcher: Sendable {
 
     func records(of id: String?) -> [Fields] { records.filter { $0.id == id && id != nil } }
 
-    /// What must hold of any stream: whole lines, the schema, no gap, every opening closed once.
+    /// Whatever is not idle has a root (the schema wants one); one that is not known says why.
+    private func checkRoot(_ record: Fields) {
+        guard let verdict = record.text("verdict"), verdict != "idle" else { return }
+        guard let kind = record.text("root.kind") else {
+            Issue.record("no root: \(record)")
+            return
+        }
+        if kind == "unknown" {
+            #expect(!record.strings("unresolved").isEmpty, "an unknown root without a reason: \(record)")
+        }
+    }
+
+    /// What must hold of any stream: whole lines, the schema, no gap, roots, every opening closed once.
     ///
     /// - Parameter losses: parts of reasons that are no fault in this test.
     private func checkStream(expecting losses: [String]) async throws {
@@ -281,6 +293,8 @@ final class Watcher: Sendable {
         #expect(records.last?.action == "stopped")
         let sequence = records.compactMap { $0.integer("event.sequence") }
         #expect(sequence == Array(1...max(sequence.count, 1)), "gaps in event.sequence")
+        #expect(Set(records.map { $0.text("blockwatch.run.id") }).count == 1, "one start, one id")
+        for record in records { checkRoot(record) }
         var closings: [String: Int] = [:]
         var openings: [String: Int] = [:]
         for record in records {

@@ -63,6 +63,69 @@ import Testing
         }
     }
 
+    @Test func `a long busy call is said once, not by --repeat, and again to whoever asks; a summary counts it`()
+        async throws
+    {
+        let options = ["--threshold", "500ms", "--busy-after", "1s", "--repeat", "1s", "--summary", "1s"]
+        try await Watcher.run(options, all: false) { watcher in
+            // who reads waits for who writes, and that one is at work
+            let shell = try Child(
+                "/bin/sh",
+                [
+                    "-c",
+                    "exec 3>&1; sh -c 'echo worker $$ >&3; while :; do :; done' | sh -c 'echo reader $$ >&3; exec cat'",
+                ])
+            func pid(_ name: String) async throws -> Int {
+                try await eventually("the \(name)'s number") {
+                    shell.lines.first { $0.hasPrefix(name + " ") }.flatMap { Int($0.dropFirst(name.count + 1)) }
+                }
+            }
+            let worker = try await pid("worker")
+            defer { kill(Int32(worker), SIGKILL) }
+            let first = try await watcher.blocked(tid: try await pid("reader"))
+            #expect(first.text("verdict") == "busy", "\(first)")
+            #expect(first.integer("event.duration") ?? 0 >= 1_000_000_000)
+            #expect(first.integer("root.pid") == worker)
+            // what hangs is said again meanwhile: after 1, 2 and 4 s
+            try await Hanging.run("flock") { hanging in
+                _ = try await eventually("said three times again") {
+                    let again = watcher.records.filter { $0.action == "still_blocked" && $0.tid == hanging.tid }
+                    return again.count >= 3 ? true : nil
+                }
+            }
+            #expect(watcher.records(of: first.id).count == 1)
+            _ = try await watcher.record("a summary that counts it") {
+                ($0["blockwatch.busy_by_reason"] as? [String: Any])?["peer_busy"] != nil
+            }
+            watcher.child.signal(SIGUSR1)
+            _ = try await watcher.record("said to whoever asks") { $0.action == "still_blocked" && $0.id == first.id }
+            kill(Int32(worker), SIGKILL)
+            _ = try await watcher.record("its end") { $0.action == "returned" && $0.id == first.id }
+            await shell.end()
+        }
+    }
+
+    @Test func `bytes sent and not acknowledged are told apart from those that were never sent`() async throws {
+        try await Watcher.run(["--threshold", "500ms"]) { watcher in
+            // its reader takes nothing: the window is closed, and most was never sent
+            try await Hanging.run("tcp-write") { hanging in
+                let record = try await watcher.blocked(tid: hanging.tid)
+                let queued = try #require(record.integer("network.send_queue"))
+                let sent = try #require(record.integer("network.unacknowledged"))
+                #expect(sent < queued, "\(record)")
+            }
+            // nobody answers a connect: a SYN is no byte
+            try await Hanging.run("poll-connect") { hanging in
+                let record = try await watcher.blocked(tid: hanging.tid)
+                #expect(record.integer("network.unacknowledged") == 0)
+            }
+            try await Hanging.run("unix-named-read") { hanging in
+                let record = try await watcher.blocked(tid: hanging.tid)
+                #expect(record["network.unacknowledged"] == nil)
+            }
+        }
+    }
+
     @Test func `--held-sockets names the connections that a blocked process holds besides`() async throws {
         try await Hanging.run("tcp-chain") { client in
             try await Watcher.run(["--threshold", "500ms", "--held-sockets"]) { watcher in
@@ -144,6 +207,10 @@ import Testing
                 #expect(record.text("container.runtime") == "docker")
                 #expect(record.text("cgroup.path")?.hasSuffix("docker-\(id).scope") == true)
                 #expect(record.text("host.boot.id")?.count == 36)
+                let machine = (try? String(contentsOfFile: "/etc/machine-id", encoding: .utf8))?.trimmingCharacters(
+                    in: .newlines)
+                #expect(record.text("host.id") == (machine?.count == 32 ? machine : nil))
+                #expect(record.text("blockwatch.run.id")?.count == 16)
             }
         }
     }

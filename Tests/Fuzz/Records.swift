@@ -56,7 +56,7 @@ private struct FuzzedHost {
     private var pending: [KernelRecord] = []
     private var clock = ClockReading(
         monotonic: 15_000_000_000, wall: 1_700_000_015_000_000_000, boot: 15_000_000_000)
-    private var ndjson = NDJSON(hostName: "h\u{1b}", bootID: "b")
+    private var ndjson = NDJSON(RecordOrigin(hostName: "h\u{1b}", bootID: "b"))
     private var recording = Recording()
     private var call = Self.plausible()
     private static let table = SyscallTable.table(for: .x86_64)

@@ -29,7 +29,7 @@ func fuzzTape(_ bytes: [UInt8]) {
 
 private func lines(_ tape: [UInt8]) throws(TapeError) -> [[UInt8]] {
     let player = try TapePlayer(tape)
-    var ndjson = NDJSON(hostName: player.host.hostName, bootID: player.host.identifier.bootID)
+    var ndjson = NDJSON(player.host.origin)
     var lines: [[UInt8]] = []
     let outcome = try player.play { saying in
         switch saying {

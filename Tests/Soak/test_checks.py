@@ -20,6 +20,7 @@ import hangs  # noqa: E402
 import processes  # noqa: E402
 from controls import Controls  # noqa: E402
 from ledger import Ledger  # noqa: E402
+from quiet_checks import Lines  # noqa: E402
 
 
 def call(action: str, name: str = "a", seconds: float = 1, tid: int = 7, **more) -> dict:
@@ -299,6 +300,46 @@ class Growing(unittest.TestCase):
     def test_nothing_is_said_of_too_little(self):
         with self.assertRaises(ValueError):
             self.grown(20)
+
+
+class QuietHost(unittest.TestCase):
+    """What `make quiet` lets pass, and what not."""
+
+    SUMMARY = {"event": {"action": "summary"}, "blockwatch": {"idle_by_reason": {"parked": 3}, "busy_by_reason": {}}}
+
+    def failures(self, *records: dict) -> list[str]:
+        lines = Lines("/quiet", "/hung")
+        told = self.said("blocked", 5.1, "stuck", group="/hung")
+        for record in [self.SUMMARY, told, *records]:
+            lines.take(record)
+        return lines.failures(20)
+
+    @staticmethod
+    def said(action: str, seconds: float, verdict: str, reason: str = "peer_busy", name: str = "a", group: str = "/quiet/x") -> dict:
+        record = call(action, name, seconds, verdict=verdict, reason=reason, cgroup={"path": group}, message="m")
+        return {"@timestamp": "2026-01-01T00:00:00.000000Z", **record}
+
+    def test_long_busy_ones_once_and_what_others_do(self):
+        long = [self.said("blocked", 61, "busy"), self.said("returned", 90, "busy")]
+        self.assertEqual(self.failures(*long, self.said("blocked", 62, "busy", name="b")), [])
+        self.assertEqual(self.failures(self.said("blocked", 9, "stuck", group="/other")), [])
+
+    def test_whatever_else_is_said_of_them(self):
+        for verdict, reason in [("stuck", "peer_stuck"), ("waiting", "unknown"), ("deadlock", "cycle"), ("idle", "parked")]:
+            for action in ("blocked", "still_blocked", "slow"):
+                self.assertEqual(len(self.failures(self.said(action, 61, verdict, reason))), 1, f"{action} {verdict}")
+
+    def test_a_busy_one_that_is_short_or_said_twice(self):
+        self.assertEqual(len(self.failures(self.said("blocked", 6, "busy"))), 1)
+        self.assertEqual(len(self.failures(self.said("slow", 6, "busy"))), 1)
+        twice = [self.said("blocked", 61, "busy"), self.said("still_blocked", 80, "busy")]
+        self.assertEqual(len(self.failures(*twice)), 1)
+        other = [self.said("blocked", 61, "busy"), self.said("still_blocked", 80, "busy", "in_progress")]
+        self.assertEqual(len(self.failures(*other)), 1, "another reason is no news")
+
+    def test_a_watch_that_says_nothing_at_all(self):
+        lines = Lines("/quiet", "/hung")
+        self.assertEqual(len(lines.failures(20)), 2, "neither the hang nor a summary")
 
 
 class Modes(unittest.TestCase):

@@ -236,8 +236,10 @@ struct bw_inet {
 	bw_u8 unheard; /* of a UDP socket with a peer: nothing has ever come from there */
 	bw_u8 pad[1];
 	bw_u32 receive_queue, send_queue; /* bytes; of a listener: connections waiting, and the most */
-	bw_u32 unacked;			  /* bytes sent and not acknowledged */
+	bw_u32 unacked;			  /* bytes written and not acknowledged, sent or not */
 	bw_u32 peer_window;		  /* bytes the peer will take; 0: closed window */
+	bw_u32 in_flight;		  /* of unacked, those that were sent */
+	bw_u32 pad2;
 	bw_u64 last_sent, last_received, last_acked; /* ages in ns; ~0: never */
 };
 

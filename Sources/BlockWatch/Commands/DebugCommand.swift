@@ -31,7 +31,7 @@ struct DebugCommand: ParsableCommand {
         let host = player.host
         let hasTrees = player.hasReports
         var text = format == .text ? TextFormat(usesColor: false) : nil
-        var ndjson = NDJSON(hostName: host.hostName, bootID: host.identifier.bootID)
+        var ndjson = NDJSON(host.origin)
         var deadlocks: [DeadlockReport] = []
         var lines: [UInt8] = []
         let outcome = try player.play { saying in

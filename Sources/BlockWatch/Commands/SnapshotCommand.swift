@@ -36,7 +36,7 @@ struct SnapshotCommand: ParsableCommand {
         let idle = look.pipeline.count(of: .idle)
         look.endRecording()
         if format == .ndjson {
-            var ndjson = NDJSON(hostName: look.host.name, bootID: look.host.bootID)
+            var ndjson = NDJSON(look.host.origin)
             printOut(records.map { String(decoding: ndjson.line($0), as: UTF8.self) }.joined())
         } else {
             let deadlocks = records.compactMap { if case .deadlock(let report) = $0.body { report } else { nil } }

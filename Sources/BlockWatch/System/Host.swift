@@ -8,6 +8,8 @@ struct Host: Sendable {
     let kernelRelease: String
     let machine: String
     let bootID: String
+    /// What its records say of where they come from.
+    let origin: RecordOrigin
     let users: UserNames
 
     #if arch(arm64)
@@ -27,7 +29,14 @@ struct Host: Sendable {
         kernelRelease = text(names.release)
         machine = text(names.machine)
         bootID = (try? procFS.bootID()) ?? ""
-        users = UserNames(passwd: (try? ProcFS(root: "/etc").readFile("passwd", limit: 4 << 20)) ?? [])
+        let etc = ProcFS(root: "/etc")
+        // the second where there is no systemd
+        let machineID =
+            (try? etc.readFile("machine-id", limit: 64)).flatMap(MachineID.text)
+            ?? (try? ProcFS(root: "/var/lib/dbus").readFile("machine-id", limit: 64)).flatMap(MachineID.text)
+        origin = RecordOrigin(
+            hostName: name, hostID: machineID, bootID: bootID, runID: RecordOrigin.runID(.random(in: .min ... .max)))
+        users = UserNames(passwd: (try? etc.readFile("passwd", limit: 4 << 20)) ?? [])
     }
 
     /// PROC_PID_INIT_INO: the initial PID namespace has the same inode on every Linux.

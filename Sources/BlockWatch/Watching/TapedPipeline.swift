@@ -17,7 +17,7 @@ struct TapedPipeline {
             procFS = ProcFS(root: procFS.root, reader: TapedProc(procFS: procFS, recorder: recorder))
             recorder.start(
                 TapeHost(
-                    pipeline: settings, identifier: identifier, hostName: host.name, startNanoseconds: start))
+                    pipeline: settings, identifier: identifier, origin: host.origin, startNanoseconds: start))
         }
         pure = Pipeline(
             settings,

@@ -97,7 +97,7 @@ struct Watch: ~Copyable {
                 tellsHeldSockets: settings.heldSockets, busyAfterNanoseconds: settings.busyAfterNanoseconds),
             host: host, identifier: Identifier.Settings(host, commandLine: settings.commandLine), symbols: symbols,
             recorder: recorder, start: now.monotonic)
-        formats = Formats(settings, hostName: host.name, bootID: host.bootID)
+        formats = Formats(settings, origin: host.origin)
         nextSummary = settings.summaryNanoseconds.map { now.monotonic.saturatingAdd($0) }
         end = settings.durationNanoseconds.map { now.monotonic.saturatingAdd($0) }
         events = EventSet(capture.descriptor, signals.descriptor, output.endings.descriptor)
@@ -404,8 +404,8 @@ private struct Formats {
     private let isTerminal: Bool
     private let offsetSeconds: Int64
 
-    init(_ settings: borrowing Settings, hostName: String, bootID: String) {
-        ndjson = NDJSON(hostName: hostName, bootID: bootID)
+    init(_ settings: borrowing Settings, origin: RecordOrigin) {
+        ndjson = NDJSON(origin)
         isTerminal = settings.outputPath == nil && Terminal.isThere
         let wantsText = settings.format == .text || (settings.format == .auto && isTerminal)
         text = wantsText ? TextFormat(usesColor: isTerminal && Terminal.usesColor) : nil

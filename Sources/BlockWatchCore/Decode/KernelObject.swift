@@ -96,7 +96,10 @@ public struct KernelObject: Sendable {
         public var receiveQueue, sendQueue: UInt32
         /// Ages in nanoseconds; `nil` for never.
         public var lastSent, lastReceived: UInt64?
+        /// Bytes written and not acknowledged, sent or not.
         public var unacknowledged: UInt32
+        /// Of these, those that were sent: `snd_nxt` less `snd_una`.
+        public var inFlight: UInt32
         /// Of a UDP socket with a peer: nothing has ever come from there.
         public var isUnheard: Bool
 
@@ -114,7 +117,7 @@ public struct KernelObject: Sendable {
             local: address(inet.local), peer: address(inet.peer), localPort: inet.local_port,
             peerPort: inet.peer_port, retransmits: inet.retransmits, receiveQueue: inet.receive_queue,
             sendQueue: inet.send_queue, lastSent: age(inet.last_sent), lastReceived: age(inet.last_received),
-            unacknowledged: inet.unacked, isUnheard: inet.unheard != 0)
+            unacknowledged: inet.unacked, inFlight: inet.in_flight, isUnheard: inet.unheard != 0)
     }
 
     public struct Unix: Sendable, Equatable {

@@ -186,6 +186,8 @@ public struct NetworkFields: Sendable, Equatable {
     public var retransmits: UInt8?
     /// Bytes; of a listener: connections waiting to be accepted, and how many may wait.
     public var receiveQueue, sendQueue: UInt32?
+    /// Bytes of a TCP connection that were sent and not acknowledged.
+    public var unacknowledged: UInt32?
     /// Ages, nanoseconds.
     public var lastSent, lastReceived: UInt64?
 

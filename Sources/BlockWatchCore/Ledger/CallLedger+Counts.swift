@@ -11,17 +11,28 @@ extension CallLedger {
     /// When ``takeDueRepeats(at:most:)`` has something next.
     var nextRepeat: UInt64? { calls.values.lazy.compactMap { $0.repetition?.at }.min() }
 
-    /// All by system call; those that were looked at by verdict, and the idle ones by reason.
-    var counts: (bySyscall: [String: UInt64], byVerdict: [String: UInt64], idleByReason: [String: UInt64]) {
+    struct Counts {
+        /// All.
         var bySyscall: [String: UInt64] = [:]
+        /// Those that were looked at.
         var byVerdict: [String: UInt64] = [:]
+        /// Of these, what is seldom or never written.
         var idleByReason: [String: UInt64] = [:]
+        var busyByReason: [String: UInt64] = [:]
+    }
+
+    var counts: Counts {
+        var counts = Counts()
         for call in calls.values {
-            bySyscall[call.name, default: 0] += 1
+            counts.bySyscall[call.name, default: 0] += 1
             guard let reason = call.lastLook?.reason else { continue }
-            byVerdict[reason.verdict.rawValue, default: 0] += 1
-            if reason.verdict == .idle { idleByReason[reason.rawValue, default: 0] += 1 }
+            counts.byVerdict[reason.verdict.rawValue, default: 0] += 1
+            switch reason.verdict {
+            case .idle: counts.idleByReason[reason.rawValue, default: 0] += 1
+            case .busy: counts.busyByReason[reason.rawValue, default: 0] += 1
+            case .deadlock, .stuck, .waiting: break
+            }
         }
-        return (bySyscall, byVerdict, idleByReason)
+        return counts
     }
 }

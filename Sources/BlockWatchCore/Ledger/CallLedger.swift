@@ -172,6 +172,11 @@ struct CallLedger {
 
     mutating func stopRepeats(of id: UInt64) { calls[id]?.repetition = nil }
 
+    /// What waits for somebody who is at work is said once, and not by `--repeat`.
+    mutating func paceRepeats(of id: UInt64, _ said: Verdict, at now: UInt64) {
+        if said == .busy { stopRepeats(of: id) } else { resumeRepeats(of: id, at: now) }
+    }
+
     /// Calls to ask the kernel side about again now, those first that have waited longest; their next time is twice as
     /// far.
     ///

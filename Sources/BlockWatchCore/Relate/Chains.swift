@@ -225,6 +225,14 @@ extension Findings {
             }
             break
         }
+        if case .absent = finding.root, judgement(of: start.tid).verdict != .idle {
+            // whom the last one waits for was not found out; of the first one, not even who comes next
+            if steps.count > 1 {
+                finish(root(wait), identity(of: wait))
+            } else {
+                finding.root = .unknown(start.relation.gap ?? start.set.gap ?? .notRecorded)
+            }
+        }
         finding.chain = steps.count > 1 ? steps.joined(separator: " <- ") : ""
     }
 

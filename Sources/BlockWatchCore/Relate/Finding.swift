@@ -25,6 +25,15 @@ public struct Finding: Sendable, Equatable {
 
     public init() {}
 
+    /// Of a thread that the look has not come to.
+    static let nothing: Finding = {
+        var finding = Finding(Judgement(.unknown, by: .unknown))
+        finding.root = .unknown(.inFlight)
+        finding.unresolved = [Gap.inFlight.of("root")]
+        finding.evidence = ["rule=\(Rule.unknown.rawValue)"]
+        return finding
+    }()
+
     init(_ judgement: Judgement) {
         verdict = judgement.verdict
         reason = judgement.reason

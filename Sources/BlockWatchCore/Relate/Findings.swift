@@ -68,6 +68,15 @@ struct Findings {
         return wait.set.gap != nil || wait.relation.value?.gap != nil || wait.relation.gap != nil
     }
 
+    /// Of a call that is over: nothing is known of it, since whoever could tell went with it.
+    func wentUnseen(_ tid: Int) -> Bool {
+        guard let wait = look.waits[tid] else { return true }
+        switch wait.set.gap ?? wait.relation.gap ?? wait.relation.value?.gap {
+        case .processGone, .inFlight, .closed: return true
+        default: return false
+        }
+    }
+
     // MARK: - one call
 
     mutating func judgement(of tid: Int) -> Judgement { judge.judgement(of: tid) }

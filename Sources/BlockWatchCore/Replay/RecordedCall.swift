@@ -118,6 +118,8 @@ extension Resource {
             network?.state = fields["state"]?.printable
             network?.local = endpoint(fields["local"])
             network?.peer = endpoint(fields["peer"])
+            network?.retransmits = fields["retransmits"]?.integer.flatMap { UInt8(exactly: $0) }
+            network?.unacknowledged = fields["unacknowledged"]?.integer.flatMap { UInt32(exactly: $0) }
         }
     }
 }
@@ -131,8 +133,11 @@ extension Finding {
         if holders.isEmpty, let first = value["holder"].flatMap(Holder.init(recorded:)) { holders = [first] }
         holderCount = RecordedRecord.number(value["holder", "count"]) ?? holders.count
         chain = value["chain"]?.printable ?? ""
-        root = Root(recorded: value["root"]).map { .known($0) } ?? .absent
-        if value["root", "kind"]?.string == "unknown" { root = .unknown(.notRecorded) }
+        if value["root", "kind"]?.string == "unknown" {
+            root = .unknown(.notRecorded)
+        } else {
+            root = Root(recorded: value["root"]).map { .known($0) } ?? .absent
+        }
         unresolved = (value["unresolved"]?.elements ?? []).compactMap(\.printable)
         chainID = RecordedRecord.identity(value["chain_id"]).flatMap { _ in value["chain_id"]?.string }
         for member in value["members"]?.elements ?? [] {

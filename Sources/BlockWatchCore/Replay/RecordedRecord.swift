@@ -4,8 +4,8 @@ public struct RecordedRecord: Sendable {
     public var sequence: UInt64
     /// Nanoseconds since 1970, microseconds exact.
     public var wallNanoseconds: UInt64
-    public var hostName: String
-    public var bootID: String
+    /// With its run, but of records that are older than that field.
+    public var origin: RecordOrigin
     /// `event.id` of calls and deadlocks.
     public var id: UInt64?
     public var value: JSONValue
@@ -52,9 +52,12 @@ public struct RecordedRecord: Sendable {
         self.action = action
         self.sequence = sequence
         wallNanoseconds = wall
-        hostName = value["host", "name"]?.string ?? ""
-        bootID = value["host", "boot", "id"]?.string ?? ""
-        guard hostName.utf8.count <= 255, bootID.utf8.count <= 64 else { throw .field("host") }
+        origin = RecordOrigin(
+            hostName: value["host", "name"]?.string ?? "", hostID: value["host", "id"]?.string,
+            bootID: value["host", "boot", "id"]?.string ?? "", runID: value["blockwatch", "run", "id"]?.string)
+        guard origin.hostName.utf8.count <= 255, origin.hostID?.utf8.count ?? 0 <= 64, origin.bootID.utf8.count <= 64
+        else { throw .field("host") }
+        guard origin.runID?.utf8.count ?? 0 <= 64 else { throw .field("blockwatch.run.id") }
         switch action {
         case .blocked, .stillBlocked, .returned, .ended, .slow:
             guard let id = Self.identity(value["event", "id"]) else { throw .field("event.id") }

@@ -32,17 +32,12 @@ public struct Recording: Sendable {
     /// The first ones that were refused; first those that were blockwatch's.
     public private(set) var places: [Place] = []
     public internal(set) var runs: [Run] = []
-    private var runsOf: [Origin: [Int]] = [:]
+    private var runsOf: [RecordOrigin: [Int]] = [:]
     /// The run that a file is in the midst of.
-    private var current: [Origin: Int] = [:]
+    private var current: [RecordOrigin: Int] = [:]
     private var file = ""
     private var line = 0
     private var openBytes = 0
-
-    private struct Origin: Hashable, Sendable {
-        var host: String
-        var boot: String
-    }
 
     public init(until: UInt64? = nil) { self.until = until }
 
@@ -99,10 +94,14 @@ public struct Recording: Sendable {
 
     /// The run that a record belongs to, and whether it is not there already; `nil` if there are too many.
     ///
-    /// Nothing in a record names its run: `started` begins one, and numbers and times tell the rest.
+    /// Where a record does not name its run, `started` begins one, and numbers and times tell the rest.
     private mutating func run(of record: RecordedRecord) -> (index: Int, isNew: Bool)? {
-        let origin = Origin(host: record.hostName, boot: record.bootID)
+        let origin = record.origin
         let known = runsOf[origin] ?? []
+        if origin.runID != nil {
+            guard let mine = known.first else { return begin(origin, record) }
+            return (mine, !runs[mine].sequences.contains(record.sequence))
+        }
         let wall = record.wallNanoseconds
         if record.action == .started {
             if let same = known.first(where: { runs[$0].startedAt == wall }) {
@@ -135,9 +134,9 @@ public struct Recording: Sendable {
         return begin(origin, record)
     }
 
-    private mutating func begin(_ origin: Origin, _ record: RecordedRecord) -> (index: Int, isNew: Bool)? {
+    private mutating func begin(_ origin: RecordOrigin, _ record: RecordedRecord) -> (index: Int, isNew: Bool)? {
         guard runs.count < Self.mostRuns else { return nil }
-        runs.append(Run(hostName: record.hostName, bootID: record.bootID, at: record.wallNanoseconds))
+        runs.append(Run(origin, at: record.wallNanoseconds))
         runsOf[origin, default: []].append(runs.count - 1)
         current[origin] = runs.count - 1
         return (runs.count - 1, true)
@@ -198,8 +197,8 @@ public struct Run: Sendable {
         var at: UInt64
     }
 
-    public let hostName: String
-    let bootID: String
+    public let origin: RecordOrigin
+    public var hostName: String { origin.hostName }
     var version = ""
     var engine = ""
     var thresholdNanoseconds: UInt64?
@@ -232,9 +231,8 @@ public struct Run: Sendable {
     var summaryAt: UInt64 = 0
     var stop: Stop?
 
-    init(hostName: String, bootID: String, at wall: UInt64) {
-        self.hostName = hostName
-        self.bootID = bootID
+    init(_ origin: RecordOrigin, at wall: UInt64) {
+        self.origin = origin
         firstAt = wall
         lastAt = wall
     }

@@ -83,8 +83,8 @@ public struct RecordingPlayer: Sendable, RecordedLines {
 
     /// For the heading: whose recording it is.
     public var hostName: String {
-        let names = Set(recording.runs.map(\.hostName)).sorted()
-        return names.count == 1 ? names[0] : names.isEmpty ? "a recording" : "\(names.count) hosts"
+        let hosts = RecordedHost.all(of: recording.runs)
+        return hosts.count == 1 ? hosts[0].name : hosts.isEmpty ? "a recording" : "\(hosts.count) hosts"
     }
 
     public var thresholdNanoseconds: UInt64 {

@@ -42,6 +42,7 @@ extension ReplayReport {
             let hex = String(id, radix: 16)
             json.string("chain_id", String(repeating: "0", count: 16 - hex.count) + hex)
             json.string("host", hosts[host].name)
+            if let id = hosts[host].id { json.string("host_id", id) }
             json.string("verdict", chain.verdict.rawValue)
             json.integer("calls", chain.calls)
             json.integer("open", chain.open)
@@ -85,10 +86,18 @@ extension ReplayReport {
         head(&json, at: run.lastAt, kind: "run")
         json.beginObject("host")
         json.string("name", run.hostName)
+        if let id = run.origin.hostID { json.string("id", id) }
         json.beginObject("boot")
-        json.string("id", run.bootID)
+        json.string("id", run.origin.bootID)
         json.endObject()
         json.endObject()
+        if let id = run.origin.runID {
+            json.beginObject("blockwatch")
+            json.beginObject("run")
+            json.string("id", id)
+            json.endObject()
+            json.endObject()
+        }
         json.beginObject("replay")
         if let startedAt = run.startedAt {
             json.string(

@@ -6,8 +6,15 @@ extension ReplayReport {
     }
 
     func name(of host: Int) -> String {
-        let name = TerminalText.cut(TerminalText.escaped(hosts[host].name), to: 64)
-        return name.isEmpty ? "(no host name)" : name
+        named(hosts[host].name, hosts[host].id)
+    }
+
+    /// With the beginning of its id where others have that name too.
+    private func named(_ name: String, _ id: String?) -> String {
+        let text = TerminalText.cut(TerminalText.escaped(name), to: 64)
+        let isShared = hosts.count { $0.name == name } > 1
+        let mark = isShared ? " (\(id.map { TerminalText.escaped(String($0.prefix(8))) } ?? "no id"))" : ""
+        return (text.isEmpty ? "(no host name)" : text) + mark
     }
 
     func plural(_ count: some BinaryInteger, _ noun: String) -> String {
@@ -94,7 +101,7 @@ extension ReplayReport {
     }
 
     private func totals(_ run: Run) -> [String] {
-        let host = TerminalText.cut(TerminalText.escaped(run.hostName), to: 64)
+        let host = named(run.hostName, run.origin.hostID)
         func text(_ value: String) -> String { TerminalText.cut(TerminalText.escaped(value), to: 80) }
         func row(_ label: String, _ value: String) -> String { "  \(TerminalText.padded(label, to: 16))\(value)" }
         func list(_ counts: [String: UInt64]) -> String {

@@ -15,17 +15,9 @@ public struct ReplayReport {
         }
     }
 
-    /// The last moment of a host.
-    struct Host {
-        var name: String
-        /// Of its runs those that go on to the end, in order.
-        var runs: [Int]
-        var at: UInt64
-    }
-
     let recording: Recording
     let settings: Settings
-    let hosts: [Host]
+    let hosts: [RecordedHost]
     let calls: [OpenCall]
     let joining: Joining
     /// The records of `calls`.
@@ -36,23 +28,8 @@ public struct ReplayReport {
     public init(_ recording: Recording, _ settings: Settings = Settings()) {
         self.recording = recording
         self.settings = settings
-        var hosts: [Host] = []
-        var places: [String: Int] = [:]
         let runs = recording.runs
-        let starts = runs.indices.sorted { runs[$0].firstAt < runs[$1].firstAt }
-        for index in starts {
-            let run = runs[index]
-            if let place = places[run.hostName] {
-                // blockwatch was started anew: what was open then, the new one has said again
-                hosts[place].runs.removeAll { runs[$0].lastAt < run.firstAt }
-                hosts[place].runs.append(index)
-                hosts[place].at = max(hosts[place].at, run.lastAt)
-            } else {
-                places[run.hostName] = hosts.count
-                hosts.append(Host(name: run.hostName, runs: [index], at: run.lastAt))
-            }
-        }
-        hosts.sort { $0.name < $1.name }
+        var hosts = RecordedHost.all(of: runs)
         if let until = settings.moment ?? recording.until {
             for index in hosts.indices where hosts[index].runs.contains(where: { recording.runs[$0].stop == nil }) {
                 hosts[index].at = max(hosts[index].at, settings.moment ?? min(until, recording.lastAt))
@@ -68,7 +45,8 @@ public struct ReplayReport {
             // two of blockwatch at once say each call twice
             var threads: Set<Int> = []
             var sums: [UInt64: Run.Chain] = [:]
-            for (index, run) in runs.enumerated() where run.hostName == host.name {
+            for index in host.allRuns.sorted() {
+                let run = runs[index]
                 let isLast = host.runs.contains(index)
                 for (id, chain) in run.chains { Self.merge(chain, id, into: &sums) }
                 unkept += run.unkeptChains
@@ -125,7 +103,9 @@ public struct ReplayReport {
     func order() -> [Int] {
         recording.runs.indices.sorted {
             let (a, b) = (recording.runs[$0], recording.runs[$1])
-            return (a.hostName, a.firstAt, $0) < (b.hostName, b.firstAt, $1)
+            return (a.hostName, a.origin.hostID ?? "", a.firstAt, $0) < (
+                b.hostName, b.origin.hostID ?? "", b.firstAt, $1
+            )
         }
     }
 

@@ -180,6 +180,7 @@ extension NDJSON {
         if let retransmits = network.retransmits { json.integer("retransmits", retransmits) }
         if let queue = network.receiveQueue { json.integer("receive_queue", queue) }
         if let queue = network.sendQueue { json.integer("send_queue", queue) }
+        if let bytes = network.unacknowledged { json.integer("unacknowledged", bytes) }
         if let age = network.lastSent { json.nanoseconds("last_sent", age) }
         if let age = network.lastReceived { json.nanoseconds("last_received", age) }
         json.endObject()

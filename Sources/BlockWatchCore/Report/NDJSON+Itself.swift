@@ -1,12 +1,12 @@
-/// Records about blockwatch itself.
+/// Records about blockwatch itself: what stands in their `blockwatch`.
 extension NDJSON {
     mutating func encode(_ summary: Summary) {
-        json.beginObject("blockwatch")
         json.integer("open", summary.open)
         json.integer("open_written", summary.openWritten)
         counts("open_by_syscall", summary.openBySyscall, most: 32)
         counts("open_by_verdict", summary.openByVerdict, most: 5)
         counts("idle_by_reason", summary.idleByReason, most: 16)
+        counts("busy_by_reason", summary.busyByReason, most: 8)
         json.integer("threads", summary.threads)
         json.beginObject("scan")
         json.nanoseconds("duration", summary.scanNanoseconds)
@@ -14,7 +14,13 @@ extension NDJSON {
         json.endObject()
         encode(summary.totals)
         encode(summary.usage)
-        json.endObject()
+    }
+
+    mutating func encode(_ stopped: Stopped) {
+        json.string("reason", stopped.reason)
+        json.integer("open", stopped.open)
+        encode(stopped.totals)
+        encode(stopped.usage)
     }
 
     mutating func encode(_ totals: Totals) {
@@ -48,7 +54,6 @@ extension NDJSON {
     }
 
     mutating func encode(_ started: Started) {
-        json.beginObject("blockwatch")
         json.string("version", started.version)
         json.string("engine", started.engine)
         json.string("scope", started.scope)
@@ -63,10 +68,5 @@ extension NDJSON {
         }
         json.endArray()
         json.strings("capabilities", started.capabilities)
-        json.endObject()
-        json.beginObject("os")
-        json.string("kernel", started.kernel)
-        json.string("machine", started.machine)
-        json.endObject()
     }
 }

@@ -3,14 +3,10 @@
 public struct NDJSON: Sendable {
     public static let lineLimit = 4080
 
-    private let hostName: String
-    private let bootID: String
+    private let origin: RecordOrigin
     var json = JSONWriter()
 
-    public init(hostName: String, bootID: String) {
-        self.hostName = hostName
-        self.bootID = bootID
-    }
+    public init(_ origin: RecordOrigin) { self.origin = origin }
 
     /// What strings may take, in escaped bytes. A line that is still too long gives up its least needed parts first.
     struct Budget {
@@ -80,29 +76,40 @@ public struct NDJSON: Sendable {
         json.string("level", level(record))
         json.endObject()
         json.beginObject("host")
-        json.string("name", hostName)
+        json.string("name", origin.hostName)
+        if let id = origin.hostID { json.string("id", id) }
         json.beginObject("boot")
-        json.string("id", bootID)
+        json.string("id", origin.bootID)
         json.endObject()
+        json.endObject()
+        json.beginObject("blockwatch")
+        if let id = origin.runID {
+            json.beginObject("run")
+            json.string("id", id)
+            json.endObject()
+        }
+        switch record.body {
+        case .summary(let summary): encode(summary)
+        case .started(let started): encode(started)
+        case .stopped(let stopped): encode(stopped)
+        case .call, .deadlock, .loss: break
+        }
         json.endObject()
         switch record.body {
         case .call(let report): encode(report, budget)
         case .deadlock(let report): encode(report, budget)
-        case .summary(let summary): encode(summary)
         case .loss(let loss):
             json.beginObject("loss")
             json.string("what", loss.what)
             json.integer("count", loss.count)
             json.string("reason", loss.reason)
             json.endObject()
-        case .started(let started): encode(started)
-        case .stopped(let stopped):
-            json.beginObject("blockwatch")
-            json.string("reason", stopped.reason)
-            json.integer("open", stopped.open)
-            encode(stopped.totals)
-            encode(stopped.usage)
+        case .started(let started):
+            json.beginObject("os")
+            json.string("kernel", started.kernel)
+            json.string("machine", started.machine)
             json.endObject()
+        case .summary, .stopped: break
         }
         json.endObject()
         json.newline()

@@ -26,6 +26,32 @@ public struct Record: Sendable {
     }
 }
 
+/// Where records come from: what every one of them says.
+public struct RecordOrigin: Sendable, Hashable {
+    public var hostName: String
+    /// /etc/machine-id: host names repeat in a fleet.
+    public var hostID: String?
+    public var bootID: String
+    /// Of this start of blockwatch: numbers and totals count within it.
+    public var runID: String?
+
+    public init(hostName: String, hostID: String? = nil, bootID: String, runID: String? = nil) {
+        self.hostName = hostName
+        self.hostID = hostID
+        self.bootID = bootID
+        self.runID = runID
+    }
+
+    /// - Parameter bits: any; 64 of them are enough to tell the starts on one host apart.
+    /// - Returns: 16 hexadecimal digits.
+    public static func runID(_ bits: UInt64) -> String {
+        let digits = String(bits, radix: 16)
+        return String(repeating: "0", count: 16 - digits.utf8.count) + digits
+    }
+
+    static func isRunID(_ text: String) -> Bool { text.utf8.count == 16 && MachineID.isHexadecimal(text.utf8) }
+}
+
 /// What is said of one call.
 public struct CallReport: Sendable {
     public var call: BlockedCall
@@ -86,7 +112,8 @@ public struct Totals: Sendable, Equatable {
     public var ended: UInt64 = 0
     public var slow: UInt64 = 0
     public var deadlocks: UInt64 = 0
-    /// Calls not written because of an option, by its name: `filter`, `new_only`, `ignore.NAME`, `max_rate`.
+    /// Calls not written because of an option, by its name: `verdict`, `busy_after`, `filter`, `new_only`, `over`,
+    /// `ignore.NAME`, `max_rate`.
     public var hidden: [String: UInt64] = [:]
     /// By what was lost.
     public var lost: [String: UInt64] = [:]
@@ -98,7 +125,7 @@ public struct Summary: Sendable {
     /// Of these, by system call.
     public var openBySyscall: [String: UInt64]
     public var openByVerdict: [String: UInt64]
-    public var idleByReason: [String: UInt64]
+    public var idleByReason, busyByReason: [String: UInt64]
     /// Of these, those whose `blocked` was written.
     public var openWritten: UInt64
     public var totals: Totals

@@ -25,6 +25,23 @@ struct Selection {
         reason.verdict == .busy && wants(reason) && duration >= busyAfterNanoseconds
     }
 
+    /// A call that was over before anybody could look at it, and of which nothing is known: it has not hung, and accuses nobody.
+    /// Whoever asks for idle calls is told of it.
+    func isIdle(over reason: Reason, unseen: Bool) -> Bool {
+        unseen && reason == .unknown && !verdicts.contains(.idle)
+    }
+
+    /// A change of a written call's verdict or reason is to be said at once. That somebody is at work is said once, though
+    /// he rests between, but to whoever asks for idle calls too.
+    ///
+    /// - Parameter said: what its last record has said.
+    func isNews(_ finding: Finding, said: Finding?) -> Bool {
+        guard let said, [.busy, .idle].contains(said.verdict), [.busy, .idle].contains(finding.verdict) else {
+            return true
+        }
+        return verdicts.contains(.idle) && (said.verdict != finding.verdict || finding.verdict == .idle)
+    }
+
     /// Why a call is not to be written; `nil` if it is.
     ///
     /// - Parameter reason: `nil` as long as nobody has looked.
@@ -49,6 +66,8 @@ enum Exclusion: Equatable {
     /// Whoever it waits for is at work, and not for long yet.
     case busyAfter
     case ignoreRule(String)
+    /// It was over before anybody could look at it, and nothing is known of it.
+    case over
     /// There were too many records in this second.
     case maxRate
 
@@ -59,6 +78,7 @@ enum Exclusion: Equatable {
         case .verdict: "verdict"
         case .busyAfter: "busy_after"
         case .filter: "filter"
+        case .over: "over"
         case .ignoreRule(let name): "ignore.\(name)"
         case .maxRate: "max_rate"
         }

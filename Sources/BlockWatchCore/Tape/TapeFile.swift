@@ -11,6 +11,7 @@ public enum TapeFile {
         let sizes = [
             MemoryLayout<bw_call>.size, MemoryLayout<bw_object>.size, MemoryLayout<bw_file>.size,
             MemoryLayout<bw_member>.size, MemoryLayout<bw_lock>.size, MemoryLayout<bw_set>.size,
+            MemoryLayout<bw_inet>.size,
         ]
         return sizes.map { "\($0)" }.joined(separator: ".")
     }

@@ -2,22 +2,22 @@
 public struct TapeHost: Sendable {
     public var pipeline: Pipeline.Settings
     public var identifier: Identifier.Settings
-    public var hostName: String
+    public var origin: RecordOrigin
     /// CLOCK_MONOTONIC, nanoseconds.
     public var startNanoseconds: UInt64
 
     public init(
-        pipeline: Pipeline.Settings, identifier: Identifier.Settings, hostName: String, startNanoseconds: UInt64
+        pipeline: Pipeline.Settings, identifier: Identifier.Settings, origin: RecordOrigin, startNanoseconds: UInt64
     ) {
         self.pipeline = pipeline
         self.identifier = identifier
-        self.hostName = hostName
+        self.origin = origin
         self.startNanoseconds = startNanoseconds
     }
 
     public var entry: TapeEntry {
         var list = [
-            TapeSetting("host", hostName), TapeSetting("boot_id", identifier.bootID),
+            TapeSetting("host", origin.hostName), TapeSetting("boot_id", identifier.bootID),
             TapeSetting("start", "\(startNanoseconds)"), TapeSetting("abi", identifier.nativeABI.rawValue),
             TapeSetting("clock_ticks", "\(identifier.clockTicksPerSecond)"),
             TapeSetting("command-line", identifier.commandLine.rawValue),
@@ -27,6 +27,8 @@ public struct TapeHost: Sendable {
             TapeSetting("held-sockets", "\(pipeline.tellsHeldSockets)"),
             TapeSetting("busy-after", "\(pipeline.busyAfterNanoseconds)"),
         ]
+        if let id = origin.hostID { list.append(TapeSetting("host_id", id)) }
+        if let id = origin.runID { list.append(TapeSetting("run_id", id)) }
         list += pipeline.verdicts.map(\.rawValue).sorted().map { TapeSetting("verdict", $0) }
         for field in FilterField.allCases {
             list += (pipeline.filter.include[field] ?? []).map { TapeSetting(field.rawValue, $0) }
@@ -43,7 +45,7 @@ public struct TapeHost: Sendable {
             ignoreRules: [], verdicts: [])
         var identifier = Identifier.Settings(
             bootID: "", commandLine: .full, clockTicksPerSecond: 100, nativeABI: .x86_64)
-        var hostName = ""
+        var origin = RecordOrigin(hostName: "", bootID: "")
         var start: UInt64 = 0
         for setting in settings {
             let value = setting.value
@@ -55,8 +57,12 @@ public struct TapeHost: Sendable {
                 try known(UInt64(value).flatMap { $0 <= TapeFile.mostAmount ? $0 : nil })
             }
             switch setting.name {
-            case "host": hostName = value
-            case "boot_id": identifier.bootID = value
+            case "host": origin.hostName = value
+            case "host_id": origin.hostID = try known(MachineID.text(Array(value.utf8)))
+            case "run_id": origin.runID = try known(RecordOrigin.isRunID(value) ? value : nil)
+            case "boot_id":
+                identifier.bootID = value
+                origin.bootID = value
             case "start": start = try amount()
             case "abi": identifier.nativeABI = try known(ABI(rawValue: value))
             case "clock_ticks":
@@ -75,7 +81,7 @@ public struct TapeHost: Sendable {
             default: try Self.take(setting, &pipeline, offset)
             }
         }
-        self.init(pipeline: pipeline, identifier: identifier, hostName: hostName, startNanoseconds: start)
+        self.init(pipeline: pipeline, identifier: identifier, origin: origin, startNanoseconds: start)
     }
 
     /// A filter or a rule.

@@ -37,7 +37,10 @@ enum SocketKind {
             network.peer.address = peer.text
             network.peer.port = inet.peerPort
         }
-        if isTCP && object.tcpState != 10 { network.retransmits = inet.retransmits }
+        if isTCP && object.tcpState != 10 {
+            network.retransmits = inet.retransmits
+            network.unacknowledged = inet.inFlight
+        }
         if hasPeer, isTCP || isUDP {
             network.communityID = CommunityID.text(
                 protocolNumber: isTCP ? 6 : 17, source: inet.local, sourcePort: inet.localPort,
