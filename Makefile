@@ -31,7 +31,7 @@ BPF_FLAGS := -target bpf -mcpu=v3 -O2 -g -std=gnu2x -Wall -Wextra -Werror -Wno-u
 BENCH_TOOLS := gcc libc6-dev python3 util-linux strace linux-perf bpftrace lsof
 BENCH_SERVERS := redis-server redis-tools nginx postgresql postgresql-client wrk
 BUILD_PACKAGES := libbpf-dev libelf-dev zlib1g-dev
-TEST_PACKAGES := gcc gcc-multilib libc6-dev make python3 python3-jsonschema iproute2 lsof mount strace graphviz
+TEST_PACKAGES := gcc gcc-multilib libc6-dev make python3 python3-jsonschema iproute2 lsof mount strace graphviz screen
 # kernels in virtual machines
 KERNEL_PACKAGES := qemu-system-x86 busybox-static cpio kmod xz-utils binutils debian-archive-keyring
 # gcc for aarch64 and gcc-multilib exclude each other: the Swift toolchain's clang compiles, with Debian's libraries
