@@ -7,7 +7,11 @@ struct ExplainCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "explain",
         abstract: "Say in sentences why a process hangs: what each thread waits for, and who is at the root.",
-        discussion: "Takes a process id, a thread id, or a name.")
+        discussion: """
+            Takes a process id, a thread id, or a name.
+              blockwatch explain 4711
+              blockwatch explain mysqld
+            """)
 
     @Argument(help: "A process, by its id or name; a thread id stands for its process.") var process: String
 
@@ -32,7 +36,8 @@ struct ExplainCommand: ParsableCommand {
                 .wrongUsage,
                 Int32(process) == nil
                     ? "no process is named \(process); pgrep -l \(process) lists similar names"
-                    : "there is no process or thread \(process): it has ended, or never was")
+                    : "there is no process or thread \(process): it has ended, or never was; blockwatch snapshot shows what is blocked"
+            )
         case .kernelThread(let name):
             printLines([
                 "\(TerminalText.escaped(name))[\(process)] is a thread of the kernel itself. It makes no system calls; what it does:",

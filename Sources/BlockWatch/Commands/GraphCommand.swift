@@ -36,7 +36,9 @@ struct GraphCommand: ParsableCommand {
     func validate() throws {
         try RecordingFiles.validate(recordings)
         if at != nil, recordings.isEmpty { throw ValidationError("--at needs a recording: --replay FILE") }
-        if process?.isEmpty == true { throw ValidationError("an empty name") }
+        if process?.isEmpty == true {
+            throw ValidationError("an empty name: give a process id or a name, or nothing for all")
+        }
     }
 
     func run() throws {

@@ -3,11 +3,11 @@
 /// A look finds what is new and what is over. One that asks again what all the others wait for costs many times as much where
 /// many are blocked, and comes as much more rarely.
 public struct LookPace: Sendable {
-    /// Both kinds of look take an equal part: a seventieth of a core together.
-    private static let partOfCore: UInt64 = 140
+    /// Both kinds of look take an equal part: an eightieth of a core together.
+    private static let partOfCore: UInt64 = 160
     private static let shortest: UInt64 = 1_000_000_000
     /// However busy the host is.
-    private static let longest: UInt64 = 5_000_000_000
+    private static let longest: UInt64 = 8_000_000_000
     private static let longestRelook: UInt64 = 60_000_000_000
 
     /// CLOCK_MONOTONIC.
