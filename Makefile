@@ -31,7 +31,8 @@ BPF_FLAGS := -target bpf -mcpu=v3 -O2 -g -std=gnu2x -Wall -Wextra -Werror -Wno-u
 BENCH_TOOLS := gcc libc6-dev python3 util-linux strace linux-perf bpftrace lsof
 BENCH_SERVERS := redis-server redis-tools nginx postgresql postgresql-client wrk
 BUILD_PACKAGES := libbpf-dev libelf-dev zlib1g-dev
-TEST_PACKAGES := gcc gcc-multilib libc6-dev make python3 python3-jsonschema iproute2 lsof mount strace graphviz
+TEST_PACKAGES := gcc gcc-multilib libc6-dev make python3 python3-jsonschema iproute2 lsof mount strace graphviz screen
+PICTURE_PACKAGES := tmux chromium fonts-dejavu-core graphviz iproute2 python3 util-linux
 # kernels in virtual machines
 KERNEL_PACKAGES := qemu-system-x86 busybox-static cpio kmod xz-utils binutils debian-archive-keyring
 # gcc for aarch64 and gcc-multilib exclude each other: the Swift toolchain's clang compiles, with Debian's libraries
@@ -63,6 +64,11 @@ compare-recordings: build ## play recordings through another binary and this one
 .PHONY: record-hangs
 record-hangs: build programs ## make the recording that the tests play anew, after the layout of the kernel side's records has changed
 	@tools/record-hangs $(BINARY) .build/programs Tests/BlockWatchCoreTests/Recordings/hangs.tape
+
+.PHONY: pictures
+pictures: need-root $(if $(BLOCKWATCH),,build) ## make the pictures of docs/ anew, from real terminals and Chromium
+	@$(call need-packages,$(PICTURE_PACKAGES))
+	@$(AS_ROOT) tools/make-pictures $(or $(BLOCKWATCH),$(BINARY)) docs
 
 .PHONY: test
 test: need-build need-test need-root programs ## install what the tests need, build, and run all of them (root)

@@ -10,8 +10,10 @@ struct BlockWatch: ParsableCommand {
         commandName: "blockwatch",
         abstract: "Says which threads of this host are blocked in which system call, for how long, and on what.",
         discussion: """
-            Watches every thread with eBPF and attaches to none. Without a subcommand it watches:
-            blockwatch --threshold 5s
+            Watches every thread with eBPF and attaches to none. Without a subcommand it watches.
+              blockwatch --threshold 5s
+              blockwatch explain mysqld
+            Watching needs root, or CAP_BPF and CAP_PERFMON; replay, graph --replay, top --replay and syscalls do not.
             """,
         version: blockwatchVersion,
         subcommands: [

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdint.h>
 #include <sys/prctl.h>
@@ -36,8 +37,8 @@ static void become_helper(pid_t parent, unsigned seconds) {
 	signal(SIGPIPE, SIG_DFL);
 }
 
-int helper_start(const char *path, char *const arguments[], char *const environment[], unsigned seconds, int *input,
-		 int *output)
+pid_t helper_start(const char *path, char *const arguments[], char *const environment[], unsigned seconds, int is_lazy,
+		   int *input, int *output)
 {
 	int in[2], out[2];
 	pid_t parent = getpid();
@@ -55,6 +56,12 @@ int helper_start(const char *path, char *const arguments[], char *const environm
 			_exit(126);
 		syscall(SYS_close_range, 3, ~0u, 0);
 		become_helper(parent, seconds);
+		struct pollfd asked = {0, POLLIN, 0};
+		while (is_lazy && poll(&asked, 1, -1) < 0)
+			if (errno != EINTR)
+				_exit(126);
+		if (is_lazy && !(asked.revents & POLLIN))
+			_exit(0);
 		execve(path, arguments, environment);
 		_exit(127);
 	}
@@ -71,5 +78,5 @@ int helper_start(const char *path, char *const arguments[], char *const environm
 	fcntl(out[0], F_SETFL, O_NONBLOCK);
 	*input = in[1];
 	*output = out[0];
-	return 0;
+	return child;
 }

@@ -112,6 +112,19 @@ enum Reports {
             ])
     }
 
+    @Test func `what lines and colours mean is said where there are such`() {
+        func legend(_ picture: Picture) -> String {
+            String(picture.dot().split(separator: "\n").first { $0.contains("labelloc") } ?? "")
+        }
+        let lock = legend(picture([Reports.call(1, behind: [2, 3])]))
+        #expect(lock.contains("bold: root") && lock.contains("solid: AND"), "\(lock)")
+        #expect(!lock.contains("OR") && !lock.contains("red"), "\(lock)")
+        #expect(legend(picture([Reports.call(1, behind: [2, 3], role: .writer)])).contains("dashed: OR"))
+        #expect(legend(picture(Reports.deadlock(1, 2))).contains("red: deadlock"))
+        let page = String(decoding: PicturePage.html(picture([]), svg: []), as: UTF8.self)
+        for word in ["AND", "OR", "bold", "red lines", "diamond"] { #expect(page.contains(word)) }
+    }
+
     @Test func `of several holders of a lock all must let go, of a pipe any is enough`() throws {
         let lock = picture([Reports.call(1, behind: [2, 3])])
         #expect(try node(lock, "/lock").needs == .all)

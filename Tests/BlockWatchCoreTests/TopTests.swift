@@ -184,6 +184,43 @@ import Testing
     }
 }
 
+@Suite struct `How often top looks` {
+    /// A host where a look costs so much, and one that asks everybody again so much more, for ten minutes.
+    private func run(look: UInt64, relook: UInt64, screen: UInt64) -> (share: Double, looks: Int, relooks: Int) {
+        var pace = LookPace()
+        var (now, cpu): (UInt64, UInt64) = (0, 0)
+        var (looks, relooks) = (0, 0)
+        while now < 600_000_000_000 {
+            now = max(now, pace.nextLook)
+            let isRelook = now >= pace.nextRelook
+            let before = cpu
+            cpu += look + (isRelook ? relook : 0)
+            pace.looked(
+                isRelook: isRelook, start: now, end: now + (cpu - before), cpuBefore: before, cpuAfter: cpu)
+            now += cpu - before
+            cpu += screen
+            looks += 1
+            relooks += isRelook ? 1 : 0
+        }
+        return (Double(cpu) / Double(now), looks, relooks)
+    }
+
+    @Test(arguments: [(1, 1, 1), (3, 20, 2), (5, 60, 3), (10, 100, 10), (20, 300, 10)])
+    func `all of it stays below 2 % of a core`(look: Int, relook: Int, screen: Int) {
+        let (share, looks, relooks) = run(
+            look: UInt64(look) * 1_000_000, relook: UInt64(relook) * 1_000_000, screen: UInt64(screen) * 1_000_000)
+        #expect(share < 0.018, "\(share)")
+        #expect(looks >= 75, "every 8 s at the least")
+        #expect(relooks >= 10)
+    }
+
+    @Test func `once a second where little is blocked, and at least every 8 s where looks are dear`() {
+        #expect(run(look: 1_000_000, relook: 2_000_000, screen: 500_000).looks > 590)
+        let dear = run(look: 400_000_000, relook: 4_000_000_000, screen: 50_000_000)
+        #expect(dear.looks > 55 && dear.relooks >= 9)
+    }
+}
+
 @Suite struct `Keys and frames` {
     private func keys(_ parts: String...) -> [Key] {
         var decoder = KeyDecoder()

@@ -168,6 +168,50 @@ import Testing
         #expect(code == 0 && lines.count == 1, "\(error)")
     }
 
+    @Test(arguments: [
+        "", "watch", "snapshot", "explain", "top", "graph", "replay", "doctor", "syscalls", "debug",
+    ])
+    func `--help fits 80 columns and shows an example`(command: String) async throws {
+        let (code, lines, error) = try await run((command.isEmpty ? [] : [command]) + ["--help"])
+        #expect(code == 0 && error.isEmpty, "\(error)")
+        #expect(lines.count > 8)
+        for line in lines { #expect(line.count <= 80, "\(line)") }
+        let own = command.isEmpty || command == "watch" ? "blockwatch --threshold" : "blockwatch \(command)"
+        #expect(lines.contains { $0.hasPrefix("  \(own)") || $0.hasPrefix("  zcat") }, "an example of it: \(lines)")
+    }
+
+    @Test func `what needs no privilege works for anybody`() async throws {
+        let copy = try await Watcher.Copy()
+        defer { copy.remove() }
+        let folder = try Folder()
+        defer { folder.remove() }
+        var recorded: [String] = []
+        try await Hanging.run("flock") { hanging in
+            try await Watcher.run(["--threshold", "500ms", "--pid", "\(hanging.pid)"]) { watcher in
+                _ = try await watcher.blocked(tid: hanging.tid)
+                recorded = watcher.child.lines
+            }
+        }
+        try folder.write("r.ndjson", recorded.map { $0 + "\n" }.joined())
+        let file = folder.path + "/r.ndjson"
+        for (arguments, says) in [
+            (["replay", file], "flock on "), (["graph", "--replay", file], "digraph"), (["syscalls"], "connect"),
+            (["top", "--help"], "--replay"),
+        ] {
+            let (code, lines, error) = try await run(
+                ["--reuid", "65534", "--regid", "65534", "--clear-groups", copy.path] + arguments, "/usr/bin/setpriv")
+            #expect(code == 0 && error.isEmpty, "\(arguments): \(error)")
+            #expect(lines.contains { $0.contains(says) }, "\(arguments)")
+        }
+        // and the others name them
+        for arguments in [[], ["snapshot"], ["explain", "1"], ["graph"], ["doctor"]] {
+            let (code, lines, error) = try await run(
+                ["--reuid", "65534", "--regid", "65534", "--clear-groups", copy.path] + arguments, "/usr/bin/setpriv")
+            #expect(code == 77)
+            #expect((lines.joined() + error).contains("graph --replay"), "\(arguments): \(error)")
+        }
+    }
+
     @Test func `syscalls prints the table`() async throws {
         let (code, lines, _) = try await run(["syscalls"])
         #expect(code == 0)

@@ -202,16 +202,90 @@ private final class Screen: Sendable {
         try await screen.shows("[paused]")
         try screen.press("w")
         try await screen.shows("written to ./blockwatch-")
-        try screen.press("g")
-        try await screen.shows(".dot; dot -Tsvg draws it")
-        let files = try FileManager.default.contentsOfDirectory(atPath: folder)
-        #expect(files.count == 2, "\(files)")
-        for file in files {
+        for pictures in 1...2 {
+            try screen.press("g")
+            try await screen.shows("the names of two more files") { lines in
+                lines.last?.contains(/written to \.\/blockwatch-[-0-9]*\.dot and \.svg/) == true
+            }
+            #expect(try FileManager.default.contentsOfDirectory(atPath: folder).count == 1 + 2 * pictures)
+            try screen.press("Down")
+            try await screen.shows("the keys again") { $0.last?.contains("q quit") == true }
+        }
+        for file in try FileManager.default.contentsOfDirectory(atPath: folder) {
             let text = try String(contentsOfFile: "\(folder)/\(file)", encoding: .utf8)
-            #expect(text.hasPrefix(file.hasSuffix("dot") ? "digraph" : " blockwatch top"), "\(text)")
+            let beginning = file.hasSuffix("dot") ? "digraph" : file.hasSuffix("svg") ? "<?xml" : " blockwatch top"
+            #expect(text.hasPrefix(beginning), "\(text)")
+            #expect(text.contains("[\(hanging.pid)]"))
+            let mode = try FileManager.default.attributesOfItem(atPath: "\(folder)/\(file)")[.posixPermissions] as? Int
+            #expect(mode == 0o600)
         }
         try screen.press("C-c")
         try await isOver(screen)
+    }
+
+    @Test func `without Graphviz the graph alone, and no link is followed`() async throws {
+        try await with("flock", width: 160) { screen, folder, hanging in
+            // somebody else has foreseen every name of the next minutes
+            let victim = folder + "/victim"
+            let soon = (0..<300).map { Date.now.addingTimeInterval(Double($0)) }
+            let style = Date.VerbatimFormatStyle(
+                format: """
+                    \(year: .defaultDigits)\(month: .twoDigits)\(day: .twoDigits)-\(hour: .twoDigits(clock: .twentyFourHour, hourCycle: .zeroBased))\(minute: .twoDigits)\(second: .twoDigits)
+                    """, timeZone: .gmt, calendar: Calendar(identifier: .gregorian))
+            for moment in soon {
+                try FileManager.default.createSymbolicLink(
+                    atPath: "\(folder)/blockwatch-\(style.format(moment)).dot", withDestinationPath: victim)
+            }
+            try screen.type(command(hanging.pid, "PATH=/nonexistent"))
+            try await screen.shows("[\(hanging.pid)] flock on ")
+            try screen.press("g")
+            let lines = try await screen.shows("dot -Tsvg, of the package graphviz, draws it")
+            #expect(lines.last?.contains("-2.dot") == true, "\(lines.last ?? "")")
+            #expect(!FileManager.default.fileExists(atPath: victim))
+            try screen.press("q")
+            try await screen.shows("code=0")
+        }
+    }
+
+    @Test func `keys answer while a look goes on`() async throws {
+        try await with("flock") { screen, _, hanging in
+            try screen.type(command(hanging.pid))
+            try await screen.shows("[\(hanging.pid)] flock on ")
+            // the thread that looks is stopped: no look ends any more
+            let pid = try await processID(of: hanging.pid)
+            let holder = try Child(Built.programs + "/tracer", ["hold", "\(pid)"])
+            _ = try await eventually("it is held") { holder.lines.first == "held" ? true : nil }
+            try screen.press("?")
+            try await screen.shows("pause, go on")
+            try screen.press("Escape", "/", "n", "o", "p", "e")
+            try await screen.shows("nothing fits the filter")
+            try screen.press("Escape")
+            try await screen.shows("[\(hanging.pid)] flock on ")
+            try screen.resize(100, 30)
+            try await screen.shows("the larger screen") { $0.count == 30 && $0[29].contains("q quit") }
+            try screen.press("q")
+            try await screen.shows("the end") { lines in !lines.contains { $0.contains("q quit") } }
+            // it is a zombie until the one that traces it lets go
+            await holder.end()
+            try await isOver(screen)
+        }
+    }
+
+    @Test func `inside of screen`() async throws {
+        try await with("flock") { screen, folder, hanging in
+            try screen.type(
+                "clear; SCREENDIR=\(folder)/s screen -U -s /bin/sh \(Built.blockwatch) top --threshold 500ms --pid \(hanging.pid)"
+            )
+            try await screen.shows("[\(hanging.pid)] flock on ")
+            try screen.resize(100, 30)
+            try await screen.shows("the larger screen") {
+                $0.count == 30 && $0[29].contains("q quit") && $0[0].hasPrefix(" blockwatch top ")
+            }
+            try screen.press("?")
+            try await screen.shows("pause, go on")
+            try screen.press("q")
+            try await screen.shows("[screen is terminating]")
+        }
     }
 
     @Test(arguments: ["TERM=linux LC_ALL=C", "TERM=screen", "TERM=vt100", "TERM=xterm-256color", "NO_COLOR=1"])
@@ -277,6 +351,27 @@ private final class Screen: Sendable {
         }
     }
 
+    /// Nobody tells it: no hangup reaches a process that has left the terminal's session.
+    @Test func `the terminal is killed, and no signal comes`() async throws {
+        try await with("flock") { screen, _, hanging in
+            try screen.type("setsid \(Built.blockwatch) top --threshold 500ms --pid \(hanging.pid)")
+            try await screen.shows("[\(hanging.pid)] flock on ")
+            let pid = try await processID(of: hanging.pid)
+            kill(try screen.serverID(), SIGKILL)
+            _ = try await eventually("it is gone") { kill(pid, 0) != 0 ? true : nil }
+        }
+    }
+
+    /// `top | head`: there is no screen to draw on, and it says so at once.
+    @Test func `into a pipe, and one that is broken`() async throws {
+        for reader in ["cat", "true"] {
+            let child = try Child("/bin/bash", ["-c", "\(Built.blockwatch) top | \(reader); echo ${PIPESTATUS[0]}"])
+            _ = try await child.exitCode()
+            #expect(child.lines == ["64"])
+            #expect(child.errorText.contains("blockwatch snapshot"))
+        }
+    }
+
     @Test func `a terminal that takes nothing stops nobody`() async throws {
         try await with("flock", width: 200, height: 50) { screen, _, hanging in
             try screen.type(command(hanging.pid))
@@ -315,7 +410,11 @@ private final class Screen: Sendable {
                     lines = watcher.child.lines
                 }
                 try Data(lines.map { $0 + "\n" }.joined().utf8).write(to: URL(fileURLWithPath: folder + "/r.ndjson"))
-                try screen.type("clear; \(Built.blockwatch) top --replay r.ndjson; echo code=$?")
+                // by somebody who may do nothing else, on a terminal of root's
+                let copy = try await Watcher.Copy()
+                defer { copy.remove() }
+                let nobody = "setpriv --reuid 65534 --regid 65534 --clear-groups"
+                try screen.type("clear; \(nobody) \(copy.path) top --replay r.ndjson; echo code=$?")
                 try await screen.shows("[\(hanging.pid)] flock on ")
                 try screen.press("p", "Left", "Left")
                 let paused = try await screen.shows("[paused]")

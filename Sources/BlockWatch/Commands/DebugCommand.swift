@@ -9,6 +9,7 @@ struct DebugCommand: ParsableCommand {
         discussion: """
             Runs everything behind the kernel's answers over the recording: the same file gives the same lines, on any \
             machine. On stderr: how much was played, and what was asked that was never recorded.
+              blockwatch debug hang.tape --format text
             """,
         shouldDisplay: false)
 
@@ -88,7 +89,11 @@ struct DebugCommand: ParsableCommand {
         while true {
             let count = unsafe Glibc.read(descriptor, &chunk, chunk.count)
             if count < 0, errno == EINTR { continue }
-            if count < 0 { fail(.cannotReadInput, "cannot read the recording \(file): \(describe(errno: errno))") }
+            if count < 0 {
+                fail(
+                    .cannotReadInput,
+                    "cannot read the recording \(file): \(describe(errno: errno)); name a copy that can be read")
+            }
             if count == 0 { return bytes }
             bytes += chunk.prefix(count)
             guard bytes.count <= Self.mostBytes else {

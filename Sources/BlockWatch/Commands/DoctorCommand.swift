@@ -6,8 +6,11 @@ import Glibc
 struct DoctorCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "doctor", abstract: "Say what this host offers, what is missing, and what to do about it.",
-        discussion:
-            "Ends with 0 if blockwatch can run here, 69 if the kernel lacks something, 77 if a privilege is missing.")
+        discussion: """
+            Ends with 0 if blockwatch can run here, 69 if the kernel lacks something, 77 if a privilege is missing.
+              blockwatch doctor
+              blockwatch doctor --config /etc/blockwatch.conf
+            """)
 
     @Option(help: "Check this config file too.") var config: String?
 
@@ -30,6 +33,10 @@ struct DoctorCommand: ParsableCommand {
             checkKernel(host, &report)
         }
         report.say(.good, "tracefs", "not needed")
+        if report.lacksPrivilege || report.lacksFeature {
+            report.say(
+                .good, "recordings", "of other hosts can be read here: replay, graph --replay, top --replay, debug")
+        }
         printOut(report.text)
         let code: ExitCode =
             report.lacksFeature ? .missingFeature : report.lacksPrivilege ? .missingPrivilege : .success

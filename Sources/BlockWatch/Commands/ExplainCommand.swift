@@ -10,6 +10,9 @@ struct ExplainCommand: ParsableCommand {
         discussion: """
             Takes a process id, a thread id, or a name.
             With --verdict NAME it says what a verdict or a reason means instead.
+              blockwatch explain 4711
+              blockwatch explain mysqld
+              blockwatch explain --verdict peer_stuck
             """)
 
     @Argument(help: "A process, by its id or name; a thread id stands for its process.") var process: String?
@@ -47,7 +50,8 @@ struct ExplainCommand: ParsableCommand {
                 .wrongUsage,
                 Int32(process) == nil
                     ? "no process is named \(process); pgrep -l \(process) lists similar names"
-                    : "there is no process or thread \(process): it has ended, or never was")
+                    : "there is no process or thread \(process): it has ended, or never was; blockwatch snapshot shows what is blocked"
+            )
         case .kernelThread(let name):
             printLines([
                 "\(TerminalText.escaped(name))[\(process)] is a thread of the kernel itself. It makes no system calls; what it does:",

@@ -36,13 +36,16 @@ struct GraphCommand: ParsableCommand {
     func validate() throws {
         try RecordingFiles.validate(recordings)
         if at != nil, recordings.isEmpty { throw ValidationError("--at needs a recording: --replay FILE") }
-        if process?.isEmpty == true { throw ValidationError("an empty name") }
+        if process?.isEmpty == true {
+            throw ValidationError("an empty name: give a process id or a name, or nothing for all")
+        }
     }
 
     func run() throws {
         if let problem = Settings.userProblem(looking.filters) { fail(.wrongUsage, problem) }
         // it must be there before anything is read of others
-        let graphviz = format == .svg || format == .html ? Graphviz() : nil
+        let graphviz =
+            format == .svg || format == .html ? Self.orFail { () throws(Graphviz.Failure) in try Graphviz() } : nil
         var failure: String?
         var picture: Picture
         if recordings.isEmpty {
@@ -61,13 +64,20 @@ struct GraphCommand: ParsableCommand {
         Glibc.exit(exitCode && picture.foundSomething ? 1 : 0)
     }
 
+    private static func orFail<Result>(_ body: () throws(Graphviz.Failure) -> Result) -> Result {
+        do throws(Graphviz.Failure) { return try body() } catch { fail(error.code, error.message) }
+    }
+
     private func bytes(of picture: Picture, _ graphviz: Graphviz?) -> [UInt8] {
         switch format {
         case .dot: return Array(picture.dot().utf8)
         case .mermaid: return Array(picture.mermaid().utf8)
         case .json: return picture.json()
         case .svg, .html:
-            guard let svg = graphviz?.svg(of: Array(picture.dot().utf8)) else { return [] }
+            guard let graphviz else { return [] }
+            let svg = Self.orFail { () throws(Graphviz.Failure) in
+                try graphviz.svg(of: Array(picture.dot().utf8), isLast: true)
+            }
             return format == .svg ? svg : PicturePage.html(picture, svg: svg)
         }
     }

@@ -12,8 +12,12 @@ enum RecordingFiles {
     }
 
     static func validate(_ files: [String]) throws {
-        guard files.count(where: { $0 == "-" }) < 2 else { throw ValidationError("- is given twice") }
-        guard !files.contains("") else { throw ValidationError("an empty file name") }
+        guard files.count(where: { $0 == "-" }) < 2 else {
+            throw ValidationError("- is given twice: standard input can be read once")
+        }
+        guard !files.contains("") else {
+            throw ValidationError("an empty file name: name a recorded stream, or - for standard input")
+        }
     }
 
     /// - Returns: what was in them, and what could not be read to its end.

@@ -10,6 +10,8 @@ struct ReplayCommand: ParsableCommand {
             Shows what was open at the end of the recording, as trees by root blocker, then sums of all of it. Lines of other \
             programs are passed over. Filters choose the calls that are shown; totals are of all.
             With --format ndjson the last records of the calls shown, then sums.
+              blockwatch replay blockwatch.ndjson --at 2026-03-01T09:05:00Z
+              zcat web*.ndjson.gz | blockwatch replay - --comm nginx
             """)
 
     @Argument(help: "Recorded streams, in any order; - for standard input.") var files: [String]

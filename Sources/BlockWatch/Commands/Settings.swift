@@ -82,7 +82,9 @@ struct Settings: Sendable {
     static func read(_ path: String) -> ConfigFile {
         let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else {
-            fail(.badConfig, "cannot open the config file \(path): \(describe(errno: errno))")
+            fail(
+                .badConfig,
+                "cannot open the config file \(path): \(describe(errno: errno)); name a file that may be read")
         }
         defer { close(descriptor) }
         var bytes: [UInt8] = []
@@ -90,7 +92,11 @@ struct Settings: Sendable {
         while bytes.count <= ConfigFile.sizeLimit {
             let count = unsafe Glibc.read(descriptor, &chunk, chunk.count)
             if count < 0, errno == EINTR { continue }
-            if count < 0 { fail(.badConfig, "cannot read the config file \(path): \(describe(errno: errno))") }
+            if count < 0 {
+                fail(
+                    .badConfig,
+                    "cannot read the config file \(path): \(describe(errno: errno)); name a file that can be read")
+            }
             if count == 0 { break }
             bytes += chunk.prefix(count)
         }

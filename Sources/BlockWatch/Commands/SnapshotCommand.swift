@@ -10,6 +10,8 @@ struct SnapshotCommand: ParsableCommand {
         discussion: """
             Times are lower bounds (>=): they count from when a thread last ran.
             With --format ndjson the same calls as records of the stream.
+              blockwatch snapshot --threshold 500ms
+              blockwatch snapshot --user postgres --exit-code
             """)
 
     @Option(help: "Calls blocked longer: 500ms, 5s, 1m30s.", transform: WatchOptions.threshold)

@@ -4,7 +4,11 @@ import Glibc
 
 struct SyscallsCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "syscalls", abstract: "Print the system calls watched, their class, and what each waits for.")
+        commandName: "syscalls", abstract: "Print the system calls watched, their class, and what each waits for.",
+        discussion: """
+              blockwatch syscalls
+              blockwatch syscalls --all --json
+            """)
 
     @Flag(help: "Those that never block too.") var all = false
 

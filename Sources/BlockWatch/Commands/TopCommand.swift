@@ -38,36 +38,47 @@ struct TopCommand: ParsableCommand {
         let log = Log(level: .warning, writer: later)
         let signals = Signals(also: [SIGTSTP, SIGCONT, SIGWINCH])
         let files = KeptFiles()
+        // before anything is read of others: later nothing can be started
+        let graphviz = try? Graphviz(isLazy: true)
         Ending.register { terminal.leave() }
-        if recordings.isEmpty {
-            let inspection = Inspection(
-                scope: looking.scope, thresholdNanoseconds: threshold, filter: looking.filters.filter,
-                commandLine: looking.commandLine,
-                recordPath: nil, traces: engine == .trace, usesTerminal: true, log: log)
-            let host = inspection.host.name
-            var source = LiveTop(inspection)
+        let desk = LookDesk()
+
+        func show(_ top: Top) {
             signals.start()
-            var loop = TopLoop(
-                Top(hostName: host, thresholdNanoseconds: threshold, showsIdle: all), terminal, signals, files,
-                isRecorded: false)
-            loop.run(&source)
+            startNeededThread(stackBytes: 1 << 20) {
+                var loop = TopLoop(top, terminal, signals, files, desk, graphviz, isRecorded: !recordings.isEmpty)
+                loop.run()
+                terminal.leave()
+                later.start()
+                later.flush(withinMilliseconds: 200)
+                Glibc.exit(0)
+            }
+        }
+
+        if recordings.isEmpty {
+            let inspection = inspection(without: graphviz?.processID, log)
+            show(Top(hostName: inspection.host.name, thresholdNanoseconds: threshold, showsIdle: all))
+            var source = LiveTop(inspection)
+            desk.serve(&source)
         } else {
             var player = RecordingPlayer(filter: looking.filters.filter)
             let failure = RecordingFiles.read(recordings, into: &player)
             if let failure { log.warning(failure) }
             player.begin(at: at)
+            show(
+                Top(hostName: player.hostName, thresholdNanoseconds: player.thresholdNanoseconds, showsIdle: all))
             var source = RecordedTop(player)
-            signals.start()
-            var loop = TopLoop(
-                Top(hostName: player.hostName, thresholdNanoseconds: player.thresholdNanoseconds, showsIdle: all),
-                terminal,
-                signals, files, isRecorded: true)
-            loop.run(&source)
+            desk.serve(&source)
         }
-        terminal.leave()
-        later.start()
-        later.flush(withinMilliseconds: 200)
-        Glibc.exit(0)
+    }
+
+    /// - Parameter helper: a process of ours, which waits for us.
+    private func inspection(without helper: Int?, _ log: Log) -> Inspection {
+        var filter = looking.filters.filter
+        if let helper { filter.exclude[.pid, default: []].append(String(helper)) }
+        return Inspection(
+            scope: looking.scope, thresholdNanoseconds: threshold, filter: filter, commandLine: looking.commandLine,
+            recordPath: nil, traces: engine == .trace, usesTerminal: true, log: log)
     }
 }
 

@@ -3,7 +3,12 @@ import Glibc
 
 struct WatchCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "watch", abstract: "Stream blocked calls until stopped (the default).")
+        commandName: "watch", abstract: "Stream blocked calls until stopped (the default).",
+        discussion: """
+            Lines for people on a terminal, NDJSON anywhere else.
+              blockwatch --threshold 5s
+              blockwatch --threshold 2s --comm nginx,php-fpm --output /var/log/blockwatch
+            """)
 
     @OptionGroup var options: WatchOptions
 

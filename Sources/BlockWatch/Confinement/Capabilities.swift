@@ -8,9 +8,13 @@ extension Host {
         let missing = Self.neededCapabilities.filter { !has($0.number) }
         fail(
             .missingPrivilege,
-            "\(first.purpose) needs \(missing.map(\.name).joined(separator: " and ")); run blockwatch as root or give it "
-                + "the capabilities, and see blockwatch doctor")
+            "\(first.purpose) needs \(missing.map(\.name).joined(separator: " and ")); run blockwatch as root (sudo) or give "
+                + "it the capabilities, and see blockwatch doctor; \(Self.worksWithout)")
     }
+
+    /// Of the commands: for a host that may not be watched, or a laptop.
+    static let worksWithout =
+        "without them replay, graph --replay and top --replay read recordings, and syscalls lists the calls"
 
     struct Capability: Sendable {
         var number: Int

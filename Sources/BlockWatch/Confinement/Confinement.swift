@@ -15,7 +15,10 @@ enum Confinement {
             if linux_drop_from_bounding_set(Int32(capability)) != 0 { break }
         }
         guard linux_capset(kept) == 0 else {
-            fail(.defect, "cannot give up capabilities: \(describe(errno: errno)); this is a defect of blockwatch")
+            fail(
+                .defect,
+                "cannot give up capabilities: \(describe(errno: errno)); this is a defect of blockwatch: please report it"
+            )
         }
         _ = linux_clear_ambient_set()
         guard linux_set_no_new_privileges() == 0 else {

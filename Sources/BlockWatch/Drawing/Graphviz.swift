@@ -1,41 +1,59 @@
 import BlockWatchCore
 internal import CHelper
 import Glibc
+import Synchronization
 
 /// Graphviz's `dot` as a helper: a process of nobody without a capability, started before blockwatch reads anything of
-/// others and before it gives up the right to start one. It gets the graph by a pipe, and its picture comes back by another.
-final class Graphviz {
-    private var input: Int32
-    private let output: Int32
+/// others and before it gives up the right to start one. It gets graphs by a pipe, and pictures come back by another.
+final class Graphviz: Sendable {
+    struct Failure: Error {
+        var code: ExitCode
+        var message: String
+    }
+
+    private struct Pipes {
+        var input, output: Int32
+        /// It has ended, or what comes from it can no longer be told apart.
+        var isOver = false
+    }
+
+    private let pipes: Mutex<Pipes>
+    let processID: Int
 
     /// Of processor time; a graph that takes longer is none that anybody can read.
     private static let mostSeconds: UInt32 = 120
     private static let mostBytes = 256 << 20
 
-    /// Ends with 69 where there is no `dot`.
-    init() {
+    /// - Parameter isLazy: it takes up memory only once the first graph comes.
+    init(isLazy: Bool = false) throws(Failure) {
         guard let path = Self.path() else {
-            fail(
-                .missingFeature,
-                "svg and html are drawn by Graphviz, and there is no dot in PATH: install it (apt-get install graphviz, dnf "
+            throw Failure(
+                code: .missingFeature,
+                message:
+                    "svg and html are drawn by Graphviz, and there is no dot in PATH: install it (apt-get install graphviz, dnf "
                     + "install graphviz), or take --format dot to another machine")
         }
         var descriptors: (Int32, Int32) = (-1, -1)
         let answer = unsafe Self.withWords(["dot", "-Tsvg"]) { arguments in
             unsafe Self.withWords(["PATH=/usr/bin:/bin", "LC_ALL=C.UTF-8"]) { environment in
                 unsafe helper_start(
-                    path, arguments, environment, Self.mostSeconds, &descriptors.0, &descriptors.1)
+                    path, arguments, environment, Self.mostSeconds, isLazy ? 1 : 0, &descriptors.0, &descriptors.1)
             }
         }
-        guard answer == 0 else {
-            fail(.defect, "cannot start \(path): \(describe(errno: errno)); --format dot needs no other program")
+        guard answer > 0 else {
+            throw Failure(
+                code: .defect,
+                message: "cannot start \(path): \(describe(errno: errno)); --format dot needs no other program")
         }
-        (input, output) = descriptors
+        processID = Int(answer)
+        pipes = Mutex(Pipes(input: descriptors.0, output: descriptors.1))
     }
 
     deinit {
-        if input >= 0 { close(input) }
-        close(output)
+        pipes.withLock { pipes in
+            if pipes.input >= 0 { close(pipes.input) }
+            close(pipes.output)
+        }
     }
 
     /// The first executable `dot` of PATH; what is relative there is passed over.
@@ -61,43 +79,62 @@ final class Graphviz {
         return unsafe pointers.withUnsafeMutableBufferPointer { unsafe body(UnsafePointer($0.baseAddress!)) }
     }
 
-    /// - Returns: SVG; ends with 70 if none comes.
+    /// One graph after the other; it waits while another one is drawn.
     ///
+    /// - Parameter isLast: none will follow.
+    /// - Returns: SVG.
+    func svg(of dot: [UInt8], isLast: Bool) throws(Failure) -> [UInt8] {
+        try pipes.withLock { pipes throws(Failure) in
+            guard !pipes.isOver else { throw Self.nothing }
+            let svg = Self.exchange(dot, &pipes, isLast: isLast)
+            guard Self.isWhole(svg) else {
+                pipes.isOver = true
+                throw Self.nothing
+            }
+            return svg
+        }
+    }
+
+    private static let nothing = Failure(
+        code: .defect,
+        message:
+            "dot drew nothing: it was ended, or takes more than \(mostSeconds) s for this graph; narrow it down with "
+            + "filters, or take --format dot to dot itself")
+
+    private static func isWhole(_ svg: [UInt8]) -> Bool {
+        let end = Array("</svg>".utf8)
+        let tail = svg.suffix(32)
+        return tail.indices.contains { tail[$0...].starts(with: end) }
+    }
+
     /// C functions: `poll`, `read`, `write`
-    func svg(of dot: [UInt8]) -> [UInt8] {
+    private static func exchange(_ dot: [UInt8], _ pipes: inout Pipes, isLast: Bool) -> [UInt8] {
         var svg: [UInt8] = []
         var chunk = [UInt8](repeating: 0, count: 1 << 16)
         var offset = 0
-        let deadline = Clock.now().monotonic + UInt64(Self.mostSeconds) * 1_000_000_000
-        while Clock.now().monotonic < deadline, svg.count < Self.mostBytes {
-            if offset >= dot.count, input >= 0 {
-                close(input)
-                input = -1
+        let deadline = Clock.now().monotonic + UInt64(mostSeconds) * 1_000_000_000
+        while Clock.now().monotonic < deadline, svg.count < mostBytes {
+            if offset >= dot.count, isLast, pipes.input >= 0 {
+                close(pipes.input)
+                pipes.input = -1
             }
             var requests = [
-                pollfd(fd: output, events: Int16(POLLIN), revents: 0),
-                pollfd(fd: input, events: Int16(POLLOUT), revents: 0),
+                pollfd(fd: pipes.output, events: Int16(POLLIN), revents: 0),
+                pollfd(fd: offset < dot.count ? pipes.input : -1, events: Int16(POLLOUT), revents: 0),
             ]
             _ = unsafe poll(&requests, 2, 1000)
             if requests[1].revents != 0 {
                 let count = unsafe dot.withUnsafeBytes {
-                    unsafe write(input, $0.baseAddress! + offset, $0.count - offset)
+                    unsafe write(pipes.input, $0.baseAddress! + offset, $0.count - offset)
                 }
                 if count > 0 { offset += count }
                 if count < 0, errno != EAGAIN, errno != EINTR { offset = dot.count }
             }
             if requests[0].revents != 0 {
-                let count = unsafe read(output, &chunk, chunk.count)
+                let count = unsafe read(pipes.output, &chunk, chunk.count)
                 if count > 0 { svg += chunk[..<count] }
-                if count == 0 { break }
+                if count == 0 || (!isLast && isWhole(svg)) { break }
             }
-        }
-        let end = Array("</svg>".utf8)
-        guard svg.suffix(32).indices.contains(where: { svg[$0...].starts(with: end) }) else {
-            fail(
-                .defect,
-                "dot drew nothing: it was ended, or takes more than \(Self.mostSeconds) s for this graph; narrow it down with "
-                    + "filters, or take --format dot to dot itself")
         }
         return svg
     }

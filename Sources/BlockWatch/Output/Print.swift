@@ -15,7 +15,7 @@ func printOut(_ bytes: [UInt8]) {
         } else if errno == EPIPE {
             exit(ExitCode.success.rawValue)
         } else if errno != EINTR {
-            fail(.cannotWriteOutput, "cannot write to stdout: \(describe(errno: errno))")
+            fail(.cannotWriteOutput, "cannot write to stdout: \(describe(errno: errno)); name a place with room")
         }
     }
 }

@@ -7,6 +7,8 @@ import Synchronization
 final class KeptFiles: Sendable {
     /// Opened while that was allowed.
     private let folders: [(descriptor: Int32, name: String)]
+    private struct Problem: Error { let text: String }
+
     private let messages = Mutex<[String]>([])
     private let bell = Bell()
 
@@ -22,12 +24,50 @@ final class KeptFiles: Sendable {
 
     /// - Parameter ending: of the name, which no one else has a part in.
     func keep(_ bytes: [UInt8], _ ending: String, at wall: UInt64) {
+        work { [self] in
+            switch write(bytes, ending, at: wall) {
+            case .success(let name): "written to \(name)"
+            case .failure(let problem): problem.text
+            }
+        }
+    }
+
+    /// A graph as it is, and drawn where there is something to draw it with.
+    func draw(_ dot: [UInt8], with graphviz: Graphviz?, at wall: UInt64) {
+        work { [self] in
+            switch write(dot, "dot", at: wall) {
+            case .failure(let problem): problem.text
+            case .success(let name):
+                if let graphviz {
+                    "written to \(name)\(drawn(dot, graphviz, beside: name, at: wall))"
+                } else {
+                    "written to \(name); dot -Tsvg, of the package graphviz, draws it"
+                }
+            }
+        }
+    }
+
+    private func drawn(_ dot: [UInt8], _ graphviz: Graphviz, beside other: String, at wall: UInt64) -> String {
+        guard let svg = try? graphviz.svg(of: dot, isLast: false) else {
+            return "; no picture: dot has ended, or took too long"
+        }
+        switch write(svg, "svg", at: wall) {
+        case .success(let name): return " and \(name.dropLast(4) == other.dropLast(4) ? ".svg" : name)"
+        case .failure(let problem): return "; \(problem.text)"
+        }
+    }
+
+    private func work(_ body: @escaping @Sendable () -> String) {
         let started = startDetachedThread { [self] in
-            let message = write(bytes, ending, at: wall)
+            let message = body()
             messages.withLock { $0.append(message) }
             bell.ring()
         }
-        if !started { messages.withLock { $0.append("cannot start a thread to write the file") } }
+        guard !started else { return }
+        messages.withLock {
+            $0.append("cannot start a thread to write the file: raise the limit of processes (ulimit -u)")
+        }
+        bell.ring()
     }
 
     func takeMessages() -> [String] {
@@ -39,7 +79,9 @@ final class KeptFiles: Sendable {
     }
 
     /// C function: `openat` with O_CREAT and O_EXCL: nothing that is there is written to, and no link is followed
-    private func write(_ bytes: [UInt8], _ ending: String, at wall: UInt64) -> String {
+    ///
+    /// - Returns: the file's name.
+    private func write(_ bytes: [UInt8], _ ending: String, at wall: UInt64) -> Result<String, Problem> {
         let stamp = Timestamp.rfc3339(seconds: Int64(wall / 1_000_000_000), nanoseconds: 0).prefix(19)
             .filter { $0 != "-" && $0 != ":" }.replacing("T", with: "-")
         var problem = "no folder to write to"
@@ -60,13 +102,15 @@ final class KeptFiles: Sendable {
                         unsafe Glibc.write(file, $0.baseAddress! + offset, $0.count - offset)
                     }
                     if count < 0, errno == EINTR { continue }
-                    if count <= 0 { return "cannot write \(folder.name)/\(name): \(describe(errno: errno))" }
+                    if count <= 0 {
+                        return .failure(Problem(text: "cannot write \(folder.name)/\(name): \(describe(errno: errno))"))
+                    }
                     offset += count
                 }
-                return "written to \(folder.name)/\(name)"
-                    + (ending == "dot" ? "; dot -Tsvg draws it" : "")
+                return .success("\(folder.name)/\(name)")
             }
         }
-        return "cannot write a file: \(problem)"
+        return .failure(
+            Problem(text: "cannot write a file: \(problem); start top in a folder that may be written to"))
     }
 }

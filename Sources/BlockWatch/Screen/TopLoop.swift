@@ -1,12 +1,14 @@
 import BlockWatchCore
 import Glibc
 
-/// `top` on a terminal: keys, looks and signals in, frames out.
+/// `top` on a terminal: keys, looks and signals in, frames out. It waits for nothing else.
 struct TopLoop {
     private var top: Top
     private let terminal: TerminalDevice
     private let signals: Signals
     private let files: KeptFiles
+    private let desk: LookDesk
+    private let graphviz: Graphviz?
     private var painter: Painter
     private var keys = KeyDecoder()
     private let isRecorded: Bool
@@ -14,26 +16,29 @@ struct TopLoop {
     private var nextTick: UInt64 = 0
     private static let tick: UInt64 = 1_000_000_000
 
-    init(_ top: Top, _ terminal: TerminalDevice, _ signals: Signals, _ files: KeptFiles, isRecorded: Bool) {
+    init(
+        _ top: Top, _ terminal: TerminalDevice, _ signals: Signals, _ files: KeptFiles, _ desk: LookDesk,
+        _ graphviz: Graphviz?, isRecorded: Bool
+    ) {
         self.top = top
         self.terminal = terminal
         self.signals = signals
         self.files = files
+        self.desk = desk
+        self.graphviz = graphviz
         self.isRecorded = isRecorded
         painter = Painter(usesColor: terminal.usesColor, isASCII: terminal.isASCII)
     }
 
     /// Until a key or a signal ends it, or the terminal is gone.
-    mutating func run(_ source: inout some TopSource & ~Copyable) {
+    mutating func run() {
         terminal.enter()
         defer { terminal.leave() }
         draw()
-        update(&source, isForced: true)
-        draw()
         while true {
-            wait(until: min(source.nextLook, nextTick))
+            wait(until: nextTick)
             if terminal.isGone { return }
-            var isChanged = false
+            var isChanged = Clock.now().monotonic >= nextTick
             for signal in signals.take() {
                 switch signal {
                 case SIGINT, SIGTERM, SIGHUP: return
@@ -47,39 +52,43 @@ struct TopLoop {
                 top.say(message)
                 isChanged = true
             }
+            if let look = desk.take() {
+                top.update(look)
+                isChanged = true
+            }
             var typed = keys.feed(terminal.read())
             if typed.isEmpty, keys.isWaiting { typed = escape() }
             for key in typed {
                 isChanged = true
-                switch top.press(key) {
-                case .quit: return
-                case .write:
-                    files.keep(Array(top.text(at: now()).map { $0 + "\n" }.joined().utf8), "txt", at: Clock.now().wall)
-                case .draw:
-                    if let picture = top.picture() {
-                        files.keep(Array(picture.dot().utf8), "dot", at: Clock.now().wall)
-                    }
-                case .seek(let hundredths):
-                    source.seek(hundredths)
-                    update(&source, isForced: true)
-                case nil: break
-                }
+                guard press(key) else { return }
             }
-            if update(&source, isForced: false) || Clock.now().monotonic >= nextTick { isChanged = true }
             terminal.flush()
             if isChanged { draw() }
         }
     }
 
-    /// What ages count by.
-    private func now() -> UInt64 { isRecorded ? 0 : Clock.now().monotonic }
-
-    @discardableResult
-    private mutating func update(_ source: inout some TopSource & ~Copyable, isForced: Bool) -> Bool {
-        guard let look = source.look(isForced: isForced, isPaused: top.isPaused) else { return false }
-        top.update(look)
+    /// - Returns: false if it was the last one.
+    private mutating func press(_ key: Key) -> Bool {
+        let wasPaused = top.isPaused
+        switch top.press(key) {
+        case .quit: return false
+        case .write:
+            files.keep(Array(top.text(at: now()).map { $0 + "\n" }.joined().utf8), "txt", at: Clock.now().wall)
+        case .draw:
+            if let picture = top.picture() {
+                if graphviz != nil { top.say("drawing \(picture.nodes.count) nodes") }
+                files.draw(Array(picture.dot().utf8), with: graphviz, at: Clock.now().wall)
+            }
+        case .seek(let hundredths): desk.ask { $0.hundredths.append(hundredths) }
+        case nil: break
+        }
+        let isPaused = top.isPaused
+        if isPaused != wasPaused { desk.ask { $0.isPaused = isPaused } }
         return true
     }
+
+    /// What ages count by.
+    private func now() -> UInt64 { isRecorded ? 0 : Clock.now().monotonic }
 
     /// A terminal that has not taken the last frame gets none: it would only be late.
     private mutating func draw() {
@@ -99,6 +108,7 @@ struct TopLoop {
             pollfd(fd: terminal.descriptor, events: Int16(POLLIN) | output, revents: 0),
             pollfd(fd: signals.descriptor, events: Int16(POLLIN), revents: 0),
             pollfd(fd: files.descriptor, events: Int16(POLLIN), revents: 0),
+            pollfd(fd: desk.descriptor, events: Int16(POLLIN), revents: 0),
         ]
         _ = unsafe poll(&requests, nfds_t(requests.count), Int32(clamping: nanoseconds / 1_000_000 + 1))
         if requests[0].revents & Int16(POLLHUP | POLLERR | POLLNVAL) != 0 { terminal.close() }

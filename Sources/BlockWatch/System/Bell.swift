@@ -10,7 +10,9 @@ struct Bell: ~Copyable, Sendable {
 
     init() {
         var ends: [Int32] = [-1, -1]
-        guard unsafe pipe(&ends) == 0 else { fail(.defect, "cannot open a pipe: \(describe(errno: errno))") }
+        guard unsafe pipe(&ends) == 0 else {
+            fail(.defect, "cannot open a pipe: \(describe(errno: errno)); raise the limit of files (ulimit -n)")
+        }
         for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
         _ = fcntl(ends[1], F_SETFL, O_NONBLOCK)
         descriptor = ends[0]

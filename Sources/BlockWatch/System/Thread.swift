@@ -3,7 +3,9 @@ import Glibc
 /// Starts a thread that nobody waits for: it may hang in what it reads or writes, and the process ends without it.
 ///
 /// C function: `pthread_create`
-func startDetachedThread(_ body: @escaping @Sendable () -> Void) -> Bool {
+///
+/// - Parameter stackBytes: of a thread that calls nothing deep.
+func startDetachedThread(stackBytes: Int = 256 << 10, _ body: @escaping @Sendable () -> Void) -> Bool {
     final class Box {
         let body: @Sendable () -> Void
         init(_ body: @escaping @Sendable () -> Void) { self.body = body }
@@ -13,7 +15,7 @@ func startDetachedThread(_ body: @escaping @Sendable () -> Void) -> Bool {
     unsafe pthread_attr_init(&attributes)
     defer { unsafe pthread_attr_destroy(&attributes) }
     unsafe pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
-    unsafe pthread_attr_setstacksize(&attributes, 256 << 10)
+    unsafe pthread_attr_setstacksize(&attributes, stackBytes)
     var thread = pthread_t()
     let failure = unsafe pthread_create(
         &thread, &attributes,
@@ -26,7 +28,7 @@ func startDetachedThread(_ body: @escaping @Sendable () -> Void) -> Bool {
 }
 
 /// Starts a thread that blockwatch cannot do without, or ends.
-func startNeededThread(_ body: @escaping @Sendable () -> Void) {
-    if startDetachedThread(body) { return }
+func startNeededThread(stackBytes: Int = 256 << 10, _ body: @escaping @Sendable () -> Void) {
+    if startDetachedThread(stackBytes: stackBytes, body) { return }
     fail(.defect, "cannot start a thread: \(describe(errno: EAGAIN)); raise the limit of processes (ulimit -u)")
 }

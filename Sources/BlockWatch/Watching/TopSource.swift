@@ -3,11 +3,9 @@ import BlockWatchCore
 
 /// Where `top` has its looks from.
 protocol TopSource: ~Copyable {
-    /// The next one, if it is time for it.
-    ///
-    /// - Parameter isForced: whether it is time or not.
-    mutating func look(isForced: Bool, isPaused: Bool) -> Top.Look?
-    /// CLOCK_MONOTONIC.
+    /// Takes as long as it takes.
+    mutating func look(isPaused: Bool) -> Top.Look
+    /// When the next one is due, CLOCK_MONOTONIC.
     var nextLook: UInt64 { get }
     /// Of a recording: on or back by hundredths of it.
     mutating func seek(_ hundredths: Int)
@@ -17,16 +15,12 @@ protocol TopSource: ~Copyable {
 struct LiveTop: ~Copyable, TopSource {
     private var inspection: Inspection
     private var deadlocks: [String: DeadlockReport] = [:]
-    private(set) var nextLook: UInt64 = 0
-    private var nextRelook: UInt64 = 0
+    private var pace = LookPace()
     private var lostClosings: UInt64 = 0
     /// When the last look was, and what all had cost until then.
     private var last: (at: UInt64, cpu: UInt64)
-    private static let period: UInt64 = 1_000_000_000
-    /// A sixtieth of one core is the most that looks take; one at what was looked at before comes half as often.
-    private static let share: UInt64 = 60
-    /// However busy the host is.
-    private static let longestPeriod: UInt64 = 5_000_000_000
+
+    var nextLook: UInt64 { pace.nextLook }
 
     init(_ inspection: consuming Inspection) {
         self.inspection = inspection
@@ -35,11 +29,12 @@ struct LiveTop: ~Copyable, TopSource {
 
     mutating func seek(_ hundredths: Int) {}
 
-    mutating func look(isForced: Bool, isPaused: Bool) -> Top.Look? {
+    /// While it is paused too: what ends must be taken from the kernel.
+    mutating func look(isPaused: Bool) -> Top.Look {
         let start = Clock.now().monotonic
-        guard isForced || start >= nextLook else { return nil }
         let before = Clock.processCPU()
-        inspection.lookAgain(relooks: start >= nextRelook, lostClosings: &lostClosings)
+        let isRelook = start >= pace.nextRelook
+        inspection.lookAgain(relooks: isRelook, lostClosings: &lostClosings)
         let clock = Clock.now()
         for record in inspection.pipeline.takeRecords() {
             if case .deadlock(let report) = record.body, let chain = report.chainID {
@@ -57,8 +52,8 @@ struct LiveTop: ~Copyable, TopSource {
         }
         look.ownBytes = inspection.host.usage().residentBytes
         last = (clock.monotonic, cpu)
-        nextLook = clock.monotonic + min(max(Self.period, (cpu - before) * Self.share), Self.longestPeriod)
-        if start >= nextRelook { nextRelook = start + max(Self.period, (cpu - before) * Self.share * 2) }
+        pace.looked(
+            isRelook: isRelook, start: start, end: clock.monotonic, cpuBefore: before, cpuAfter: cpu)
         return look
     }
 }
@@ -73,9 +68,8 @@ struct RecordedTop: TopSource {
 
     mutating func seek(_ hundredths: Int) { player.move(to: player.moved(byHundredths: hundredths)) }
 
-    mutating func look(isForced: Bool, isPaused: Bool) -> Top.Look? {
+    mutating func look(isPaused: Bool) -> Top.Look {
         let now = Clock.now().monotonic
-        guard isForced || now >= nextLook else { return nil }
         if !isPaused, let lastAt { player.move(to: player.now.addingReportingOverflow(now - lastAt).partialValue) }
         lastAt = now
         nextLook = now + 500_000_000

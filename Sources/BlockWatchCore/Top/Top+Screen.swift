@@ -4,7 +4,8 @@ extension Top {
         "arrows, PgUp, PgDn, Home, End   move", "Enter   open or fold what the cursor is on",
         "/       filter by words: names, ids, paths, verdicts; Esc takes it back", "a       idle calls too",
         "s       sort trees: worst first, by victims, by age, by name", "p       pause, go on",
-        "g       picture of this tree: a file for Graphviz", "w       write what is seen to a file",
+        "g       picture of this tree: a file for Graphviz, and drawn where that is there",
+        "w       write what is seen to a file",
         "left, right   in a recording: back and forth", "q       quit",
         "", "VERDICT and AGE of a tree are its worst and its oldest; BEHIND is how many wait behind it.",
         "What has ended stays dimmed for 5 s. Ages with >= are lower bounds.",
@@ -20,7 +21,7 @@ extension Top {
         if cursorPlace < scroll { scroll = cursorPlace }
         if cursorPlace >= scroll + pageHeight { scroll = cursorPlace - pageHeight + 1 }
         scroll = max(0, min(scroll, rows.count - pageHeight))
-        var lines = [header(width), totals(), heads()]
+        var lines = [header(width, at: now), totals(), heads()]
         var list: [Screen.Line] = showsHelp ? Self.help.map { Screen.Line("  " + $0) } : []
         if !showsHelp {
             for place in rows.indices.dropFirst(scroll).prefix(pageHeight) {
@@ -48,7 +49,9 @@ extension Top {
 
     // MARK: - above and below
 
-    private func header(_ width: Int) -> Screen.Line {
+    private static let longestBetween: UInt64 = 20_000_000_000
+
+    private func header(_ width: Int, at now: UInt64 = 0) -> Screen.Line {
         guard let look else { return Screen.Line(" blockwatch top  \(hostName)  looking...").highlighted(to: width) }
         var text = " blockwatch top  \(hostName)  \(Self.stamp(look.wallNanoseconds))"
         if let span = look.span {
@@ -62,6 +65,10 @@ extension Top {
         } else {
             if let own = look.ownThousandths { text += "  own cost \(own / 10).\(own % 10)% of a core" }
             if let bytes = look.ownBytes { text += ", \(bytes >> 20) MB" }
+            // the machine, or one look, takes very long
+            if !isPaused, now > look.at, now - look.at >= Self.longestBetween {
+                text += "  no look for \(TerminalText.duration(nanoseconds: now - look.at))"
+            }
         }
         return Screen.Line(text).highlighted(to: width)
     }

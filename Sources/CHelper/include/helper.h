@@ -2,8 +2,11 @@
 // Swift may run.
 #pragma once
 
+#include <sys/types.h>
+
 // Starts `path`, which reads from `*input` and writes to `*output`; both are descriptors of the caller, not blocking. It
-// has no capability and gains none, is nobody if the caller is root, ends with the caller, and gets `seconds` of processor
-// time. Returns 0, or -1 with errno. Nobody waits for it.
-int helper_start(const char *path, char *const arguments[], char *const environment[], unsigned seconds, int *input,
-		 int *output);
+// has no capability and gains none, is nobody if the caller is root, ends with the calling thread, and gets `seconds` of
+// processor time. `is_lazy`: it becomes `path` only once something is written for it, and until then costs next to nothing.
+// Returns its process id, or -1 with errno. Nobody waits for it.
+pid_t helper_start(const char *path, char *const arguments[], char *const environment[], unsigned seconds, int is_lazy,
+		   int *input, int *output);

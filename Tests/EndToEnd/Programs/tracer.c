@@ -4,6 +4,7 @@
 // tracer ids      the kernel's BPF programs, maps and links, one a line: KIND ID
 // tracer call PID NUMBER [ARGUMENT...]   makes another process make a system call, as an intruder in it would, and says
 //                 what came of it: a result, a negative errno, or "killed"
+// tracer hold TID stops one thread alone, says "held", and lets it go when killed
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
@@ -36,6 +37,17 @@ static int attach(const char *path) {
 			return fail(bpf_program__name(program));
 	}
 	puts("ready");
+	fflush(stdout);
+	for (;;)
+		pause();
+}
+
+static int hold(pid_t tid) {
+	int status;
+	if (ptrace(PTRACE_SEIZE, tid, NULL, NULL) || ptrace(PTRACE_INTERRUPT, tid, NULL, NULL) ||
+	    waitpid(tid, &status, __WALL) < 0)
+		return fail("PTRACE_INTERRUPT");
+	puts("held");
 	fflush(stdout);
 	for (;;)
 		pause();
@@ -107,6 +119,8 @@ static int call(pid_t pid, int count, char **arguments) {
 int main(int count, char **arguments) {
 	if (count > 3 && !strcmp(arguments[1], "call"))
 		return call(atoi(arguments[2]), count - 3, arguments + 3);
+	if (count == 3 && !strcmp(arguments[1], "hold"))
+		return hold(atoi(arguments[2]));
 	if (count != 2)
 		return 64;
 	if (strcmp(arguments[1], "ids"))

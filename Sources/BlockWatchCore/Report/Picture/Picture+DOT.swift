@@ -5,7 +5,7 @@ extension Picture {
         var lines = [
             "digraph blockwatch {",
             "  graph [rankdir=LR, nodesep=0.15, ranksep=0.45, fontname=\"Helvetica\", fontsize=11,",
-            "    labelloc=t, labeljust=l, label=\(DOT.quoted([title, note ?? ""].filter { !$0.isEmpty }))]",
+            "    labelloc=t, labeljust=l, label=\(DOT.quoted([title, note ?? "", legend].filter { !$0.isEmpty }))]",
             "  node [shape=box, style=\"rounded,filled\", margin=\"0.12,0.06\", fontname=\"Helvetica\", fontsize=10]",
             "  edge [fontname=\"Helvetica\", fontsize=9, color=\"\(PictureStyle.line)\", arrowsize=0.7]",
         ]
@@ -26,6 +26,17 @@ extension Picture {
             lines.append("  }")
         }
         return lines.joined(separator: "\n") + "\n}\n"
+    }
+
+    /// What of it is not said by words.
+    private var legend: String {
+        var words: [String] = []
+        if nodes.contains(where: \.isRoot) { words.append("bold: root") }
+        if edges.contains(where: \.isInDeadlock) { words.append("red: deadlock") }
+        if nodes.contains(where: { $0.needs == .all }) { words.append("all of them, solid: AND") }
+        if edges.contains(where: { $0.kind == .any }) { words.append("dashed: OR, any of these is enough") }
+        if edges.contains(where: { $0.kind == .queued }) { words.append("dotted: in line before it") }
+        return words.joined(separator: "; ")
     }
 
     private enum DOT {

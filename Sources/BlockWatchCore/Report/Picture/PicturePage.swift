@@ -22,11 +22,11 @@ public enum PicturePage {
             <span id="found"></span><button id="in">+</button><button id="out">&minus;</button><button id="fit">fit</button>
             <span class="key"><i style="background:#f9c9c9"></i>deadlock <i style="background:#fbdcb8"></i>stuck
             <i style="background:#fbf3c0"></i>waiting <i style="background:#d5e8fa"></i>busy <i style="background:#e6f2e2"></i>idle
-            &mdash; bold: root; dashed: any is enough; dotted: in line</span></header>
+            &mdash; bold: root</span></header>
             <main><div id="view">
             """
         let middle =
-            "</div><aside id=\"record\"><p>Point at a node for its record; a click keeps it.</p></aside></main>\n"
+            "</div><aside id=\"record\">\(legend)</aside></main>\n"
         var page = Array(head.utf8)
         page += body(of: svg)
         page += Array(middle.utf8)
@@ -35,6 +35,19 @@ public enum PicturePage {
         page += Array("</script>\n<script>\(script)</script></body></html>\n".utf8)
         return page
     }
+
+    private static let legend = """
+        <p>Point at a node for its record; a click keeps it. Drag, turn the wheel, + and - to move and zoom, 0 for all of it, \
+        / to search.</p><dl>
+        <dt>rounded</dt><dd>a thread that waits, coloured by verdict, or several that are alike; a process that holds something</dd>
+        <dt>rectangle</dt><dd>what is waited for</dd><dt>diamond</dt><dd>poll, select, epoll: any of its members is enough</dd>
+        <dt>hexagon, box, octagon</dt><dd>another host or the network to it, a device, nobody</dd>
+        <dt>bold</dt><dd>a root: the end of a chain</dd><dt>red lines</dt><dd>between the members of a deadlock</dd>
+        <dt>solid line</dt><dd>AND: needed; of &ldquo;all of 3 must let go&rdquo; each</dd>
+        <dt>dashed line</dt><dd>OR: any of these is enough</dd>
+        <dt>dotted line</dt><dd>stands in line before it, and holds nothing</dd>
+        <dt>dashed, empty head</dt><dd>by others that are not drawn</dd></dl>
+        """
 
     static func escaped(_ text: String) -> String {
         var result = ""
@@ -113,10 +126,41 @@ public enum PicturePage {
             elements.push([g,n,(n.title+' '+n.lines.join(' ')+' '+n.facts.map(f=>f.value).join(' ')+' '+(n.pids||[]).join(' ')).toLowerCase()]);
             g.addEventListener('mouseenter',()=>{if(!kept)show(n)});
             g.addEventListener('click',()=>{if(!moved){kept=kept===n?null:n;show(n)}})}
+          const parts=arrange();
           for(const t of svg.querySelectorAll('g.edge>title,g.cluster>title,g.graph>title'))t.remove();
+          if(parts.length>3)pack(parts);
         }
+        // what does not hang together, each part with its nodes and lines
+        function arrange(){
+          const home=new Map(),parts=picture.components.map(()=>[]);
+          picture.components.forEach((c,i)=>{for(const id of c.nodes)home.set(id,i)});
+          for(const g of svg.querySelectorAll('g.cluster,g.node,g.edge')){
+            const t=g.querySelector('title'),name=t?t.textContent:'';
+            const i=g.classList.contains('cluster')?Number(name.slice(8)):home.get(g.id)??home.get(name.split('->')[0]);
+            if(parts[i])parts[i].push(g)}
+          return parts.filter(p=>p.length)}
+        // Graphviz sets them one below the other: here in rows, in the same order, as wide as the window is
+        function pack(parts){
+          const root=svg.querySelector('g.graph'),gap=24;let area=0,widest=0;
+          const all=parts.map(p=>{const g=root.cloneNode(false);g.removeAttribute('id');g.removeAttribute('transform');g.setAttribute('class','part');root.append(g);g.append(...p);
+            const b=g.getBBox();area+=(b.width+gap)*(b.height+gap);widest=Math.max(widest,b.width);return{g,b}});
+          const shape=Math.max(view.clientWidth,300)/Math.max(view.clientHeight,200);
+          const width=Math.max(Math.sqrt(area*shape)*1.1,widest);
+          let x=0,y=0,row=0,column=0,top=0,right=0;
+          for(const {g,b} of all){
+            // below the last one where the row is high enough, else beside it, else in a new row
+            if(top>0&&b.width<=column&&top+b.height<=row){}
+            else{x+=column?column+gap:0;column=0;top=0;
+              if(x>0&&x+b.width>width){x=0;y+=row+gap;row=0}}
+            g.setAttribute('transform',`translate(${x-b.x} ${y+top-b.y})`);
+            right=Math.max(right,x+b.width);column=Math.max(column,b.width);row=Math.max(row,top+b.height);top+=b.height+gap}
+          root.removeAttribute('transform');
+          for(const e of [...root.children])if(e.tagName!=='g')e.remove();
+          svg.setAttribute('viewBox',[-8,-8,right+16,y+row+16].join(' '));svg.style.background='#fff'}
         const whole=svg?svg.viewBox.baseVal:{x:0,y:0,width:1,height:1};
         const full={x:whole.x,y:whole.y,w:whole.width,h:whole.height};let box={...full};
+        // letters that can be read: of a large one the beginning, where the worst is
+        if(scale()<.5){const s=.6;box={x:full.x,y:full.y,w:view.clientWidth/s,h:view.clientHeight/s};draw()}
         function draw(){if(svg)svg.setAttribute('viewBox',[box.x,box.y,box.w,box.h].join(' '))}
         function scale(){return Math.min(view.clientWidth/box.w,view.clientHeight/box.h)}
         function zoom(f,cx,cy){const k=1/f;box={x:cx-(cx-box.x)*k,y:cy-(cy-box.y)*k,w:box.w*k,h:box.h*k};draw()}
