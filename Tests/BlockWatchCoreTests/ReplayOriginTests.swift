@@ -35,7 +35,7 @@ import Testing
         let lines = report.lines()
         #expect(lines[0].hasPrefix("4 records of 2 hosts"))
         #expect(lines.contains { $0.hasPrefix("web1 (aaaaaaaa) at ") && $0.contains("1 thread blocked") })
-        #expect(lines.contains("web1 (bbbbbbbb): p8[8] sleeping"))
+        #expect(lines.contains("web1 (bbbbbbbb): p8[8], sleeping"))
         #expect(
             lines.count { $0.hasSuffix("p1[1] flock on /l1 (fd 3)  10.0s  stuck (the lock's holder does not move)") }
                 == 2)

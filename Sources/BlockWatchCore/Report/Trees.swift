@@ -135,11 +135,16 @@ public struct Trees: Sendable {
             let room = width - TerminalText.width(row.indent) - TerminalText.width(rest)
             for subject in row.subjects where TerminalText.width(subject) <= room { return (subject, rest) }
         }
-        // of a root the beginning says who it is
-        let room = width - TerminalText.width(row.indent) - TerminalText.width(rests[rests.count - 1])
-        let subject = TerminalText.cut(
-            row.subjects.last ?? "", to: max(room, 16), keep: row.isTitle ? .head : .headAndTail)
-        return (subject, rests[rests.count - 1])
+        let rest = rests[rests.count - 1]
+        let room = width - TerminalText.width(row.indent) - TerminalText.width(rest)
+        return (Self.subject(row, max(room, 16)), rest)
+    }
+
+    /// Whom a row tells of in so many columns; of a root the beginning says who it is.
+    static func subject(_ row: Row, _ room: Int?) -> String {
+        guard let room else { return row.subject }
+        if let whole = row.subjects.first(where: { TerminalText.width($0) <= room }) { return whole }
+        return TerminalText.cut(row.subjects.last ?? "", to: room, keep: row.isTitle ? .head : .headAndTail)
     }
 
     /// The trees, each its title first.
@@ -348,7 +353,7 @@ public struct Trees: Sendable {
         return [
             entry.prefix, String(decoding: call.process.name, as: UTF8.self), call.call?.name ?? "",
             call.resource.kind.rawValue, call.resource.member?.kind.rawValue ?? "",
-            entry.report.finding?.reason.rawValue ?? "", entry.note,
+            entry.report.finding?.reason.rawValue ?? "",
         ].joined(separator: "\u{1f}")
     }
 
@@ -365,7 +370,7 @@ public struct Trees: Sendable {
         let calls = entries.map(\.report)
         let first = calls[0]
         let prefix = entries[0].prefix
-        let note = entries[0].note.isEmpty ? "" : "  \(entries[0].note)"
+        let note = entries.first { !$0.note.isEmpty }.map { "  \($0.note)" } ?? ""
         guard calls.count > 1 else {
             let holds = first.finding?.chainID.flatMap { self.holds[$0]?[first.call.process.tid] } ?? []
             let has = holds.isEmpty ? verdict(first) : TextFormat.having(holds).joined(separator: ", ")

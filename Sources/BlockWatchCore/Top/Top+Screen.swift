@@ -25,7 +25,7 @@ extension Top {
         var list: [Screen.Line] = showsHelp ? Self.help.map { Screen.Line("  " + $0) } : []
         if !showsHelp {
             for place in rows.indices.dropFirst(scroll).prefix(pageHeight) {
-                let line = line(rows[place], at: now)
+                let line = line(rows[place], width, at: now)
                 list.append(place == cursorPlace ? line.highlighted(to: width) : line)
             }
             if rows.isEmpty, look != nil { list.append(Screen.Line("  " + nothing)) }
@@ -33,7 +33,7 @@ extension Top {
         lines += (list + Array(repeating: Screen.Line(), count: pageHeight)).prefix(pageHeight)
         if paneHeight > 0 {
             lines.append(Screen.Line(String(repeating: "─", count: width), Screen.Style(dim: true)))
-            let text = explanation(at: now).flatMap { Self.wrapped($0, width) }
+            let text = explanation(at: now).flatMap { TerminalText.wrapped($0, to: width) }
             lines += (text.map { Screen.Line($0) } + Array(repeating: Screen.Line(), count: paneHeight)).prefix(
                 paneHeight)
         }
@@ -145,21 +145,21 @@ extension Top {
         return overflow ? .max : sum
     }
 
-    private func line(_ row: Trees.Row, at now: UInt64) -> Screen.Line {
+    private func line(_ row: Trees.Row, _ width: Int? = nil, at now: UInt64) -> Screen.Line {
         let (text, verdict) = verdict(row)
         let isGone = text == "ended"
         let style = isGone ? Screen.Style(dim: true) : Self.style(verdict)
         let plain = Screen.Style(bold: row.isTitle && !isGone, dim: isGone)
         let mark = row.opens ? (isOpen(row) ? "▾ " : "▸ ") : ""
         let behind = row.behind > 0 ? String(row.behind) : ""
+        let columns =
+            " \(TerminalText.padded(age(row, at: now), to: 9, .right)) \(TerminalText.padded(behind, to: 6, .right))  "
+        let lead = " " + TerminalText.padded(text, to: 8)
+        let room = width.map { $0 - TerminalText.width(lead + columns + row.indent + mark) }
         return Screen.Line([
-            Screen.Span(text: " " + TerminalText.padded(text, to: 8), style: style),
-            Screen.Span(
-                text:
-                    " \(TerminalText.padded(age(row, at: now), to: 9, .right)) \(TerminalText.padded(behind, to: 6, .right))  ",
-                style: plain),
+            Screen.Span(text: lead, style: style), Screen.Span(text: columns, style: plain),
             Screen.Span(text: row.indent, style: Screen.Style(dim: true)),
-            Screen.Span(text: mark + row.subject, style: plain),
+            Screen.Span(text: mark + Trees.subject(row, room), style: plain),
         ])
     }
 
@@ -189,24 +189,6 @@ extension Top {
         ])
         // the process, then straight on: there is little room
         return lines + explanation.lines().filter { !$0.isEmpty }
-    }
-
-    /// Long lines go on below, as far in as they began.
-    static func wrapped(_ line: String, _ width: Int) -> [String] {
-        guard TerminalText.width(line) > width else { return [line] }
-        let indent = String(repeating: " ", count: min(line.prefix { $0 == " " }.count + 4, width / 2))
-        var lines: [String] = []
-        var current = ""
-        for word in line.split(separator: " ", omittingEmptySubsequences: false) {
-            let wider = current.isEmpty && lines.isEmpty ? String(word) : current + " " + word
-            if TerminalText.width(wider) <= width || current.allSatisfy({ $0 == " " }) {
-                current = wider
-            } else {
-                lines.append(current)
-                current = indent + word
-            }
-        }
-        return (lines + [current]).map { TerminalText.cut($0, to: width, keep: .headAndTail) }
     }
 
     /// What is seen, for a file: all rows, not only those that have room.
