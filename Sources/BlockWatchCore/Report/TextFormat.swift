@@ -155,7 +155,7 @@ public struct TextFormat: Sendable {
         // who is at the root is worth more than the whole name of what is waited for
         for (place, root) in (roots.isEmpty ? [nil] : roots).enumerated() {
             // the details that come first say what the call says, too
-            let least = place == 0 && roots.count > 2 ? 14 : 5
+            let least = place == 0 && roots.count > 2 ? 14 : 4
             for who in parts.who {
                 for what in parts.what where TerminalText.width(text(who, what, root)) <= width {
                     return text(who, what, root)
