@@ -4,6 +4,7 @@ extension NDJSON {
         json.beginObject("blockwatch")
         json.integer("open", summary.open)
         json.integer("open_written", summary.openWritten)
+        if let overhead = summary.overhead { encode(overhead) } else { json.string("engine", "scan") }
         counts("open_by_syscall", summary.openBySyscall, most: 32)
         counts("open_by_verdict", summary.openByVerdict, most: 5)
         counts("idle_by_reason", summary.idleByReason, most: 16)
@@ -14,6 +15,17 @@ extension NDJSON {
         json.endObject()
         encode(summary.totals)
         encode(summary.usage)
+        json.endObject()
+    }
+
+    mutating func encode(_ overhead: Overhead) {
+        json.string("engine", overhead.engine)
+        json.beginObject("overhead")
+        if let share = overhead.share { json.millionths("share", share) }
+        if let limit = overhead.limit { json.millionths("limit", limit) }
+        if let rate = overhead.rate { json.integer("rate", rate) }
+        json.integer("call", overhead.callNanoseconds)
+        json.integer("changes", overhead.changes)
         json.endObject()
     }
 

@@ -103,6 +103,10 @@ public struct NDJSON: Sendable {
             encode(stopped.totals)
             encode(stopped.usage)
             json.endObject()
+        case .engine(let overhead):
+            json.beginObject("blockwatch")
+            encode(overhead)
+            json.endObject()
         }
         json.endObject()
         json.newline()
