@@ -54,7 +54,7 @@ internal import Glibc
     }
 
     /// Servers use caches and branch predictors for themselves: a call costs them so many times what it costs in a loop
-    /// (docs/performance.md).
+    /// (docs/max-overhead.md).
     private static let loopFactor = 1.5
     /// Nothing measured cheaper: it is the noise of a busy host, or another tracer has paid for the tracepoints.
     private static let leastPrice = 20.0
@@ -99,8 +99,9 @@ internal import Glibc
 
 /// Times this thread's own system calls.
 private enum CallTimer {
-    private static let chunks = 40
-    private static let calls = 250
+    /// Short, so that one falls into a moment at which nobody else has the other half of the core.
+    private static let calls = 100
+    private static let nanoseconds: UInt64 = 12_000_000
 
     /// Nanoseconds of one call in the fastest of some chunks: a byte of /dev/zero, which can block and never does.
     ///
@@ -111,10 +112,13 @@ private enum CallTimer {
         defer { if zero >= 0 { close(zero) } }
         var byte: UInt8 = 0
         var fastest = Double.infinity
-        for _ in 0..<chunks {
-            let start = now()
+        let end = now() + nanoseconds
+        var start = now()
+        while start < end {
             for _ in 0..<calls { _ = unsafe read(zero, &byte, 1) }
-            fastest = min(fastest, Double(now() - start) / Double(calls))
+            let next = now()
+            fastest = min(fastest, Double(next - start) / Double(calls))
+            start = next
         }
         return fastest
     }

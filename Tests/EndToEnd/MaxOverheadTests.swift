@@ -3,8 +3,24 @@ import Testing
 
 /// `--max-overhead`: the probes on system calls are in where they cost little, and out where they cost much.
 @Suite(.serialized) struct `The probes keep within their budget` {
-    /// Two system calls a byte, as fast as they go.
-    private static func load() throws -> Child { try Child("/usr/bin/dd", ["if=/dev/zero", "of=/dev/null", "bs=1"]) }
+    /// Two system calls a byte, as fast as they go: four of them, so that whatever else runs leaves some room.
+    private static func withLoad<T>(_ body: () async throws -> T) async throws -> T {
+        var all: [Child] = []
+        func end() async { for child in all { await child.end() } }
+        do {
+            for _ in 0..<4 { all.append(try Child("/usr/bin/dd", ["if=/dev/zero", "of=/dev/null", "bs=1"])) }
+            let first = all[0].pid
+            _ = try await eventually("the load") {
+                try String(contentsOfFile: "/proc/\(first)/io", encoding: .utf8).contains("syscr: 0\n") ? nil : true
+            }
+            let result = try await body()
+            await end()
+            return result
+        } catch {
+            await end()
+            throw error
+        }
+    }
 
     /// A byte comes after 0.3 s, again and again, for as long as somebody reads.
     private static let reads = """
@@ -18,21 +34,6 @@ import Testing
         while True:
             os.read(ends[0], 1)
         """
-
-    private static func withLoad<T>(_ body: (Child) async throws -> T) async throws -> T {
-        let load = try load()
-        do {
-            _ = try await eventually("the load") {
-                try String(contentsOfFile: "/proc/\(load.pid)/io", encoding: .utf8).contains("syscr: 0\n") ? nil : true
-            }
-            let result = try await body(load)
-            await load.end()
-            return result
-        } catch {
-            await load.end()
-            throw error
-        }
-    }
 
     private static func nanoseconds(_ stamp: String) throws -> Int {
         let parts = stamp.split(separator: ".")
@@ -54,19 +55,19 @@ import Testing
     }
 
     @Test func `a load takes them out, hangs are told as soon as ever, and after it they come in again`() async throws {
-        let limit = ["--threshold", "1s", "--max-overhead", "1%", "--summary", "500ms"]
+        let limit = ["--threshold", "1s", "--max-overhead", "0.5%", "--summary", "500ms"]
         try await Watcher.run(limit, losses: ["while the probes were out"]) { watcher in
-            let end = try await Self.withLoad { _ in
+            let end = try await Self.withLoad {
                 let began = Date()
                 let out = try await changes(watcher, to: "scan")
                 let delay = try seconds(until: out, from: began)
                 #expect(delay < 2 * patience, "\(delay) s")
                 let share = try #require(out.number("blockwatch.overhead.share"))
-                #expect(share > 0.01 && share < 1)
-                #expect(out.number("blockwatch.overhead.limit") == 0.01)
+                #expect(share > 0.005 && share < 1)
+                #expect(out.number("blockwatch.overhead.limit") == 0.005)
                 let rate = try #require(out.integer("blockwatch.overhead.rate"))
                 let call = try #require(out.integer("blockwatch.overhead.call"))
-                #expect(rate > 100_000 && call >= 20)
+                #expect(rate > 10_000 && call >= 20)
                 try await Hanging.run("pipe-read") { hanging in
                     let first = try await watcher.blocked(tid: hanging.tid)
                     #expect(first.text("event.start_source") == "last_ran")
@@ -97,14 +98,14 @@ import Testing
     func `calls in flight keep their id and start, and one that returns meanwhile says that its result is missing`()
         async throws
     {
-        let limit = ["--threshold", "500ms", "--max-overhead", "1%", "--repeat", "500ms"]
+        let limit = ["--threshold", "500ms", "--max-overhead", "0.5%", "--repeat", "500ms"]
         try await Watcher.run(limit, losses: ["while the probes were out"]) { watcher in
             try await Hanging.run("read-until-signal") { stays in
                 try await Hanging.run("read-until-signal") { leaves in
                     let ids = [
                         try await watcher.blocked(tid: stays.tid).id, try await watcher.blocked(tid: leaves.tid).id,
                     ]
-                    try await Self.withLoad { _ in
+                    try await Self.withLoad {
                         _ = try await changes(watcher, to: "scan")
                         leaves.child.signal(SIGUSR1)
                         let end = try await watcher.record("its end") { $0.action == "returned" && $0.id == ids[1] }
@@ -153,7 +154,7 @@ import Testing
 
     @Test func `without a limit they stay in, and the price is told all the same`() async throws {
         try await Watcher.run(["--threshold", "1s", "--max-overhead", "none", "--summary", "500ms"]) { watcher in
-            try await Self.withLoad { _ in
+            try await Self.withLoad {
                 let summary = try await watcher.record("a summary of the load") {
                     $0.action == "summary" && $0.number("blockwatch.overhead.share") ?? 0 > 0.01
                 }
