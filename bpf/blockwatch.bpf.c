@@ -4,6 +4,7 @@
  *
  *   program          attached to                what it does                           file
  *   on_sys_enter     tp_btf/sys_enter           stamps a call that can block           on_sys_enter.bpf.h
+ *   count_calls      tp_btf/sys_enter           only counts, while both are out        on_sys_enter.bpf.h
  *   on_sys_exit      tp_btf/sys_exit            clears the stamp, closes the call      on_sys_exit.bpf.h
  *   on_process_exit  tp_btf/sched_process_exit  closes the calls of a dying thread     on_process_exit.bpf.h
  *   on_signal        tp_btf/signal_generate     remembers who stops whom               on_signal.bpf.h
@@ -39,6 +40,7 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 /* the calls of a thread, in the thread itself */
 #include "slots.bpf.h"
+#include "untraced.bpf.h"
 #include "on_sys_enter.bpf.h"
 #include "on_sys_exit.bpf.h"
 #include "on_process_exit.bpf.h"

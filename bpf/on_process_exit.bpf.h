@@ -26,6 +26,8 @@ int BPF_PROG(on_process_exit, struct task_struct *task)
 
 	if (!state)
 		return 0;
+	if (state->filled[SLOT_UNTRACED] && has_left_untraced(task, state))
+		forget_untraced(task, state, state->in_flight.stamp);
 	stamp = take(&state->in_flight.stamp);
 	close_ended(task, stamp, state->in_flight.number);
 	stamp = take(&state->interrupted.stamp);

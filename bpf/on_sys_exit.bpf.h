@@ -34,6 +34,10 @@ static __noinline int leave_slowly(struct task_struct *task, struct thread_state
 {
 	struct call_slot ended;
 
+	if (state->filled[SLOT_UNTRACED]) {
+		forget_untraced(task, state, state->in_flight.stamp);
+		return 0;
+	}
 	ended.stamp = take(&state->in_flight.stamp);
 	ended.number = state->in_flight.number;
 	ended.abi = state->in_flight.abi;
@@ -121,7 +125,7 @@ int BPF_PROG(on_sys_exit, struct pt_regs *regs, long ret)
 
 	if (number < 0) {
 		state = bpf_task_storage_get(&threads, task, 0, 0);
-		if (state && state->filled[SLOT_INTERRUPTED])
+		if (state && state->filled[SLOT_INTERRUPTED] && !state->filled[SLOT_UNTRACED])
 			leave_handler(task, state, regs);
 		return 0;
 	}

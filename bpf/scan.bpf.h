@@ -48,8 +48,7 @@ static __always_inline bool is_quiet(struct task_struct *task, struct thread_sta
 	}
 	if (!state->filled[SLOT_UNENTERED] || control.look_closely || !(state->unentered.stamp & STAMP_REPORTED))
 		return false;
-	/* where exits are not watched, whoever has not run since is still in it */
-	return asleep && (settings.trace || state->unentered_switches == switches_of(task));
+	return asleep;
 }
 
 static __always_inline bool wants_refresh(u64 id)
@@ -206,8 +205,7 @@ static __noinline int scan_unentered(struct task_struct *task, struct thread_sta
 	u32 number = regs_number(regs), abi = abi_of(task);
 	u64 switches = switches_of(task);
 
-	if (unentered->stamp && (!same_place(unentered, regs, number, abi) ||
-				 (!settings.trace && state->unentered_switches != switches)))
+	if (unentered->stamp && !same_place(unentered, regs, number, abi))
 		close_unseen(task, state, unentered);
 	if (!unentered->stamp) {
 		unentered->number = number;
@@ -215,7 +213,6 @@ static __noinline int scan_unentered(struct task_struct *task, struct thread_sta
 		unentered->ip = regs_ip(regs);
 		unentered->sp = regs_sp(regs);
 		regs_args(regs, abi, unentered->args);
-		state->unentered_switches = switches;
 		unentered->stamp =
 			ns_to_stamp(last_ran_ns(task, now->now_ns), now->clock, now->now_ns) | STAMP_LAST_RAN;
 		state->filled[SLOT_UNENTERED] = 1;
@@ -271,6 +268,11 @@ int scan(struct bpf_iter__task *ctx)
 	is_worker = flags & PF_IO_WORKER ||
 		    (flags & PF_USER_WORKER && bpf_core_field_exists(struct kernel_clone_args, user_worker));
 	state = bpf_task_storage_get(&threads, task, 0, 0);
+	if (control.only_note) {
+		if (state)
+			state->settled_switches = switches_if(task, asleep);
+		return 0;
+	}
 	if (!state) {
 		if (!asleep || (is_worker && !(asleep & TASK_UNINTERRUPTIBLE)))
 			return 0;
@@ -280,6 +282,8 @@ int scan(struct bpf_iter__task *ctx)
 			return 0;
 		}
 	}
+	if (!is_traced() || state->filled[SLOT_UNTRACED])
+		settle(task, state, asleep);
 	if (is_quiet(task, state, asleep))
 		return 0;
 	regs = (struct pt_regs *)bpf_task_pt_regs(task);
@@ -346,8 +350,7 @@ int scan(struct bpf_iter__task *ctx)
 		 * that call is watched it says so itself, with the result. */
 		if (state->filled[SLOT_OUTSIDE_CALL])
 			close_outside_call(task, state);
-		if (state->filled[SLOT_UNENTERED] &&
-		    (!settings.trace || !watched_class(state->unentered.number, state->unentered.abi))) {
+		if (state->filled[SLOT_UNENTERED] && !watched_class(state->unentered.number, state->unentered.abi)) {
 			state->filled[SLOT_UNENTERED] = 0;
 			close_unseen(task, state, &state->unentered);
 		}

@@ -28,6 +28,7 @@ const volatile struct bw_settings settings SEC(".rodata.settings");
 struct bw_counters counters SEC(".data.counters");
 struct bw_control control SEC(".data.control");
 struct bw_crossing crossings[BW_CROSSINGS_MAX] SEC(".data.crossings");
+struct bw_tally tallies[BW_PROCESSORS_MAX] SEC(".data.tallies");
 
 /* The layout test finds in the type information only what a map or a global variable mentions. */
 struct bw_close *mentioned __attribute__((unused));
@@ -35,6 +36,18 @@ struct bw_close *mentioned __attribute__((unused));
 static u32 scanner_level; /* depth of the PID namespace of whoever scans */
 static u64 scanner_namespace; /* and which it is: there may be others of that depth */
 static u32 scanner_tgid;  /* blockwatch itself */
+
+/* What a thread does in its calls is seen. */
+static __always_inline bool is_traced(void)
+{
+	return settings.trace && !control.untraced;
+}
+
+/* One more system call. An interruption between reading and writing loses one: nobody pays for its safety. */
+static __always_inline void tally_call(void)
+{
+	tallies[bpf_get_smp_processor_id() & (BW_PROCESSORS_MAX - 1)].calls++;
+}
 
 #define count(field, n) __sync_fetch_and_add(&counters.field, (n))
 

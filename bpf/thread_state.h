@@ -14,6 +14,8 @@
  *   outside_call  page fault, stop, hanging exit, io worker: found by the scan; another one if the
  *                 thread has left it between two looks
  *   unsaid_close  no wait: the id of one whose closing found the ring full
+ *   untraced      no wait: while the probes are out, what stands in the slots of calls holds only as long as the thread
+ *                 sleeps on; also after that, until a scan with the probes in has found it asleep
  *
  * The table: `+` a wait is noted; `>x` it moves to slot x; a reason in capitals: it is closed with
  * that (if it was reported; RETURNED past the threshold and not reported: a record of its own);
@@ -53,12 +55,15 @@
  *   an io worker                                                                        +! in D, else UNSEEN
  *
  * unsaid_close: filled by send_close, emptied by the next scan of the thread.
+ * untraced: filled by each scan while the probes are out, emptied by the first one after. As long as it is filled, whatever
+ * the thread does next makes all slots of calls UNSEEN before anything else: untraced.bpf.h.
  *
- *   sys_enter      on_sys_enter   enter_slowly   resume_renewing   close_renewing
+ *   sys_enter      on_sys_enter   enter_slowly   resume_renewing   close_renewing      forget_untraced
  *   sys_exit       on_sys_exit    leave_slowly   keep_renewing     close_renewing
  *   rt_sigreturn   on_sys_exit    leave_handler  keep_renewing
  *   process exit   on_process_exit
  *   scan           scan           scan_in_flight scan_unentered    scan_outside_call   (scan_slot only reports)
+ *                  settle
  *   closings       close_returned close_unseen   close_outside_call                    close_ended
  *
  * A stamp is (time << 2 | flags), time in jiffies or nanoseconds; 0 means that the slot is empty. It
@@ -81,6 +86,7 @@ enum slot {
 	SLOT_OUTSIDE_CALL,
 	SLOT_UNSAID_CLOSE,
 	SLOT_RENEWING,
+	SLOT_UNTRACED,
 	SLOTS
 };
 
@@ -128,7 +134,7 @@ struct thread_state {
 	u32 restarted;	    /* in flight through restart_syscall: the registers show that number */
 	u64 unsaid_close;
 	struct bw_io io[BW_LAST_IO];
-	u64 unentered_switches; /* context switches when `unentered` was seen */
+	u64 settled_switches; /* context switches when the thread was last seen asleep, while the probes are or go out */
 	struct call_slot interrupted; /* written by the thread itself */
 	struct call_slot unentered;   /* written by the scan, taken by the thread */
 	struct call_slot renewing;    /* written by the thread itself */

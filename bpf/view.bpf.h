@@ -129,6 +129,8 @@ int view(struct bpf_iter__task *ctx)
 		return 0;
 	call = &room->call;
 	state = bpf_task_storage_get(&threads, task, 0, 0);
+	if (state && has_run_untraced(task, state))
+		state = NULL;
 	asleep = task_state(task) & ~TASK_NOLOAD;
 	__builtin_memset(call->args, 0, sizeof(call->args));
 	call->type = BW_RECORD_VIEW;

@@ -45,6 +45,8 @@ public struct CaptureCounters: Sendable, Equatable {
     public var nullStorage: UInt64 = 0
     public var missedExits: UInt64 = 0
     public var slowCalls: UInt64 = 0
+    /// Returned while the probes were out, perhaps past the threshold, and never said.
+    public var unseenCalls: UInt64 = 0
     /// Runs that the kernel skipped because the same program was running on that CPU already.
     public var skippedRuns: UInt64 = 0
     public var scanThreads: UInt64 = 0
@@ -65,6 +67,8 @@ public struct CaptureCounters: Sendable, Equatable {
     private let ring: Ring
     private let counterMemory: SharedSection<bw_counters>
     private let controlMemory: SharedSection<bw_control>
+    /// The programs on system calls; `nil` with engine scan.
+    public let probes: SystemCallProbes?
     private let crossingMemory: SharedSection<bw_crossing>
     private let refreshMap: Int32
     private let scanLink: Int32
@@ -83,9 +87,8 @@ public struct CaptureCounters: Sendable, Equatable {
         let object = try EmbeddedObject()
         let values = unsafe try object.section(".rodata.settings", as: bw_settings.self)
         unsafe Capture.fill(&values.pointee, from: settings)
-        let names = ["on_sys_enter", "on_sys_exit", "on_process_exit"]
-        for name in names {
-            unsafe bpf_program__set_autoload(try object.program(name), settings.trace || name == "on_process_exit")
+        for name in SystemCallProbes.programs {
+            unsafe bpf_program__set_autoload(try object.program(name), settings.trace)
         }
         unsafe bpf_map__set_max_entries(try object.map("records"), settings.ringBytes)
         guard unsafe bpf_object__load(object.pointer) == 0 else {
@@ -109,10 +112,7 @@ public struct CaptureCounters: Sendable, Equatable {
             unsafe links.add(link)
             iterators.append(unsafe bpf_link__fd(link))
         }
-        // last, and soon before the first scan: a call that restarts between the two would seem to begin there;
-        // exit first: a call stamped by entry must find its exit attached
-        for name in ["on_process_exit", "on_signal", "on_sys_exit", "on_sys_enter"]
-        where settings.trace || name == "on_process_exit" || name == "on_signal" {
+        for name in ["on_process_exit", "on_signal"] {
             let program = unsafe try object.program(name)
             guard let link = unsafe bpf_program__attach(program) else {
                 throw .answered(Glibc.errno, step: "attach \(name)", next: "run blockwatch doctor")
@@ -120,6 +120,9 @@ public struct CaptureCounters: Sendable, Equatable {
             unsafe links.add(link)
             tracing.append(unsafe bpf_program__fd(program))
         }
+        // last, and soon before the first scan: a call that restarts between the two would seem to begin there
+        let probes = settings.trace ? try SystemCallProbes(of: object, control: controlMemory) : nil
+        if let probes { tracing += probes.tracing }
         let scanProgram = unsafe bpf_program__fd(try object.program("scan"))
         let visitsSingly = IteratorLink.isSupported(program: scanProgram)
         holders = Holders(
@@ -141,6 +144,7 @@ public struct CaptureCounters: Sendable, Equatable {
         scanLink = iterators[2]
         self.ring = ring
         self.tracing = tracing
+        self.probes = probes
         links.object = consume object
         self.links = links
     }
@@ -160,6 +164,14 @@ public struct CaptureCounters: Sendable, Equatable {
     public func scan(horizon: UInt64 = 0, isClose: Bool = true) throws(CaptureError) {
         unsafe controlMemory.pointer.pointee.horizon_ns = horizon
         unsafe controlMemory.pointer.pointee.look_closely = isClose ? 1 : 0
+        try run(scanLink)
+    }
+
+    /// Has every thread that sleeps noted as such, before the probes are taken out: the first scan after that finds out who
+    /// has slept through.
+    public func noteSleepers() throws(CaptureError) {
+        unsafe controlMemory.pointer.pointee.only_note = 1
+        defer { unsafe controlMemory.pointer.pointee.only_note = 0 }
         try run(scanLink)
     }
 
@@ -247,6 +259,7 @@ public struct CaptureCounters: Sendable, Equatable {
         counters.nullStorage = raw.null_storage
         counters.missedExits = raw.missed_exits
         counters.slowCalls = raw.slow_calls
+        counters.unseenCalls = raw.unseen_calls
         counters.skippedRuns = skippedRuns()
         counters.scanThreads = raw.scan_threads
         counters.scanDropped = raw.scan_dropped

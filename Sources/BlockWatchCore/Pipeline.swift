@@ -42,6 +42,8 @@ public struct Pipeline {
     private var toldDeadlocks: Set<String> = []
     private var rate: RateLimit
     private var records = RecordStream()
+    /// What `summary` says of the probes.
+    private var overhead: Overhead?
 
     public static let longestRepeat = RepeatSchedule.longest
 
@@ -119,7 +121,7 @@ public struct Pipeline {
         let result = closing.reason == .returned ? closing.result : nil
         records.write(
             closing.reason == .ended ? .ended : .returned,
-            report(account.call, account.finding, duration: duration, result: result), clock)
+            report(account.call.closed(closing), account.finding, duration: duration, result: result), clock)
     }
 
     /// A call that was over before it was said. Where somebody holds the other end, that is looked for first.
@@ -320,7 +322,7 @@ public struct Pipeline {
     ) {
         if let closing = ledger[call.id]?.closing {
             let result = closing.reason == .returned ? closing.result : nil
-            records.write(.slow, report(call, finding, duration: duration, result: result), clock)
+            records.write(.slow, report(call.closed(closing), finding, duration: duration, result: result), clock)
             ledger.settle(call.id)
         } else if ledger.write(call.id, LedgerEntry.Account(call, finding), at: clock.monotonic) {
             ledger.paceRepeats(of: call.id, finding.verdict, at: clock.monotonic)
@@ -417,13 +419,21 @@ public struct Pipeline {
 
     public mutating func lost(_ loss: Loss, clock: ClockReading) { records.write(loss, clock) }
 
+    /// What the probes on system calls take now.
+    ///
+    /// - Parameter isChange: they were taken out or put in just now, which is said.
+    public mutating func engine(_ overhead: Overhead, isChange: Bool, clock: ClockReading) {
+        self.overhead = overhead
+        if isChange { records.write(.engine, .engine(overhead), clock) }
+    }
+
     public mutating func summarize(
         usage: OwnUsage, threads: UInt64, schedule: ScanSchedule, clock: ClockReading
     ) {
         let counts = ledger.counts
         let summary = Summary(
-            open: UInt64(openCount), openBySyscall: counts.bySyscall, openByVerdict: counts.byVerdict,
-            idleByReason: counts.idleByReason, busyByReason: counts.busyByReason,
+            overhead: overhead, open: UInt64(openCount), openBySyscall: counts.bySyscall,
+            openByVerdict: counts.byVerdict, idleByReason: counts.idleByReason, busyByReason: counts.busyByReason,
             openWritten: UInt64(ledger.writtenCount), totals: totals, usage: usage, threads: threads,
             scanNanoseconds: schedule.lastDuration, scanPeriodNanoseconds: schedule.period)
         records.write(.summary, .summary(summary), clock)

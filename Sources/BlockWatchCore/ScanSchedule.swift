@@ -3,8 +3,11 @@
 /// At all of them every half threshold, and at a thread whose call was seen to cross the threshold before the next time
 /// at that moment; but never so often that looking takes more than one part in a hundred of a core.
 public struct ScanSchedule: Sendable, Equatable {
+    private let threshold: UInt64
+    /// The probes are in, or were never asked for.
+    private var isTraced = true
     /// Nanoseconds.
-    public let period: UInt64
+    public private(set) var period: UInt64
     /// The least time between two scans.
     public let leastGap: UInt64
     /// A stamp is up to two ticks late: a call is surely past the threshold only then.
@@ -28,10 +31,17 @@ public struct ScanSchedule: Sendable, Equatable {
 
     /// - Parameter now: CLOCK_MONOTONIC; the first scan is due at once.
     public init(threshold: UInt64, tick: UInt64, now: UInt64) {
+        self.threshold = threshold
         period = max(threshold / 2, 250_000_000)
         leastGap = min(max(threshold / 20, 50_000_000), 500_000_000)
         margin = 2 * tick + 1_000_000
         nextScan = now
+    }
+
+    /// The probes were taken out or put in. While they are out nobody but a scan sees short calls, where the threshold is low.
+    public mutating func setTraced(_ isTraced: Bool) {
+        self.isTraced = isTraced
+        period = max(threshold / 2, isTraced ? 250_000_000 : 50_000_000)
     }
 
     public func isDue(at now: UInt64) -> Bool { now >= nextScan }
@@ -69,7 +79,12 @@ public struct ScanSchedule: Sendable, Equatable {
         timers = []
         if let crossings {
             nextScan = start + max(period, gap)
-            timers = crossings.map { Timer(at: $0.at &+ margin, thread: $0.thread) }.filter { $0.at < nextScan }
+            timers = crossings.map { Timer(at: $0.at &+ margin, thread: $0.thread) }
+            // who is gone at the crossing returned after it only if it was still there just before
+            if !isTraced {
+                timers += crossings.filter { $0.at > end + margin }.map { Timer(at: $0.at - margin, thread: $0.thread) }
+            }
+            timers = timers.filter { $0.at < nextScan }
             timers.sort { $0.at > $1.at }
         } else {
             let wanted = crossing == 0 ? start + period : min(start + period, crossing &+ margin)

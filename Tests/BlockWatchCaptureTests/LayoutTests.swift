@@ -56,6 +56,8 @@ import Testing
                 ("wanted_parents", MemoryLayout<S>.offset(of: \.wanted_parents)),
                 ("wanted_inner", MemoryLayout<S>.offset(of: \.wanted_inner)),
                 ("look_closely", MemoryLayout<S>.offset(of: \.look_closely)),
+                ("untraced", MemoryLayout<S>.offset(of: \.untraced)),
+                ("only_note", MemoryLayout<S>.offset(of: \.only_note)), ("pad", MemoryLayout<S>.offset(of: \.pad)),
                 ("horizon_ns", MemoryLayout<S>.offset(of: \.horizon_ns)),
             ])
     }

@@ -140,7 +140,7 @@ import Testing
             #expect(try ask(abi, "clone", [flags]) == refused, "\(flags)")
         }
         for (command, isAllowed) in [
-            (1, true), (2, true), (33, true), (15, true), (28, true), (0, false), (5, false), (17, false),
+            (1, true), (2, true), (33, true), (15, true), (28, true), (17, true), (0, false), (5, false), (6, false),
         ] {
             #expect(try ask(abi, "bpf", [UInt64(command)]) == (isAllowed ? .allowed : refused), "\(command)")
         }

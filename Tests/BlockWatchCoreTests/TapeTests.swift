@@ -173,6 +173,10 @@ func recording(_ name: String) throws -> [UInt8] {
             .proc(ProcQuestion(path: "1/task/1/exe", isLink: true), [47], errno: 0),
             .proc(ProcQuestion(path: "1/task/1/stat", isLink: false), nil, errno: 3),
             .symbol(address: .max, "vfs_read"), .user(id: .max, "nobody"), .gap(5),
+            .engine(
+                Overhead(isTraced: false, rate: 5, callNanoseconds: 6, share: 7, limit: nil, changes: 8),
+                isChange: true,
+                clock),
         ]
         var back = try TapeEntries(TapeFile.magic + entries.flatMap(TapeFile.frame))
         for entry in entries { #expect(try back.next() == entry) }

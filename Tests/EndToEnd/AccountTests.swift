@@ -84,7 +84,7 @@ import Testing
     /// - Parameter threads: that hang; twice as many wait for their turn to wake them.
     private func balance(
         threshold: Int, calls: Int, threads: Int, _ options: [String] = [], losses: [String] = []
-    ) async throws -> (told: Int, lost: Int) {
+    ) async throws -> (told: Int, lost: Int, switches: Int) {
         let seed = UInt64.random(in: 1...1_000_000)
         let arguments = [
             Built.programs + "/tally.bpf.o", "\(threshold * 4 / 5)", "\(calls)", "\(threads)", "40", "\(seed)",
@@ -102,7 +102,8 @@ import Testing
             }.records
             let account = try Account(tally.lines)
             #expect(account.calls > calls)
-            return try compare(account, records, threshold: threshold, seed: seed)
+            let (told, lost) = try compare(account, records, threshold: threshold, seed: seed)
+            return (told, lost, records.count { $0.action == "engine" })
         } catch {
             await tally.end()
             throw error
@@ -159,30 +160,41 @@ import Testing
         let lost = count("records") + count("calls")
         // of what other processes did meanwhile the second count tells no more than how many there were; a stamp that the
         // kernel had no room for may have been of a call that returned at once
+        // one that ended beside a look while the probes were out is counted whether it was past the threshold or not; where no
+        // look came in time, only that is told
         #expect(
-            missing.count <= lost + count("stamps") && lost <= missing.count + either + account.others,
+            (missing.count <= lost + count("stamps") + count("returns") || count("scans") > 0)
+                && lost <= missing.count + either + account.others,
             "seed \(seed): \(missing.count) are missing, \(either) may be, \(account.others) of others; lost: \(lost); \(missing.prefix(3))"
         )
         return (claimed, lost)
     }
 
     @Test func `ten million calls balance`() async throws {
-        let (told, lost) = try await balance(threshold: 100_000_000, calls: 10_000_000, threads: 48)
+        let (told, lost, _) = try await balance(threshold: 100_000_000, calls: 10_000_000, threads: 48)
         #expect(told > 500)
         #expect(lost == 0)
     }
 
     @Test func `below 100 ms they balance too, where entry reads the clock`() async throws {
-        let (told, lost) = try await balance(threshold: 50_000_000, calls: 3_000_000, threads: 48)
+        let (told, lost, _) = try await balance(threshold: 50_000_000, calls: 3_000_000, threads: 48)
         #expect(told > 500)
         #expect(lost == 0)
     }
 
     @Test func `a ring of one page loses calls, and says how many`() async throws {
-        let (told, lost) = try await balance(
+        let (told, lost, _) = try await balance(
             threshold: 100_000_000, calls: 3_000_000, threads: 100, ["--ring-size", "4096"],
             losses: ["the ring buffer was full", "that no scan had come to"])
         #expect(told > 100)
         #expect(lost > 100)
+    }
+
+    @Test func `while the probes come and go every call is told once, or counted`() async throws {
+        let (told, _, switches) = try await balance(
+            threshold: 500_000_000, calls: 2_000_000, threads: 48, ["--debug-switch-probes", "250ms"],
+            losses: ["while the probes were out"])
+        #expect(told > 200)
+        #expect(switches >= 20)
     }
 }

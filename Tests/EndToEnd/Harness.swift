@@ -22,6 +22,7 @@ struct Fields: @unchecked Sendable, CustomStringConvertible {
 
     func text(_ path: String) -> String? { self[path] as? String }
     func integer(_ path: String) -> Int? { (self[path] as? NSNumber)?.intValue }
+    func number(_ path: String) -> Double? { (self[path] as? NSNumber)?.doubleValue }
     func strings(_ path: String) -> [String] { self[path] as? [String] ?? [] }
 
     var action: String { text("event.action") ?? "" }
@@ -233,8 +234,10 @@ final class Watcher: Sendable {
     ) async throws -> T {
         // what else the host does must not use up the records a second that this test waits for
         let rate = arguments.contains("--max-rate") ? [] : ["--max-rate", "1000000"]
+        // nor may it take the probes out, where a test does not want to see just that
+        let budget = arguments.contains("--max-overhead") ? [] : ["--max-overhead", "none"]
         let words =
-            prefix + [binary] + arguments + rate + ["--format", "ndjson"]
+            prefix + [binary] + arguments + rate + budget + ["--format", "ndjson"]
             + (all ? ["--all", "--busy-after", "1ms"] : [])
         let child = try Child(words[0], Array(words.dropFirst()), environment: environment)
         let watcher = Watcher(child)

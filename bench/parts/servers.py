@@ -17,7 +17,7 @@ import time
 from support import peers, processes
 from support.figures import interval, median, nanoseconds, number, quantile
 from support.loops import nothing
-from support.table import BenchError, Row, Section
+from support.table import BenchError, Row, Section, at_least
 from support.watcher import Watcher
 
 TITLE = "Real servers: throughput and p99"
@@ -146,10 +146,12 @@ class Nginx:
 
 def run(bench) -> Section:
     section = Section("servers", TITLE)
-    rounds, seconds = (2, 1) if bench.quick else (8, 3)
+    rounds, seconds = (2, 1) if bench.quick else (10, 3)
+    budgeted = "default options"
     states = {
         "nothing": nothing,
-        "`--engine trace`": lambda: Watcher(bench.plants, "--threshold", "5s"),
+        budgeted: lambda: Watcher(bench.plants, "--threshold", "5s", "--max-overhead", "1%"),
+        "`--max-overhead none`": lambda: Watcher(bench.plants, "--threshold", "5s"),
         "`--engine scan`": lambda: Watcher(bench.plants, "--threshold", "5s", "--engine", "scan"),
         "bpftrace": peers.bpftrace,
     }
@@ -173,6 +175,8 @@ def run(bench) -> Section:
                 try:
                     with states[name]():
                         for server in servers:
+                            if name == budgeted:
+                                server.measure(2)  # until the probes are out
                             readings.setdefault((name, server.name), []).append(server.measure(seconds))
                 except peers.PeerError as error:
                     failures[name] = str(error)
@@ -188,6 +192,7 @@ def run(bench) -> Section:
                 figure = write(median([value[index] for value in ours]))
                 without = write(median([value[index] for value in bare]))
                 is_peer = name == "bpftrace"
+                goal = at_least(0.99, median(ratios)) if name == budgeted and index == 0 else {}
                 section.rows.append(
                     Row(
                         f"{server.name}: {what}, {name}",
@@ -195,6 +200,7 @@ def run(bench) -> Section:
                         f"{low:.3f} to {high:.3f}",
                         f"bpftrace {figure}, without {without}" if is_peer else f"no blockwatch {without}",
                         median(ratios),
+                        **goal,
                     )
                 )
     for name, message in failures.items():
@@ -204,6 +210,7 @@ def run(bench) -> Section:
         f"share all {os.sysconf('SC_NPROCESSORS_ONLN')} cores. The ratio, to no tool at all, is the median of the rounds' own; "
         "spread: its 95 % confidence interval"
         + (" (of so few rounds, least and greatest)" if rounds < 6 else "")
-        + ". bpftrace runs the script of the first table.",
+        + ". bpftrace runs the script of the first table. With the default options (`--max-overhead 1%`) each server was loaded "
+        "for two seconds before it was measured: then the probes are out, if the load costs more.",
     ]
     return section

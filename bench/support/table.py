@@ -29,6 +29,10 @@ def at_most(limit: float, value: float, text: str | None = None) -> dict:
     return {"goal": text or f"at most {limit:g}", "met": value <= limit}
 
 
+def at_least(limit: float, value: float, text: str | None = None) -> dict:
+    return {"goal": text or f"at least {limit:g}", "met": value >= limit}
+
+
 @dataclass
 class Section:
     name: str

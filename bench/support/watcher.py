@@ -112,6 +112,9 @@ class Watcher:
         self._log = tempfile.TemporaryFile()
         self.started_ns = time.monotonic_ns()
         more = (["--log-level", "debug"] if debug else []) + (["--max-rate", str(rate)] if rate else [])
+        # what tracing costs is what is measured, unless the budget is
+        if "--max-overhead" not in options:
+            more += ["--max-overhead", "none"]
         self.process = processes.start(
             [BINARY, "--format", "ndjson", *more, *options], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self._log
         )

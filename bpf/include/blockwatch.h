@@ -38,6 +38,7 @@ typedef int64_t bw_s64;
 #define BW_REFRESH_MAX 1024   /* calls that user space can ask about in one scan */
 #define BW_QUESTIONS_MAX 16384/* keys that one pass over the open files can look for */
 #define BW_CROSSINGS_MAX 256  /* calls with a timer of their own */
+#define BW_PROCESSORS_MAX 256 /* with a tally of their own, a power of two; of more, several share one */
 
 /* What a system call may wait for; one byte per number in `bw_settings`. The low nibble
  * is the class, BW_MOVES_BYTES is set where a positive result means bytes moved, and the
@@ -95,6 +96,7 @@ struct bw_counters {
 	bw_u64 null_storage;   /* no task storage for a thread: its call was not stamped */
 	bw_u64 missed_exits;   /* an exit was never seen; found by entry or scan */
 	bw_u64 slow_calls;     /* returned past the threshold before a scan saw them */
+	bw_u64 unseen_calls;   /* returned while the probes were out, perhaps past the threshold, and never said */
 	/* of the last scan */
 	bw_u64 scan_threads;   /* threads looked at */
 	bw_u64 scan_dropped;   /* candidates for which the ring had no room: scan again at once */
@@ -112,6 +114,12 @@ struct bw_crossing {
 	bw_u32 pad;
 };
 
+/* System calls that a processor has begun while somebody counted. A line of the cache each. */
+struct bw_tally {
+	bw_u64 calls;
+	bw_u64 pad[7];
+};
+
 /* Written by user space between scans. */
 struct bw_control {
 	bw_u64 horizon_ns;    /* CLOCK_MONOTONIC of the next scan */
@@ -119,6 +127,9 @@ struct bw_control {
 	bw_u32 wanted;	      /* kinds of keys in the map `questions`: 1 << enum bw_key_kind */
 	bw_u32 wanted_parents, wanted_inner; /* kinds of keys in the map `viewed` */
 	bw_u32 look_closely;  /* also at threads whose call has been reported: their registers and what they wait for */
+	bw_u32 untraced;      /* the probes are out: a call that returns is not seen to */
+	bw_u32 only_note;     /* the probes will be taken out: only who sleeps is noted */
+	bw_u32 pad;
 };
 
 /* What an open file can be asked for by. */
@@ -442,6 +453,7 @@ struct bw_lock {
 };
 
 _Static_assert(sizeof(struct bw_crossing) == 16, "bw_crossing is part of the contract");
+_Static_assert(sizeof(struct bw_tally) == 64, "processors do not share a line of the cache");
 _Static_assert(sizeof(struct bw_close) == 32, "bw_close is part of the contract");
 _Static_assert(sizeof(struct bw_key) == 56, "keys have no holes");
 _Static_assert(sizeof(struct bw_file) == 80, "bw_file is part of the contract");

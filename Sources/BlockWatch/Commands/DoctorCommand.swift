@@ -113,10 +113,24 @@ struct DoctorCommand: ParsableCommand {
             let capture = try Capture(settings)
             try capture.scan()
             report.say(.good, "programs", "loaded and attached; a scan saw \(capture.counters.scanThreads) threads")
+            if let probes = capture.probes { checkPrice(probes, &report) }
         } catch {
             report.blame(error)
             report.say(.bad, "programs", error.description)
         }
+    }
+}
+
+extension DoctorCommand {
+    /// What engine trace would take of this host as it is now.
+    private func checkPrice(_ probes: SystemCallProbes, _ report: inout Report) {
+        let now = Clock.now().monotonic
+        var budget = OverheadBudget(
+            limit: WatchOptions.defaultMaxOverhead, callNanoseconds: probes.callNanoseconds,
+            processors: Host.processorCount, calls: probes.calls, now: now)
+        usleep(UInt32(OverheadBudget.interval / 1000))
+        _ = budget.advance(calls: probes.calls, at: Clock.now().monotonic)
+        report.say(.good, "price of tracing", budget.overhead.price)
     }
 }
 

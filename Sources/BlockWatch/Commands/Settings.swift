@@ -7,6 +7,9 @@ import Glibc
 struct Settings: Sendable {
     var thresholdNanoseconds: UInt64
     var engine: Engine
+    /// Of one; `nil` for no limit.
+    var maxOverhead: Double?
+    var switchProbesNanoseconds: UInt64?
     var format: OutputFormat
     var outputPath: String?
     var repeatNanoseconds: UInt64?
@@ -48,6 +51,8 @@ struct Settings: Sendable {
     private init(_ options: WatchOptions, rules: [IgnoreRule], arguments: [String]) {
         thresholdNanoseconds = options.threshold
         engine = options.engine
+        maxOverhead = options.maxOverhead.value
+        switchProbesNanoseconds = options.switchProbes.nanoseconds
         format = options.format
         outputPath = options.output
         repeatNanoseconds =

@@ -14,6 +14,12 @@ struct Span: Sendable, Equatable {
     var nanoseconds: UInt64?
 }
 
+/// `1%`, or `none`.
+struct Share: Sendable, Equatable {
+    /// Of one; `nil` for no limit.
+    var value: Double?
+}
+
 /// The options of `watch`: CONTRACT, section 1.
 struct WatchOptions: ParsableArguments {
     @Option(help: "Report calls blocked longer: 500ms, 5s, 1m30s, 2h; 1ms is the least.", transform: Self.threshold)
@@ -22,6 +28,20 @@ struct WatchOptions: ParsableArguments {
     @Option(
         help: "trace: exact times and results. scan: no probe in any system call, times from the scheduler, no result.")
     var engine: Engine = .trace
+
+    @Option(
+        name: .customLong("max-overhead"),
+        help: "The share of all processor time that engine trace may take, else only scans look: 1%, 0.2%; or none.",
+        transform: Self.share)
+    var maxOverhead = Share(value: defaultMaxOverhead)
+    static let defaultMaxOverhead = 0.01
+
+    @Option(
+        name: .customLong("debug-switch-probes"),
+        help: ArgumentHelp(
+            "Take the probes out, or put them in, so often, whatever they cost.", visibility: .hidden),
+        transform: Self.span)
+    var switchProbes = Span(nanoseconds: nil)
 
     @Option(help: "auto: text on a terminal, NDJSON anywhere else.")
     var format: OutputFormat = .auto
@@ -127,6 +147,16 @@ struct WatchOptions: ParsableArguments {
         let value = try duration(text)
         guard value >= 1_000_000 else { throw ValidationError("1ms is the least; or never") }
         return Span(nanoseconds: value)
+    }
+
+    private static func share(_ text: String) throws -> Share {
+        if text == "none" { return Share(value: nil) }
+        let digits = text.hasSuffix("%") ? text.dropLast() : text[...]
+        let isNumber = !digits.isEmpty && digits.utf8.allSatisfy { (0x30...0x39).contains($0) || $0 == 0x2e }
+        guard isNumber, let percent = Double(String(digits)), percent <= 100 else {
+            throw ValidationError("a share of all processor time from 0% to 100%, such as 1% or 0.2%; or none")
+        }
+        return Share(value: percent / 100)
     }
 
     static func policy(_ text: String) throws -> CommandLinePolicy {

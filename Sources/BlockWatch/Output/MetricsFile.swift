@@ -39,10 +39,13 @@ final class MetricsFile: Sendable {
         }
     }
 
-    func write(pipeline: borrowing Pipeline, counters: CaptureCounters, schedule: ScanSchedule, usage: OwnUsage) {
+    func write(
+        pipeline: borrowing Pipeline, counters: CaptureCounters, schedule: ScanSchedule, usage: OwnUsage,
+        overhead: Overhead?
+    ) {
         let text = MetricsText.text(
             open: pipeline.openCount, totals: pipeline.totals, threads: counters.scanThreads,
-            scanNanoseconds: schedule.lastDuration, usage: usage)
+            scanNanoseconds: schedule.lastDuration, usage: usage, overhead: overhead)
         let bytes = Array(text.utf8)
         next.withLock { $0 = bytes }
         work.ring()

@@ -42,6 +42,11 @@ struct Host: Sendable {
     /// PROC_PID_INIT_INO: the initial PID namespace has the same inode on every Linux.
     static let initialPIDNamespace: UInt64 = 4_026_531_836
 
+    /// That are online.
+    ///
+    /// C function: `sysconf`
+    static var processorCount: Int { max(sysconf(Int32(_SC_NPROCESSORS_ONLN)), 1) }
+
     var isInInitialPIDNamespace: Bool {
         ((try? procFS.ownNamespaceInode("pid")) ?? Self.initialPIDNamespace) == Self.initialPIDNamespace
     }

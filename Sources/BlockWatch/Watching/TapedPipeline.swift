@@ -97,6 +97,11 @@ struct TapedPipeline {
         pure.lost(loss, clock: clock)
     }
 
+    mutating func engine(_ overhead: Overhead, isChange: Bool, clock: ClockReading) {
+        recorder?.note(.engine(overhead, isChange: isChange, clock))
+        pure.engine(overhead, isChange: isChange, clock: clock)
+    }
+
     mutating func summarize(usage: OwnUsage, threads: UInt64, schedule: ScanSchedule, clock: ClockReading) {
         recorder?.note(.summarize(usage, threads: threads, scanNanoseconds: schedule.lastDuration, clock))
         pure.summarize(usage: usage, threads: threads, schedule: schedule, clock: clock)

@@ -4,20 +4,26 @@ import Glibc
 
 /// `blockwatch watch`: the one thread that owns capture, tracking and report, and its loop.
 struct Watch: ~Copyable {
-    private let settings: Settings
-    private let log: Log
+    let settings: Settings
+    let log: Log
     private let host: Host
-    private let capture: Capture
+    let capture: Capture
     private let output: Output
     private let recorder: Recorder?
     private var risky: TapedReaders
-    private var pipeline: TapedPipeline
-    private var schedule: ScanSchedule
+    var pipeline: TapedPipeline
+    var schedule: ScanSchedule
     private var formats: Formats
+    /// `nil` with engine scan.
+    var budget: OverheadBudget?
+    /// `--debug-switch-probes`
+    var nextSwitch: UInt64?
     private let signals: Signals
     private let events: EventSet
     private let metrics: MetricsFile?
-    private var known = CaptureCounters()
+    var known = CaptureCounters()
+    /// CLOCK_MONOTONIC, nanoseconds: the last scan that began while the probes were out.
+    var lastUntraced: UInt64?
     private var droppedLines: UInt64 = 0
     /// Until when a round may wait for a writer that gets on.
     private var patience: UInt64 = 0
@@ -97,6 +103,12 @@ struct Watch: ~Copyable {
                 tellsHeldSockets: settings.heldSockets, busyAfterNanoseconds: settings.busyAfterNanoseconds),
             host: host, identifier: Identifier.Settings(host, commandLine: settings.commandLine), symbols: symbols,
             recorder: recorder, start: now.monotonic)
+        budget = capture.probes.map {
+            OverheadBudget(
+                limit: settings.maxOverhead, callNanoseconds: $0.callNanoseconds, processors: Host.processorCount,
+                calls: $0.calls, now: now.monotonic)
+        }
+        nextSwitch = settings.switchProbesNanoseconds.map { now.monotonic.saturatingAdd($0) }
         formats = Formats(settings, origin: host.origin)
         nextSummary = settings.summaryNanoseconds.map { now.monotonic.saturatingAdd($0) }
         end = settings.durationNanoseconds.map { now.monotonic.saturatingAdd($0) }
@@ -133,6 +145,7 @@ struct Watch: ~Copyable {
             }
             drain()
             if let reason = handleSignals() { return stop(reason) }
+            keepWithinBudget()
             let now = Clock.now()
             if schedule.isDue(at: now.monotonic) || saysAll {
                 scan(now)
@@ -153,6 +166,7 @@ struct Watch: ~Copyable {
         let now = Clock.now().monotonic
         var next = schedule.next
         if let nextSummary { next = min(next, nextSummary) }
+        if let budget { next = min(next, budget.next, nextSwitch ?? .max) }
         if pipeline.hasPending { next = min(next, nextRelate) }
         if let end { next = min(next, end) }
         let nanoseconds = next > now ? next - now : 0
@@ -166,8 +180,9 @@ struct Watch: ~Copyable {
         }
     }
 
-    private mutating func scan(_ now: ClockReading) {
-        let lateness = schedule.lateness(at: now.monotonic)
+    /// - Parameter isDue: by the schedule, which can be late.
+    mutating func scan(_ now: ClockReading, isDue: Bool = true) {
+        let lateness = isDue ? schedule.lateness(at: now.monotonic) : 0
         if lateness > max(settings.thresholdNanoseconds, 1_000_000_000) {
             pipeline.lost(
                 Loss(
@@ -177,6 +192,7 @@ struct Watch: ~Copyable {
             schedule.postpone(from: now.monotonic)
             return
         }
+        tellGap(at: now)
         let (start, finish, cost) = look(isClose: schedule.isClose, mayRelook: true)
         let counters = capture.counters
         schedule.finished(
@@ -205,7 +221,9 @@ struct Watch: ~Copyable {
             sayAgain(pipeline.dueRepeats(at: now.monotonic, most: capture.mostRefreshes))
             nextRepeats = finish + (Clock.processCPU() - before) * Self.repeatShare
         }
-        metrics?.write(pipeline: pipeline.pure, counters: counters, schedule: schedule, usage: host.usage())
+        metrics?.write(
+            pipeline: pipeline.pure, counters: counters, schedule: schedule, usage: host.usage(),
+            overhead: budget?.overhead)
     }
 
     /// Has the programs look at all threads, and says what they bring up. A ringful at a time, so that memory stays small
@@ -292,6 +310,10 @@ struct Watch: ~Copyable {
             ("stamps", counters.nullStorage, known.nullStorage, "the kernel gave no storage for a thread"),
             ("program_runs", counters.skippedRuns, known.skippedRuns, "the kernel skipped a run of a program"),
             ("exits", counters.missedExits, known.missedExits, "a call's return was not seen"),
+            (
+                "returns", counters.unseenCalls, known.unseenCalls,
+                "while the probes were out, a call that a scan had seen was over before the next one"
+            ),
         ]
         for (what, total, before, reason) in rows where total > before {
             pipeline.lost(Loss(what: what, count: total - before, reason: reason), clock: clock)
@@ -322,6 +344,7 @@ struct Watch: ~Copyable {
     }
 
     private mutating func summarize(_ now: ClockReading, _ due: UInt64) {
+        if let budget { pipeline.engine(budget.overhead, isChange: false, clock: now) }
         pipeline.summarize(
             usage: host.usage(), threads: known.scanThreads, schedule: schedule, clock: now)
         nextSummary = settings.summaryNanoseconds.map { max(due.saturatingAdd($0), now.monotonic) }

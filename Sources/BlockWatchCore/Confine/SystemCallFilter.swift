@@ -119,8 +119,9 @@ public struct SystemCallFilter: Sendable {
         // CLONE_VM, CLONE_THREAD; CLONE_NEW…, CLONE_PTRACE, CLONE_VFORK
         let (sharing, apart): (UInt32, UInt32) = (0x1_0100, 0x7e02_6080)
         // elements of maps, one or many: lookup, update, delete; object information; an iterator over one process, and
-        // its start. A link is made of a program that is loaded already
-        let commands: [UInt32] = [1, 2, 3, 4, 24, 26, 27, 15, 28, 33]
+        // its start. A link is made of a program that is loaded already; by the second command of those before Linux 5.17
+        // to a tracepoint: the probes on system calls come and go
+        let commands: [UInt32] = [1, 2, 3, 4, 24, 26, 27, 15, 28, 17, 33]
         // PR_SET_NAME, PR_SET_VMA: names for threads and mappings, which libc gives
         let names: [UInt32] = [15, 0x5356_4d41]
         // IPC_STAT, GETPID, GETVAL: none of them changes anything

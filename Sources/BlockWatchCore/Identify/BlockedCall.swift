@@ -45,6 +45,13 @@ public struct BlockedCall: Sendable {
         return call
     }
 
+    /// As it ended. Where nobody has seen it return, that is said.
+    func closed(_ closing: ClosedRecord) -> BlockedCall {
+        var call = self
+        if closing.reason == .unseen, self.call != nil { call.unresolved.append("syscall.result=not_traced") }
+        return call
+    }
+
     public enum StartSource: String, Sendable {
         /// Measured at entry.
         case entry

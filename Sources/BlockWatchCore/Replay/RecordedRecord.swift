@@ -76,7 +76,7 @@ public struct RecordedRecord: Sendable {
             }
         case .stopped:
             guard value["blockwatch", "totals"]?.isObject == true else { throw .field("blockwatch.totals") }
-        case .summary, .started: break
+        case .summary, .started, .engine: break
         }
     }
 

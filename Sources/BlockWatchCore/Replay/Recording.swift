@@ -270,6 +270,8 @@ public struct Run: Sendable {
             version = record.value["blockwatch", "version"]?.string ?? ""
             engine = record.value["blockwatch", "engine"]?.string ?? ""
             thresholdNanoseconds = record.value["blockwatch", "threshold"]?.count
+        // `engine` stays what was asked for
+        case .engine: break
         case .summary:
             guard record.wallNanoseconds >= summaryAt else { break }
             summaryAt = record.wallNanoseconds

@@ -94,6 +94,16 @@ public struct JSONWriter: Sendable {
         integer(key, value < 1 << 53 ? value : min(value, UInt64(Int64.max)) / 1_000_000 * 1_000_000)
     }
 
+    /// A share of one, with six decimals: 34210 is 0.034210.
+    public mutating func millionths(_ key: String, _ value: UInt64) {
+        let (whole, rest) = value.quotientAndRemainder(dividingBy: 1_000_000)
+        writeKey(key)
+        decimal(whole)
+        bytes.append(UInt8(ascii: "."))
+        bytes.append(contentsOf: String(1_000_000 + rest).utf8.dropFirst())
+        needsComma = true
+    }
+
     public mutating func bool(_ key: String, _ value: Bool) {
         writeKey(key)
         bytes.append(contentsOf: value ? "true".utf8 : "false".utf8)

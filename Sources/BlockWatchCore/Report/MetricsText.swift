@@ -1,7 +1,8 @@
 /// Prometheus text for node_exporter's textfile collector.
 public enum MetricsText {
     public static func text(
-        open: Int, totals: Totals, threads: UInt64, scanNanoseconds: UInt64, usage: OwnUsage
+        open: Int, totals: Totals, threads: UInt64, scanNanoseconds: UInt64, usage: OwnUsage,
+        overhead: Overhead? = nil
     ) -> String {
         var text = ""
         func metric(_ name: String, _ kind: String, _ help: String, _ rows: [(labels: String, value: String)]) {
@@ -30,6 +31,34 @@ public enum MetricsText {
         metric("threads", "gauge", "Threads looked at by the last scan.", [("", String(threads))])
         metric("scan_seconds", "gauge", "Duration of the last scan.", [("", seconds(scanNanoseconds))])
         metric("cpu_seconds_total", "counter", "CPU time of blockwatch itself.", [("", seconds(usage.cpuNanoseconds))])
+        metric(
+            "engine", "gauge", "Which engine runs now.",
+            ["trace", "scan"].map { ("{engine=\"\($0)\"}", $0 == overhead?.engine ?? "scan" ? "1" : "0") })
+        if let overhead {
+            func share(_ millionths: UInt64) -> String {
+                "\(millionths / 1_000_000).\(String(1_000_000 + millionths % 1_000_000).dropFirst())"
+            }
+            metric(
+                "engine_changes_total", "counter", "How often the probes were taken out or put in.",
+                [("", String(overhead.changes))])
+            metric(
+                "system_call_overhead_seconds", "gauge", "What the probes add to one system call.",
+                [("", seconds(overhead.callNanoseconds))])
+            if let rate = overhead.rate {
+                metric(
+                    "system_calls_per_second", "gauge", "System calls of the host, when last counted.",
+                    [("", String(rate))])
+            }
+            if let part = overhead.share {
+                metric(
+                    "overhead_ratio", "gauge",
+                    "Share of all processor time that the probes take, or would take if they were in.",
+                    [("", share(part))])
+            }
+            if let limit = overhead.limit {
+                metric("overhead_limit_ratio", "gauge", "The most that they may take.", [("", share(limit))])
+            }
+        }
         metric("resident_bytes", "gauge", "Resident memory of blockwatch itself.", [("", String(usage.residentBytes))])
         return text
     }

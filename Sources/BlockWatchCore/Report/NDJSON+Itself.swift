@@ -3,6 +3,7 @@ extension NDJSON {
     mutating func encode(_ summary: Summary) {
         json.integer("open", summary.open)
         json.integer("open_written", summary.openWritten)
+        if let overhead = summary.overhead { encode(overhead) } else { json.string("engine", "scan") }
         counts("open_by_syscall", summary.openBySyscall, most: 32)
         counts("open_by_verdict", summary.openByVerdict, most: 5)
         counts("idle_by_reason", summary.idleByReason, most: 16)
@@ -21,6 +22,17 @@ extension NDJSON {
         json.integer("open", stopped.open)
         encode(stopped.totals)
         encode(stopped.usage)
+    }
+
+    mutating func encode(_ overhead: Overhead) {
+        json.string("engine", overhead.engine)
+        json.beginObject("overhead")
+        if let share = overhead.share { json.millionths("share", share) }
+        if let limit = overhead.limit { json.millionths("limit", limit) }
+        if let rate = overhead.rate { json.integer("rate", rate) }
+        json.integer("call", overhead.callNanoseconds)
+        json.integer("changes", overhead.changes)
+        json.endObject()
     }
 
     mutating func encode(_ totals: Totals) {

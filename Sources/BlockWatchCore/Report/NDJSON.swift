@@ -92,6 +92,7 @@ public struct NDJSON: Sendable {
         case .summary(let summary): encode(summary)
         case .started(let started): encode(started)
         case .stopped(let stopped): encode(stopped)
+        case .engine(let overhead): encode(overhead)
         case .call, .deadlock, .loss: break
         }
         json.endObject()
@@ -109,7 +110,7 @@ public struct NDJSON: Sendable {
             json.string("kernel", started.kernel)
             json.string("machine", started.machine)
             json.endObject()
-        case .summary, .stopped: break
+        case .summary, .stopped, .engine: break
         }
         json.endObject()
         json.newline()

@@ -7,6 +7,8 @@ public struct Record: Sendable {
         /// Threads that can never go on.
         case deadlock
         case summary, loss, started, stopped
+        /// The probes on system calls were taken out or put in.
+        case engine
     }
 
     public var action: Action
@@ -23,6 +25,7 @@ public struct Record: Sendable {
         case loss(Loss)
         case started(Started)
         case stopped(Stopped)
+        case engine(Overhead)
     }
 }
 
@@ -81,7 +84,7 @@ public struct DeadlockReport: Sendable {
 
 /// Something may have been missed.
 public struct Loss: Sendable, Equatable {
-    /// What was lost: `records`, `closings`, `calls`, `stamps`, `program_runs`, `exits`, `lines`, `scans`.
+    /// What was lost: `records`, `closings`, `calls`, `returns`, `stamps`, `program_runs`, `exits`, `lines`, `scans`.
     public var what: String
     public var count: UInt64
     public var reason: String
@@ -119,7 +122,47 @@ public struct Totals: Sendable, Equatable {
     public var lost: [String: UInt64] = [:]
 }
 
+/// What the probes on system calls take, or would take if they were in.
+public struct Overhead: Sendable, Equatable {
+    /// They are in: engine trace; else engine scan.
+    public var isTraced: Bool
+    /// System calls a second of the whole host, when they were last counted.
+    public var rate: UInt64?
+    /// Of one system call, nanoseconds.
+    public var callNanoseconds: UInt64
+    /// Of all processor time, and the most of it: millionths. No limit: `nil`.
+    public var share, limit: UInt64?
+    /// How often they were taken out or put in.
+    public var changes: UInt64
+
+    public var engine: String { isTraced ? "trace" : "scan" }
+
+    public init(
+        isTraced: Bool, rate: UInt64?, callNanoseconds: UInt64, share: UInt64?, limit: UInt64?, changes: UInt64
+    ) {
+        self.isTraced = isTraced
+        self.rate = rate
+        self.callNanoseconds = callNanoseconds
+        self.share = share
+        self.limit = limit
+        self.changes = changes
+    }
+
+    /// 34210 millionths are 3.4%, 1230 are 0.123%.
+    static func percent(millionths: UInt64) -> String {
+        let isSmall = millionths < 10_000
+        var digits = String(isSmall ? (millionths + 5) / 10 + 1000 : (millionths + 500) / 1000 + 10)
+        if isSmall && digits == "2000" { return "1%" }
+        let whole = isSmall ? "0" : String((millionths + 500) / 1000 / 10)
+        digits = isSmall ? String(digits.dropFirst()) : String(digits.suffix(1))
+        while digits.last == "0" { digits.removeLast() }
+        return digits.isEmpty ? "\(whole)%" : "\(whole).\(digits)%"
+    }
+}
+
 public struct Summary: Sendable {
+    /// `nil` with engine scan.
+    public var overhead: Overhead?
     /// Calls in flight past the threshold.
     public var open: UInt64
     /// Of these, by system call.

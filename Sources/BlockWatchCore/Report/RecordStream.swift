@@ -22,7 +22,7 @@ struct RecordStream {
         case .returned: totals.returned += 1
         case .ended: totals.ended += 1
         case .slow: totals.slow += 1
-        case .deadlock, .summary, .loss, .started, .stopped: break
+        case .deadlock, .summary, .loss, .started, .stopped, .engine: break
         }
         write(action, .call(report), clock)
     }

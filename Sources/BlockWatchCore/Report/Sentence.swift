@@ -17,6 +17,7 @@ enum Sentence {
                     + TerminalText.duration(nanoseconds: started.thresholdNanoseconds)
             case .stopped(let stopped):
                 "blockwatch stopped (\(stopped.reason)) after \(stopped.totals.blocked) blocked calls, \(stopped.open) still open"
+            case .engine(let overhead): overhead.sentence
             }
         return text.count <= limit ? text : String(text.prefix(limit - 1)) + "…"
     }

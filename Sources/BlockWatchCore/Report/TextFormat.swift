@@ -28,7 +28,7 @@ public struct TextFormat: Sendable {
             if told.count >= Self.mostTold { told = [:] }
             if let id = report.chainID, told[id] == nil { told[id] = report.members.map(\.tid).min() }
             return bytes(lines(time, record, report))
-        case .summary, .loss, .started, .stopped: return bytes([plain(time, record, Sentence.text(record))])
+        case .summary, .loss, .started, .stopped, .engine: return bytes([plain(time, record, Sentence.text(record))])
         }
     }
 
@@ -239,7 +239,7 @@ public struct TextFormat: Sendable {
             report.finding?.verdict.colorCode ?? "33"
         case .deadlock: Verdict.deadlock.colorCode
         case .loss: "31"
-        case .call, .summary, .started, .stopped: "2"
+        case .call, .summary, .started, .stopped, .engine: "2"
         }
     }
 }

@@ -43,6 +43,7 @@ public enum TapeEntry: Sendable, Equatable {
     case vanished(call: UInt64, ClockReading)
     case summarize(OwnUsage, threads: UInt64, scanNanoseconds: UInt64, ClockReading)
     case stopped(reason: String, OwnUsage, ClockReading)
+    case engine(Overhead, isChange: Bool, ClockReading)
     /// The lines said so far were taken.
     case taken
     /// The output had no room for that record.
@@ -90,7 +91,7 @@ extension TapeEntry {
     private enum Kind: UInt8 {
         case settings = 1
         case started, ring, ingest, relate, lost, dueRepeats, endOfScan, vanished, summarize, stopped, taken, dropped
-        case reports, explain, files, threads, risky, proc, symbol, user, gap
+        case reports, explain, files, threads, risky, proc, symbol, user, gap, engine
     }
 
     /// What stands on a tape, without the length before it.
@@ -135,6 +136,10 @@ extension TapeEntry {
             to.clock(clock)
             to.usage(usage)
             to.text(reason)
+        case .engine(let overhead, let isChange, let clock):
+            to.clock(clock)
+            to.flag(isChange)
+            to.overhead(overhead)
         case .taken: break
         case .dropped(let sequence): to.long(sequence)
         case .reports(let clock, let threads):
@@ -195,6 +200,7 @@ extension TapeEntry {
         case .symbol: .symbol
         case .user: .user
         case .gap: .gap
+        case .engine: .engine
         }
     }
 
@@ -272,11 +278,25 @@ extension TapeEntry {
         case .symbol: return .symbol(address: try from.long(), try from.string())
         case .user: return .user(id: try from.word(), try from.string())
         case .gap: return .gap(try from.long())
+        case .engine:
+            let clock = try from.clock()
+            let isChange = try from.flag()
+            return .engine(try from.overhead(), isChange: isChange, clock)
         }
     }
 }
 
 extension TapeWriter {
+    fileprivate mutating func overhead(_ overhead: Overhead) {
+        flag(overhead.isTraced)
+        long(overhead.callNanoseconds)
+        long(overhead.changes)
+        for number in [overhead.rate, overhead.share, overhead.limit] {
+            flag(number != nil)
+            long(number ?? 0)
+        }
+    }
+
     fileprivate mutating func usage(_ usage: OwnUsage) {
         long(usage.cpuNanoseconds)
         long(usage.residentBytes)
@@ -321,6 +341,22 @@ extension TapeWriter {
 }
 
 extension TapeReader {
+    fileprivate mutating func overhead() throws(TapeError) -> Overhead {
+        var overhead = Overhead(
+            isTraced: try flag(), rate: nil, callNanoseconds: try amount(), share: nil, limit: nil,
+            changes: try amount(most: TapeFile.mostCount))
+        overhead.rate = try number()
+        overhead.share = try number()
+        overhead.limit = try number()
+        return overhead
+    }
+
+    private mutating func number() throws(TapeError) -> UInt64? {
+        let isThere = try flag()
+        let number = try amount()
+        return isThere ? number : nil
+    }
+
     fileprivate mutating func usage() throws(TapeError) -> OwnUsage {
         OwnUsage(cpuNanoseconds: try amount(), residentBytes: try amount())
     }

@@ -136,6 +136,8 @@ public struct TapePlayer {
             pipeline.summarize(usage: usage, threads: threads, schedule: schedule, clock: clock)
         case .stopped(let reason, let usage, let clock):
             pipeline.stopped(reason: reason, usage: usage, clock: clock)
+        case .engine(let overhead, let isChange, let clock):
+            pipeline.engine(overhead, isChange: isChange, clock: clock)
         case .taken: take(&pipeline, say)
         case .dropped(let sequence):
             // once: its count goes down
