@@ -86,7 +86,9 @@ import Testing
         #expect(message(report).contains(sentence), "\(message(report))")
         let narrow = line(report, width: 80)
         #expect(TerminalText.width(narrow) <= 80)
-        #expect(narrow.contains("<- " + Culprit(root).name) && narrow.contains("/lock"), "\(narrow)")
+        #expect(
+            narrow.contains("<- " + Culprit(root).name) && (narrow.contains("/lock") || narrow.contains(" file ")),
+            "\(narrow)")
     }
 
     @Test(arguments: [

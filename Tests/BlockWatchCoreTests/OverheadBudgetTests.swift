@@ -118,7 +118,7 @@ import Testing
     }
 
     @Test func `a change is a record with its figures`() {
-        var ndjson = NDJSON(hostName: "h", bootID: "b")
+        var ndjson = NDJSON(RecordOrigin(hostName: "h", bootID: "b"))
         let overhead = Overhead(
             isTraced: false, rate: 812_000, callNanoseconds: 84, share: 34_104, limit: 10_000, changes: 3)
         let record = Record(action: .engine, sequence: 9, wallNanoseconds: 0, body: .engine(overhead))

@@ -7,6 +7,7 @@ struct ExplainCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "explain",
         abstract: "Say in sentences why a process hangs: what each thread waits for, and who is at the root.",
+        usage: "blockwatch explain PROCESS [--scope host|namespace] [--exit-code]\nblockwatch explain --verdict NAME",
         discussion: """
             Takes a process id, a thread id, or a name.
             With --verdict NAME it says what a verdict or a reason means instead.
