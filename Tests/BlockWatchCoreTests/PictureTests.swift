@@ -70,7 +70,7 @@ enum Reports {
         #expect(edges(picture) == ["/one > p[2]", "/two > h[3]", "p[1] > /one", "p[2] > /two"])
         #expect(picture.nodes.filter(\.isRoot).map(\.title) == ["h[3]"])
         #expect(picture.components.map(\.title) == ["h[3], sleeping"])
-        #expect(try node(picture, "p[1]").lines == ["flock  10.0s", "stuck: peer stuck"])
+        #expect(try node(picture, "p[1]").lines == ["flock  10.0s", "stuck: the other end is stuck itself"])
         #expect(try node(picture, "h[3]").facts.map(\.value) == ["h[3], lock holder: sleeping"])
     }
 
@@ -91,7 +91,10 @@ enum Reports {
         let one = (10..<47).map { Reports.call($0, name: "php", behind: [3], seconds: UInt64($0)) }
         let first = picture(one)
         #expect(edges(first) == ["/lock > h[3]", "37 × php > /lock"])
-        #expect(try node(first, "37 × php").lines == ["in 37 processes", "flock  10.0s to 46.0s", "stuck: lock held"])
+        #expect(
+            try node(first, "37 × php").lines == [
+                "in 37 processes", "flock  10.0s to 46.0s", "stuck: the lock's holder does not move",
+            ])
         let many = picture((10..<47).map { Reports.call($0, name: "php", on: "/lock\($0)", behind: [3]) })
         #expect(edges(many) == ["37 × file > h[3]", "37 × php > 37 × file"])
         // another name, another reason, another holder: other nodes

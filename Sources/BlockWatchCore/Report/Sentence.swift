@@ -123,6 +123,13 @@ enum Sentence {
         return "\(name) (\(descriptor))"
     }
 
+    /// How long they have been blocked, from the shortest to the longest.
+    static func span(_ reports: [CallReport]) -> String {
+        let durations = reports.map(\.durationNanoseconds)
+        return TerminalText.span(
+            durations.min() ?? 0, durations.max() ?? 0, isBound: reports.contains { $0.call.startSource == .lastRan })
+    }
+
     static func result(_ report: CallReport) -> String? {
         report.result.map { result in
             ErrnoNames.name(result: result) ?? String(result)

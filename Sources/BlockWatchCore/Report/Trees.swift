@@ -359,12 +359,6 @@ public struct Trees: Sendable {
 
     // MARK: - lines
 
-    private func span(_ calls: [CallReport]) -> String {
-        let durations = calls.map(\.durationNanoseconds)
-        return TerminalText.span(
-            durations.min() ?? 0, durations.max() ?? 0, isBound: calls.contains { $0.call.startSource == .lastRan })
-    }
-
     /// Whom it tells of, and what follows.
     private func line(_ entries: [Entry]) -> (subjects: [String], rests: [String]) {
         let calls = entries.map(\.report)
@@ -377,7 +371,7 @@ public struct Trees: Sendable {
             let short = holds.isEmpty ? brief(first) : TerminalText.cut(has, to: 28, keep: .headAndTail)
             return (
                 subjects(first).map { prefix + $0 },
-                ["  \(span(calls))  \(has)\(note)", "  \(span(calls))  \(short)\(note)"]
+                ["  \(Sentence.span(calls))  \(has)\(note)", "  \(Sentence.span(calls))  \(short)\(note)"]
             )
         }
         let name = TerminalText.escaped(first.call.process.name)
@@ -386,7 +380,10 @@ public struct Trees: Sendable {
         let step = Sentence.step(first.call)
         return (
             ["\(who) wait here in \(step)", "\(who) in \(step)"].map { what.isEmpty ? $0 : "\($0) on \(what)" },
-            ["  \(span(calls))  \(verdict(first))\(note)", "  \(span(calls))  \(brief(first))\(note)"]
+            [
+                "  \(Sentence.span(calls))  \(verdict(first))\(note)",
+                "  \(Sentence.span(calls))  \(brief(first))\(note)",
+            ]
         )
     }
 
@@ -422,7 +419,7 @@ public struct Trees: Sendable {
         let worst = entries.compactMap { $0.report.finding?.verdict }.min { $0.rank < $1.rank }
         return (
             ["and \(entries.count) others: \(told)\(more)"],
-            ["  \(span(entries.map(\.report)))  \(worst.map { "\($0.rawValue) at the worst" } ?? "blocked")"]
+            ["  \(Sentence.span(entries.map(\.report)))  \(worst.map { "\($0.rawValue) at the worst" } ?? "blocked")"]
         )
     }
 

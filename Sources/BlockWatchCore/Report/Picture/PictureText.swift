@@ -6,14 +6,9 @@ enum PictureText {
     private static func cut(_ text: String) -> String { TerminalText.cut(text, to: columns, keep: .headAndTail) }
 
     static func words(_ role: Holder.Role) -> String { role.rawValue.replacing("_", with: " ") }
-    static func words(_ reason: Reason) -> String { reason.rawValue.replacing("_", with: " ") }
+    static func words(_ reason: Reason) -> String { reason.words }
 
     // MARK: - threads
-
-    private static func span(_ report: CallReport) -> String {
-        (report.call.startSource == .lastRan ? ">=" : "")
-            + TerminalText.duration(nanoseconds: report.durationNanoseconds)
-    }
 
     /// - Parameter reports: alike, the longest first.
     static func node(_ reports: [CallReport], prefix: String, note: String) -> Picture.Node {
@@ -22,16 +17,16 @@ enum PictureText {
         let step = call.call?.name ?? Sentence.place(call)
         var lines: [String]
         let title: String
-        if let last = reports.last, reports.count > 1 {
+        if reports.count > 1 {
             title = "\(prefix)\(reports.count) × \(TerminalText.escaped(call.process.name))"
             let processes = Set(reports.map(\.call.process.pid)).count
             lines = [
                 "\(processes == 1 ? "threads of \(call.process.pid)" : "in \(processes) processes")",
-                "\(step)  \(span(last)) to \(span(first))",
+                "\(step)  \(Sentence.span(reports))",
             ]
         } else {
             title = prefix + Sentence.who(call)
-            lines = ["\(step)  \(span(first))"]
+            lines = ["\(step)  \(Sentence.span([first]))"]
         }
         if let finding = first.finding {
             lines.append(
@@ -71,7 +66,7 @@ enum PictureText {
         add("user", process.userName.map { TerminalText.escaped($0) })
         add("service", process.cgroup.serviceName.map { TerminalText.escaped($0) })
         add("container", process.cgroup.containerID.map { TerminalText.escaped($0) })
-        add("blocked", "\(span(report)) in \(Sentence.place(call))\(Sentence.stop(call))")
+        add("blocked", "\(Sentence.span([report])) in \(Sentence.place(call))\(Sentence.stop(call))")
         guard let finding = report.finding else { return facts }
         add("verdict", "\(finding.verdict.rawValue), \(finding.reason.words)")
         add("evidence", finding.evidence.joined(separator: ", "))
