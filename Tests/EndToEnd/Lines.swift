@@ -67,7 +67,11 @@ enum Lines {
         let kind = record.text("resource.kind") ?? ""
         if record["syscall"] == nil || kind == "page" { return [] }
         let shown = TerminalText.escaped(name)
-        return [shown, String(shown.prefix(4)), String(shown.suffix(4)), String(shown.suffix(3)), kind]
+        // what is left of a name where the root takes the room
+        return [
+            shown, shown.prefix(2) + "…", String(shown.prefix(4)), String(shown.suffix(4)), String(shown.suffix(3)),
+            kind,
+        ]
             + [record.text("network.transport")].compactMap(\.self)
     }
 }

@@ -155,8 +155,12 @@ private final class Screen: Sendable {
 
     @Test func `a hang as a tree, explained; another size; what is over is dimmed; q`() async throws {
         try await with { screen, _ in
-            try await Hanging.run("flock") { hanging in try await follow(screen, hanging) }
-            try await screen.shows(" ended")
+            try await Hanging.run("flock") { hanging in
+                try await follow(screen, hanging)
+                // it stays for a few seconds: whoever clears up first may come too late
+                hanging.child.signal(SIGKILL)
+                try await screen.shows(" ended")
+            }
             try screen.press("q")
             try await isOver(screen)
         }
