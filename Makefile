@@ -238,7 +238,7 @@ fuzz-corpus: ## keep what fuzzing has found: the inputs that reach new code, for
 SOAK_SECONDS ?= 3600
 
 .PHONY: soak
-soak: need-test need-root $(if $(BLOCKWATCH),,build) programs bench-programs ## watch a host in churn for an hour: nothing lost, leaked, missed or accused; SOAK_SECONDS=120 in CI
+soak: need-test need-root $(if $(BLOCKWATCH),,build) programs bench-programs ## watch a host in churn for an hour: nothing lost, leaked, missed or accused; SOAK_SECONDS=90 in CI
 	@/usr/bin/python3 -B Tests/Soak/test_checks.py 2>&1 | tail -n 30
 	@$(AS_ROOT) env PATH="$$PATH" SOAK_SECONDS="$(SOAK_SECONDS)" $(foreach name,SOAK_SEED SOAK_RECORDS BLOCKWATCH FAULTS,$(if $($(name)),$(name)="$($(name))")) \
 		Tests/Soak/soak

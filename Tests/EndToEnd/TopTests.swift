@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// A terminal of tmux's, with a shell in it.
-private final class Screen: Sendable {
+final class Screen: Sendable {
     private let socket = "blockwatch-\(UUID().uuidString.prefix(8))"
     let folder: String
 
