@@ -12,7 +12,7 @@ import Testing
                 let binary = Built.blockwatch
                 try screen.type(
                     "clear; \(binary) --threshold 500ms --duration 3s --pid \(pids); "
-                        + "\(binary) snapshot --threshold 500ms; \(binary) explain \(chain.pid); "
+                        + "\(binary) snapshot --threshold 500ms --pid \(pids); \(binary) explain \(chain.pid); "
                         + "\(binary) explain --verdict kernel_stuck; echo \"code=$?\"")
                 let lines = try await screen.shows("code=0").map(Self.trimmed)
                 let whole = try screen.tmux("capture-pane", "-p", "-J").lines.map(Self.trimmed)

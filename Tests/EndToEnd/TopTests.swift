@@ -154,12 +154,16 @@ final class Screen: Sendable {
     }
 
     @Test func `a hang as a tree, explained; another size; what is over is dimmed; q`() async throws {
-        try await with { screen, _ in
+        try await with { screen, folder in
             try await Hanging.run("flock") { hanging in
                 try await follow(screen, hanging)
-                // it stays for a few seconds: whoever clears up first may come too late
+                // it stays for a few seconds, and whoever looks at the screen may come too late for that
+                try screen.tmux("pipe-pane", "-o", "cat > \(folder)/written")
                 hanging.child.signal(SIGKILL)
-                try await screen.shows(" ended")
+                _ = try await eventually("it has ended on the screen") {
+                    let written = (try? String(contentsOfFile: "\(folder)/written", encoding: .utf8)) ?? ""
+                    return written.contains("ended") ? true : nil
+                }
             }
             try screen.press("q")
             try await isOver(screen)
