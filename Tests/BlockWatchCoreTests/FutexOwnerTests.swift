@@ -81,6 +81,11 @@ import Testing
         #expect(read(Self.wait, expected: 16, joined) == .absent)
         // a word that is 2 and nothing like a list behind it: a lock, and no wait for thread 2
         #expect(read(Self.waitBitset, expected: 2, [2, 0, 0, 0, 0, 0, 0, 0]) == .absent)
+        // where words have 32 bits a mutex has its owner's number there, which may be large, and even
+        let shared: [UInt32] = [2, 0, 70_804, 0x80, 1, 0, 0, 0]
+        #expect(read(Self.waitBitset | 0x100, expected: 2, shared, abi: .i386) == .known(.mutex(owner: 70_804)))
+        let narrow: [UInt32] = [16, 0, 0xf7d0_1b48, 0, 0, 0, 0, 0]
+        #expect(read(Self.waitBitset | 0x100, expected: 16, narrow, abi: .i386) == .known(.join(thread: 16)))
     }
 
     /// `__readers, __writers, __wrphase_futex, __writers_futex, __pad3, __pad4, __cur_writer, __shared`

@@ -87,7 +87,8 @@ private struct Futex {
             abi == .i386
             ? [UserMemory.integer(word, at: 8, size: 4).map { UInt64(UInt32(truncatingIfNeeded: $0)) }]
             : [8, 16].map { UserMemory.integer(word, at: $0, size: 8).map { UInt64(bitPattern: $0) } }
-        return pointers.allSatisfy { $0.map { $0 >= 0x1_0000 && $0 % 4 == 0 } ?? false } ? .join(thread: owner) : nil
+        // no thread has so large a number (PID_MAX_LIMIT is 4 Mi), which a mutex has there
+        return pointers.allSatisfy { $0.map { $0 >= 0x80_0000 && $0 % 4 == 0 } ?? false } ? .join(thread: owner) : nil
     }
 
     /// `__lock, __count, __owner, __nusers, __kind`, the last two the other way round where words have 32 bits
