@@ -191,9 +191,10 @@ import Testing
     }
 
     @Test func `while the probes come and go every call is told once, or counted`() async throws {
+        // one that returns just as the probes come in again is closed by the next scan, and said to be
         let (told, _, switches) = try await balance(
             threshold: 500_000_000, calls: 2_000_000, threads: 48, ["--debug-switch-probes", "250ms"],
-            losses: ["while the probes were out"])
+            losses: ["while the probes were out", "a call's return was not seen"])
         #expect(told > 200)
         #expect(switches >= 20)
     }
