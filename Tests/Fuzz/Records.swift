@@ -348,15 +348,20 @@ private struct FuzzedHost {
         say()
     }
 
+    /// A deadlock has a line for each of its members.
+    private func checkLines(_ text: [UInt8]) {
+        for line in text.split(separator: 10) { checkText(Array(line) + [10]) }
+    }
+
     private mutating func say() {
         for record in pipeline.takeRecords() {
             let line = ndjson.line(record)
             checkNDJSON(line)
             var wide = TextFormat(usesColor: false)
-            checkText(wide.line(record, offsetSeconds: 3600))
+            checkLines(wide.line(record, offsetSeconds: 3600))
             var narrow = TextFormat(usesColor: false, width: 80)
             let fitted = narrow.line(record, offsetSeconds: 3600)
-            checkText(fitted)
+            checkLines(fitted)
             for line in String(decoding: fitted, as: UTF8.self).split(separator: "\n") {
                 guard TerminalText.width(String(line)) <= 80 else { fatalError("wider than 80 columns: \(line)") }
             }
