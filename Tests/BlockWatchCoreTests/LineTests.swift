@@ -120,6 +120,23 @@ import Testing
         #expect(line(report).hasSuffix("<- unknown, in the kernel's handle_userfault"))
     }
 
+    @Test func `of a recording the same is said, and what was not found out once`() throws {
+        let report = Reports.call(1, name: "cat", .unknown) {
+            $0.call.eventID = "00000000000000a1"
+            $0.call.unresolved = ["process=process_gone"]
+            $0.finding?.root = .unknown(.processGone)
+            $0.finding?.unresolved = ["members=process_gone"]
+        }
+        var ndjson = NDJSON(RecordOrigin(hostName: "h", bootID: "b"))
+        let record = Record(action: .blocked, sequence: 1, wallNanoseconds: 0, body: .call(report))
+        let contents = RecordedLine.contents(ndjson.line(record))
+        let told = try #require(contents.compactMap { try? $0.get() }.first, "\(contents)")
+        let recorded = CallReport(recorded: told.value)
+        #expect(recorded.call.unresolved == report.call.unresolved)
+        #expect(recorded.finding?.unresolved == report.finding?.unresolved)
+        #expect(line(recorded) == line(report) && line(report).hasSuffix("<- unknown (members process gone)"))
+    }
+
     @Test func `the root is whole where long names must give way`() throws {
         let path = "/srv/" + String(repeating: "deep/", count: 40) + "lock"
         var report = Reports.call(

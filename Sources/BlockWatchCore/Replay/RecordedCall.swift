@@ -46,7 +46,7 @@ extension BlockedCall {
         }
         resource = Resource(recorded: value)
         stack = (value["stack"]?.elements ?? []).compactMap(\.string)
-        unresolved = (value["unresolved"]?.elements ?? []).compactMap(\.string)
+        unresolved = Self.gaps(value).filter { !Finding.isItsGap($0) }
         if name == "exit_group", resource.kind == .none {
             kind = .exiting
         } else if name != nil {
@@ -59,6 +59,20 @@ extension BlockedCall {
                 signal: signal, senderPID: RecordedRecord.number(value["stop", "sender", "pid"]),
                 senderName: value["stop", "sender", "name"]?.bytes)
         }
+    }
+}
+
+extension BlockedCall {
+    /// `unresolved`: what was not found out of the call comes with what was not of its other end.
+    fileprivate static func gaps(_ value: JSONValue) -> [String] {
+        (value["unresolved"]?.elements ?? []).compactMap(\.printable)
+    }
+}
+
+extension Finding {
+    /// `holders=not_recorded`
+    fileprivate static func isItsGap(_ gap: String) -> Bool {
+        ["holders", "members", "root", "chain"].contains(gap.prefix { $0 != "=" })
     }
 }
 
@@ -138,7 +152,7 @@ extension Finding {
         } else {
             root = Root(recorded: value["root"]).map { .known($0) } ?? .absent
         }
-        unresolved = (value["unresolved"]?.elements ?? []).compactMap(\.printable)
+        unresolved = BlockedCall.gaps(value).filter(Self.isItsGap)
         chainID = RecordedRecord.identity(value["chain_id"]).flatMap { _ in value["chain_id"]?.string }
         for member in value["members"]?.elements ?? [] {
             let resource = Resource(
