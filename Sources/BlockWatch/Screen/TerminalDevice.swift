@@ -22,8 +22,7 @@ final class TerminalDevice: Sendable {
 
     /// Ends with 64 where there is no terminal to draw on.
     init() {
-        func variable(_ name: String) -> String { unsafe getenv(name).map { unsafe String(cString: $0) } ?? "" }
-        let type = variable("TERM")
+        let type = Terminal.type
         guard isatty(STDOUT_FILENO) == 1 else {
             fail(
                 .wrongUsage,
@@ -43,9 +42,9 @@ final class TerminalDevice: Sendable {
         }
         descriptor = opened
         let isPlain = type.hasPrefix("vt1") || type.hasPrefix("vt2") || type.hasSuffix("-m") || type.hasSuffix("-mono")
-        usesColor = variable("NO_COLOR").isEmpty && !isPlain
+        usesColor = !Terminal.refusesColor && !isPlain
         hasSecondScreen = type != "linux" && !type.hasPrefix("vt1") && !type.hasPrefix("vt2")
-        let locale = [variable("LC_ALL"), variable("LC_CTYPE"), variable("LANG")].first { !$0.isEmpty } ?? ""
+        let locale = ["LC_ALL", "LC_CTYPE", "LANG"].map(Terminal.variable).first { !$0.isEmpty } ?? ""
         let charset = locale.lowercased()
         isASCII = !charset.contains("utf-8") && !charset.contains("utf8")
         state = Mutex(State())
@@ -55,13 +54,10 @@ final class TerminalDevice: Sendable {
     var isGone: Bool { state.withLock { $0.isGone } }
     var hasPending: Bool { state.withLock { !$0.pending.isEmpty } }
 
-    /// C function: `ioctl` with TIOCGWINSZ
+    /// Columns and lines now.
     var size: (width: Int, height: Int) {
-        var size = winsize()
-        guard unsafe ioctl(descriptor, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0, size.ws_row > 0 else {
-            return (80, 24)
-        }
-        return (Int(size.ws_col), Int(size.ws_row))
+        guard let size = Terminal.size(of: descriptor), size.columns > 0, size.rows > 0 else { return (80, 24) }
+        return (size.columns, size.rows)
     }
 
     // MARK: - in and out

@@ -114,6 +114,11 @@ public enum ByteText {
         return String(decoding: text, as: UTF8.self)
     }
 
+    /// 16 lower-case hexadecimal digits.
+    static func hex(_ number: UInt64) -> String {
+        hex(stride(from: 56, through: 0, by: -8).map { UInt8(truncatingIfNeeded: number >> UInt64($0)) })
+    }
+
     /// Two lower-case hexadecimal digits a byte.
     public static func hex(_ bytes: [UInt8]) -> String {
         let digits = Array("0123456789abcdef".utf8)

@@ -39,8 +39,7 @@ extension ReplayReport {
         json.beginArray("chains")
         for (id, host, chain) in chains.prefix(20) {
             json.beginObject()
-            let hex = String(id, radix: 16)
-            json.string("chain_id", String(repeating: "0", count: 16 - hex.count) + hex)
+            json.string("chain_id", ByteText.hex(id))
             json.string("host", hosts[host].name)
             if let id = hosts[host].id { json.string("host_id", id) }
             json.string("verdict", chain.verdict.rawValue)
@@ -84,18 +83,10 @@ extension ReplayReport {
         }
         json.beginObject()
         head(&json, at: run.lastAt, kind: "run")
-        json.beginObject("host")
-        json.string("name", run.hostName)
-        if let id = run.origin.hostID { json.string("id", id) }
-        json.beginObject("boot")
-        json.string("id", run.origin.bootID)
-        json.endObject()
-        json.endObject()
-        if let id = run.origin.runID {
+        json.host(of: run.origin)
+        if run.origin.runID != nil {
             json.beginObject("blockwatch")
-            json.beginObject("run")
-            json.string("id", id)
-            json.endObject()
+            json.run(of: run.origin)
             json.endObject()
         }
         json.beginObject("replay")

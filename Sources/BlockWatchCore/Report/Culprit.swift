@@ -54,12 +54,10 @@ struct Culprit {
         }
     }
 
-    private init(name: String, about: [String]) {
+    private init(name: String, about: [String] = []) {
         self.name = name
         self.about = about
     }
-
-    private init(name: String) { self.init(name: name, about: []) }
 
     private init(nobody why: String) {
         let word = "nobody"

@@ -75,19 +75,9 @@ public struct NDJSON: Sendable {
         json.beginObject("log")
         json.string("level", level(record))
         json.endObject()
-        json.beginObject("host")
-        json.string("name", origin.hostName)
-        if let id = origin.hostID { json.string("id", id) }
-        json.beginObject("boot")
-        json.string("id", origin.bootID)
-        json.endObject()
-        json.endObject()
+        json.host(of: origin)
         json.beginObject("blockwatch")
-        if let id = origin.runID {
-            json.beginObject("run")
-            json.string("id", id)
-            json.endObject()
-        }
+        json.run(of: origin)
         switch record.body {
         case .summary(let summary): encode(summary)
         case .started(let started): encode(started)
@@ -147,5 +137,26 @@ public struct NDJSON: Sendable {
         let (bytes, wasCut) = JSONWriter.cut(value, budget: budget, keep: keep)
         if wasCut { truncated.append(field) }
         if budget > 0 { json.string(key, bytes) }
+    }
+}
+
+extension JSONWriter {
+    /// `host`
+    mutating func host(of origin: RecordOrigin) {
+        beginObject("host")
+        string("name", origin.hostName)
+        if let id = origin.hostID { string("id", id) }
+        beginObject("boot")
+        string("id", origin.bootID)
+        endObject()
+        endObject()
+    }
+
+    /// `run`, inside of `blockwatch`
+    mutating func run(of origin: RecordOrigin) {
+        guard let id = origin.runID else { return }
+        beginObject("run")
+        string("id", id)
+        endObject()
     }
 }

@@ -47,10 +47,7 @@ public struct RecordOrigin: Sendable, Hashable {
 
     /// - Parameter bits: any; 64 of them are enough to tell the starts on one host apart.
     /// - Returns: 16 hexadecimal digits.
-    public static func runID(_ bits: UInt64) -> String {
-        let digits = String(bits, radix: 16)
-        return String(repeating: "0", count: 16 - digits.utf8.count) + digits
-    }
+    public static func runID(_ bits: UInt64) -> String { ByteText.hex(bits) }
 
     static func isRunID(_ text: String) -> Bool { text.utf8.count == 16 && MachineID.isHexadecimal(text.utf8) }
 }
