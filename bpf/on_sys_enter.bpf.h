@@ -64,11 +64,16 @@ static __noinline bool enter_slowly(struct task_struct *task, struct thread_stat
 SEC("tp_btf/sys_enter")
 int BPF_PROG(on_sys_enter, struct pt_regs *regs, long id)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
-	u32 abi = abi_of(task), class = watched_class(id, abi);
+	u32 meaning = meaning_of(id), abi, class;
 	struct thread_state *state;
+	struct task_struct *task;
 
 	tally_call();
+	if (!(meaning & WATCHED_BY_ANY))
+		return 0;
+	task = bpf_get_current_task_btf();
+	abi = abi_of(task);
+	class = class_in(meaning, abi);
 	if (!class || class == (BW_CLASS_SIGRETURN | BW_FD_NONE << BW_FD_SHIFT))
 		return 0;
 	state = bpf_task_storage_get(&threads, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);

@@ -20,8 +20,8 @@ static __noinline int leave_handler(struct task_struct *task, struct thread_stat
 		ended.stamp = take(&interrupted->stamp);
 		if (!ended.stamp)
 			return 0;
-		if (may_renew(watched_class(ended.number, ended.abi), regs_result(regs)) && goes_on(task, state, &ended))
-			return keep_renewing(task, state, &ended);
+		if (may_renew(watched_class(ended.number, ended.abi), regs_result(regs)) && goes_on(state, &ended))
+			return keep_renewing(state, &ended);
 		close_returned(task, state, &ended, regs_result(regs));
 		state->renewals = 0;
 		return 0;
@@ -30,7 +30,8 @@ static __noinline int leave_handler(struct task_struct *task, struct thread_stat
 	return 0;
 }
 
-static __noinline int leave_slowly(struct task_struct *task, struct thread_state *state, struct pt_regs *regs, s64 ret)
+/* Inlined, since the kernel counts how deep functions are nested. */
+static __always_inline int leave_slowly(struct task_struct *task, struct thread_state *state, struct pt_regs *regs, s64 ret)
 {
 	struct call_slot ended;
 
@@ -55,10 +56,10 @@ static __noinline int leave_slowly(struct task_struct *task, struct thread_state
 	if (!is_restart(ret)) {
 		u32 class = watched_class(ended.number, ended.abi);
 
-		if (may_renew(class, ret) && !state->filled[SLOT_INTERRUPTED] && goes_on(task, state, &ended))
-			return keep_renewing(task, state, &ended);
-		if (ends_renewal(state, class, ret) && !is_of_retry(task, state, &ended, ret))
-			close_renewing(task, state);
+		if (may_renew(class, ret) && !state->filled[SLOT_INTERRUPTED] && goes_on(state, &ended))
+			return keep_renewing(state, &ended);
+		if (ends_renewal(state, class, ret) && !is_of_retry(state, &ended, ret))
+			close_renewing(state);
 		close_returned(task, state, &ended, ret);
 		state->renewals = 0;
 		return 0;
@@ -77,72 +78,66 @@ static __noinline int leave_slowly(struct task_struct *task, struct thread_state
 	return 0;
 }
 
-/* What was moved on the descriptor before was on another connection. */
-static __always_inline void forget_io(struct thread_state *state, struct pt_regs *regs, u32 abi)
+static __always_inline u64 first_arg(struct pt_regs *regs, u32 abi)
 {
 	u64 args[6];
 
 	regs_args(regs, abi, args);
+	return args[0];
+}
 
-	struct bw_io *io = &state->io[args[0] & (BW_LAST_IO - 1)];
+/* What was moved on the descriptor before was on another connection. */
+static __always_inline void forget_io(struct thread_state *state, s32 fd)
+{
+	struct bw_io *io = &state->io[fd & (BW_LAST_IO - 1)];
 
 	io->number = BW_IO_CONNECTED;
-	io->fd = args[0];
+	io->fd = fd;
 }
 
 /* Bytes were moved on a descriptor. */
-static __always_inline void note_io(struct thread_state *state, struct pt_regs *regs, u32 number, u32 abi)
+static __always_inline void note_io(struct thread_state *state, s32 fd, u32 number, bool sends)
 {
-	u64 args[6];
-	bool sends;
-
-	regs_args(regs, abi, args);
-
-	struct bw_io *io = &state->io[args[0] & (BW_LAST_IO - 1)];
+	struct bw_io *io = &state->io[fd & (BW_LAST_IO - 1)];
 	u32 flags = io->number & (BW_IO_SENT | BW_IO_ANSWERED | BW_IO_TOLD_FIRST | BW_IO_CONNECTED);
 
-	sends = traits_of(number, abi) & BW_TRAIT_SENDS;
-	if (io->fd != (s32)args[0])
+	if (io->fd != fd)
 		flags = 0;
-	if (!(io->number & BW_IO_SEEN) || io->fd != (s32)args[0])
+	if (!(io->number & BW_IO_SEEN) || io->fd != fd)
 		flags |= sends ? 0 : BW_IO_TOLD_FIRST;
 	if (!sends)
 		flags |= flags & BW_IO_SENT ? BW_IO_ANSWERED : 0;
 	else
 		flags |= BW_IO_SENT | (state->by_clock ? BW_IO_BY_CLOCK : 0);
 	io->number = number | flags | BW_IO_SEEN;
-	io->fd = args[0];
+	io->fd = fd;
 }
 
-SEC("tp_btf/sys_exit")
-int BPF_PROG(on_sys_exit, struct pt_regs *regs, long ret)
+/* What a watched call that has returned leaves behind, however long it took. */
+static __always_inline void note_return(struct thread_state *state, struct pt_regs *regs, u32 meaning, u32 number,
+					u32 abi, s64 ret)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
-	s32 number = regs_number(regs);
-	u32 abi = abi_of(task), class;
-	struct thread_state *state;
-	u64 stamp, age;
+	u32 class = class_in(meaning, abi);
 
-	if (number < 0) {
-		state = bpf_task_storage_get(&threads, task, 0, 0);
-		if (state && state->filled[SLOT_INTERRUPTED] && !state->filled[SLOT_UNTRACED])
-			leave_handler(task, state, regs);
-		return 0;
+	if (class & BW_MOVES_BYTES) {
+		if (ret > 0)
+			note_io(state, first_arg(regs, abi), number, traits_in(meaning, abi) & BW_TRAIT_SENDS);
+	} else if ((class & BW_CLASS_MASK) == BW_CLASS_FD && traits_in(meaning, abi) & BW_TRAIT_CONNECTS) {
+		forget_io(state, first_arg(regs, abi));
 	}
-	class = watched_class(number, abi);
-	if (!class)
-		return 0;
-	state = bpf_task_storage_get(&threads, task, 0, 0);
-	if (!state)
-		return 0; /* entered before blockwatch began, and short */
-	stamp = state->in_flight.stamp;
+}
+
+/* Exit off the fast path: it has waited, or another slot is filled, or it is entered again. */
+static __noinline int exit_slowly(struct task_struct *task, struct thread_state *state, struct pt_regs *regs, s64 ret)
+{
+	u32 number = regs_number(regs), abi = abi_of(task), meaning = meaning_of(number), class = class_in(meaning, abi);
+	u64 stamp = state->in_flight.stamp, age = stamp_now() - (stamp >> STAMP_SHIFT);
+
 	/* sign-extended by hand: of an i386 call the upper half is not to be relied on */
 	if (abi == BW_ABI_COMPAT)
 		ret = (s32)ret;
-	age = stamp_now() - (stamp >> STAMP_SHIFT);
-	/* what returns within the tick has not waited */
 	if (!stamp || stamp & STAMP_REPORTED || is_restart(ret) || age >= settings.near_age || state->renewals ||
-	    (age >= (settings.precise ? 1000000 : 1) && may_renew(class, ret)) || ends_renewal(state, class, ret)) {
+	    (age >= settings.short_age && may_renew(class, ret)) || ends_renewal(state, class, ret)) {
 		leave_slowly(task, state, regs, ret);
 	} else {
 		state->in_flight.stamp = 0;
@@ -150,12 +145,46 @@ int BPF_PROG(on_sys_exit, struct pt_regs *regs, long ret)
 	/* a look at a set that returns soon is no wait */
 	if ((class & BW_CLASS_MASK) == BW_CLASS_SET && (ret > 0 || (!ret && stamp && age >= settings.near_age)))
 		state->by_clock = !ret;
-	if (class & BW_MOVES_BYTES) {
-		if (ret > 0)
-			note_io(state, regs, number, abi);
-	} else if ((class & BW_CLASS_MASK) == BW_CLASS_FD && traits_of(number, abi) & BW_TRAIT_CONNECTS) {
-		forget_io(state, regs, abi);
+	note_return(state, regs, meaning, number, abi, ret);
+	return 0;
+}
+
+SEC("tp_btf/sys_exit")
+int BPF_PROG(on_sys_exit, struct pt_regs *regs, long ret)
+{
+	s32 number = regs_number(regs);
+	u32 meaning = meaning_of(number), abi;
+	struct task_struct *task;
+	struct thread_state *state;
+
+	if (number >= 0 && !(meaning & WATCHED_BY_ANY))
+		return 0;
+	task = bpf_get_current_task_btf();
+	if (number < 0) {
+		state = bpf_task_storage_get(&threads, task, 0, 0);
+		if (state && state->filled[SLOT_INTERRUPTED] && !state->filled[SLOT_UNTRACED])
+			leave_handler(task, state, regs);
+		return 0;
 	}
+	abi = abi_of(task);
+	if (!class_in(meaning, abi))
+		return 0;
+	state = bpf_task_storage_get(&threads, task, 0, 0);
+	if (!state)
+		return 0; /* entered before blockwatch began, and short */
+	/* nothing but the call itself, and it has not waited: of an empty slot the age is that of the host, of a
+	 * reported call the threshold at least, and from -516 to -512 lie the codes for "enter again" */
+	if (stamp_now() - (state->in_flight.stamp >> STAMP_SHIFT) >= settings.short_age || state->attention |
+	    state->renewals || (u32)ret + 516 <= 4) {
+		exit_slowly(task, state, regs, ret);
+		return 0;
+	}
+	state->in_flight.stamp = 0;
+	if (abi == BW_ABI_COMPAT)
+		ret = (s32)ret;
+	if ((class_in(meaning, abi) & BW_CLASS_MASK) == BW_CLASS_SET && ret > 0)
+		state->by_clock = 0;
+	note_return(state, regs, meaning, number, abi, ret);
 	return 0;
 }
 

@@ -43,7 +43,7 @@ static __always_inline void copy_args(u64 to[6], const u64 from[6])
 }
 
 /* Says that a reported wait is over. Where the ring is full `state`, if there is one, keeps the id for the next scan. */
-static __noinline long send_close(struct thread_state *state, u64 id, u32 reason, s64 result)
+__noinline long send_close(struct thread_state *state, u64 id, u32 reason, s64 result)
 {
 	struct bw_close record = {
 		.type = BW_RECORD_CLOSE,
@@ -108,13 +108,13 @@ static __always_inline long report(struct workspace *room, struct task_struct *t
 }
 
 /* A call that was never reported has returned past the threshold. */
-static __noinline int report_slow(struct task_struct *task, struct thread_state *state, struct call_slot *slot,
-				  s64 result)
+__noinline int report_slow(struct thread_state *state, struct call_slot *slot, s64 result)
 {
 	u32 zero = 0;
 	struct workspace *room = bpf_map_lookup_elem(&exit_scratch, &zero);
+	struct task_struct *task = bpf_get_current_task_btf();
 
-	if (!room || BPF_CORE_READ(task, tgid) == scanner_tgid)
+	if (!room || !state || !slot || BPF_CORE_READ(task, tgid) == scanner_tgid)
 		return 0;
 	/* of a PID namespace that whoever scans cannot see: an exit happens there too, a scan does not */
 	if (!number_for_scanner(BPF_CORE_READ(task, thread_pid)))

@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0 */
-/* How a wait leaves its slot: closed, or kept because it may be the same wait again. The table is in thread_state.h. */
+/*
+ * How a wait leaves its slot: closed, or kept because it may be the same wait again. The table is in thread_state.h.
+ *
+ * What is not static here the verifier looks at once and not at every call, which is most of what a start takes. Such
+ * functions can be given no task: theirs is the current one, and so they are for entries and exits only.
+ */
 #ifndef BLOCKWATCH_SLOTS_BPF_H
 #define BLOCKWATCH_SLOTS_BPF_H
 
@@ -10,7 +15,7 @@ static __always_inline void close_returned(struct task_struct *task, struct thre
 	if (ended->stamp & STAMP_REPORTED)
 		send_close(state, call_id(task, ended->stamp, ended->number), BW_CLOSE_RETURNED, result);
 	else if (is_sure(ended->stamp, stamp_now()))
-		report_slow(task, state, ended, result);
+		report_slow(state, ended, result);
 }
 
 /* The call is over, but nobody knows how it ended. */
@@ -75,8 +80,9 @@ static __always_inline u64 mix(u64 x, u64 y)
 	return x ^ x >> 32;
 }
 
-static __noinline int find_far_end(struct far_end *end, struct task_struct *task, s32 fd)
+static __noinline int find_far_end(struct far_end *end, s32 fd)
 {
+	struct task_struct *task = bpf_get_current_task_btf();
 	struct fdtable *table = BPF_CORE_READ(task, files, fdt);
 	struct file **slots = BPF_CORE_READ(table, fd), *file = NULL;
 	struct socket *socket;
@@ -128,12 +134,15 @@ static __always_inline enum way way_of(const struct call_slot *call)
 }
 
 /* Of a poll of one descriptor, or a call on one: what that leads to. */
-static __noinline int find_far_end_of_call(struct far_end *end, struct task_struct *task, const struct call_slot *call)
+__noinline int find_far_end_of_call(struct far_end *end, const struct call_slot *call)
 {
-	u32 class = watched_class(call->number, call->abi);
+	u32 class;
 	struct { s32 fd; u16 events, returned; } polled = { .fd = -1 };
 	s32 fd = -1;
 
+	if (!end || !call)
+		return 0;
+	class = watched_class(call->number, call->abi);
 	end->events = 0;
 	if (is_socketcall(call->number, call->abi)) {
 		if (call->args[0] != SYS_SOCKET)
@@ -145,7 +154,7 @@ static __noinline int find_far_end_of_call(struct far_end *end, struct task_stru
 		fd = polled.fd;
 		end->events = polled.events;
 	}
-	return find_far_end(end, task, fd);
+	return find_far_end(end, fd);
 }
 
 /* Whether it is who the thread tries to hear of. Of name servers another is, as long as there is room: resolvers ask one
@@ -165,16 +174,17 @@ static __always_inline bool is_tried(struct retry *retry, const struct far_end *
 
 /* Whether the wait may go on in its slot: the next scan will see it. A call that was late by itself, for the first
  * time, is said by its exit; but not the poll of one connection, which that can tell nothing of. */
-static __noinline bool goes_on(struct task_struct *task, const struct thread_state *state,
-			       const struct call_slot *ended)
+__noinline int goes_on(const struct thread_state *state, const struct call_slot *ended)
 {
 	struct far_end end;
 
+	if (!state || !ended)
+		return false;
 	if (ended->stamp & STAMP_REPORTED || state->renewals || !is_sure(ended->stamp, stamp_now()))
 		return true;
 	if (!(traits_of(ended->number, ended->abi) & BW_TRAIT_POLLS))
 		return false;
-	find_far_end_of_call(&end, task, ended);
+	find_far_end_of_call(&end, ended);
 	return end.peer != 0;
 }
 
@@ -187,17 +197,21 @@ static __always_inline bool ends_renewal(const struct thread_state *state, u32 c
 
 /* Whether what a thread has done between two waits only serves to try once more: it asks again by a new socket, looks into
  * files, says that it tries. */
-static __noinline bool is_of_retry(struct task_struct *task, struct thread_state *state, struct call_slot *ended,
-				  s64 ret)
+__noinline int is_of_retry(struct thread_state *state, struct call_slot *ended, s64 ret)
 {
-	u32 class = watched_class(ended->number, ended->abi);
-	enum way way = way_of(ended);
-	struct retry *retry = &state->retry;
+	struct retry *retry;
 	struct far_end end;
+	enum way way;
+	u32 class;
 
+	if (!state || !ended)
+		return false;
+	class = watched_class(ended->number, ended->abi);
+	way = way_of(ended);
+	retry = &state->retry;
 	if (!retry->peers[0] || ++retry->steps > RETRY_STEPS)
 		return false;
-	find_far_end_of_call(&end, task, ended);
+	find_far_end_of_call(&end, ended);
 	if ((class & BW_CLASS_MASK) == BW_CLASS_SET)
 		return is_tried(retry, &end); /* it can be sent to: only a read receives */
 	if (end.mode == S_IFREG)
@@ -212,24 +226,29 @@ static __noinline bool is_of_retry(struct task_struct *task, struct thread_state
 }
 
 /* The wait that renewed itself is over: its last call returned, with nothing. */
-static __noinline int close_renewing(struct task_struct *task, struct thread_state *state)
+__noinline int close_renewing(struct thread_state *state)
 {
-	u64 stamp = take(&state->renewing.stamp);
+	u64 stamp;
 
+	if (!state)
+		return 0;
+	stamp = take(&state->renewing.stamp);
 	state->filled[SLOT_RENEWING] = 0;
 	if (stamp & STAMP_REPORTED)
-		send_close(state, call_id(task, stamp, state->renewing.number), BW_CLOSE_RETURNED, 0);
+		send_close(state, call_id(bpf_get_current_task_btf(), stamp, state->renewing.number), BW_CLOSE_RETURNED, 0);
 	return 0;
 }
 
 /* A wait ended with nothing received: the same again is the same wait. */
-static __noinline int keep_renewing(struct task_struct *task, struct thread_state *state, struct call_slot *ended)
+__noinline int keep_renewing(struct thread_state *state, struct call_slot *ended)
 {
 	struct far_end end;
 
+	if (!state || !ended)
+		return 0;
 	if (state->filled[SLOT_RENEWING])
-		close_renewing(task, state);
-	find_far_end_of_call(&end, task, ended);
+		close_renewing(state);
+	find_far_end_of_call(&end, ended);
 	if (!state->renewals || !is_tried(&state->retry, &end)) {
 		state->retry.peers[0] = end.peer;
 		state->retry.peers[1] = state->retry.peers[2] = 0;
@@ -263,7 +282,7 @@ static __noinline bool resume_renewing(struct task_struct *task, struct thread_s
 		if (class == BW_CLASS_PATH && state->retry.peers[0] && state->retry.steps++ < RETRY_STEPS)
 			return false;
 		if (class != BW_CLASS_SET && class != BW_CLASS_MEMORY && class != BW_CLASS_FD)
-			close_renewing(task, state);
+			close_renewing(state);
 		return false;
 	}
 	if (state->retry.peers[0]) {
@@ -271,11 +290,11 @@ static __noinline bool resume_renewing(struct task_struct *task, struct thread_s
 		struct far_end end;
 
 		copy_args(again.args, args);
-		find_far_end_of_call(&end, task, &again);
+		find_far_end_of_call(&end, &again);
 		if (end.events != state->retry.events)
 			return false; /* whether it can be sent to */
 		if (state->retry.steps && !is_tried(&state->retry, &end)) {
-			close_renewing(task, state);
+			close_renewing(state);
 			return false;
 		}
 	}

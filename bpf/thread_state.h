@@ -59,7 +59,7 @@
  * the thread does next makes all slots of calls UNSEEN before anything else: untraced.bpf.h.
  *
  *   sys_enter      on_sys_enter   enter_slowly   resume_renewing   close_renewing      forget_untraced
- *   sys_exit       on_sys_exit    leave_slowly   keep_renewing     close_renewing
+ *   sys_exit       on_sys_exit    exit_slowly    leave_slowly      keep_renewing   close_renewing
  *   rt_sigreturn   on_sys_exit    leave_handler  keep_renewing
  *   process exit   on_process_exit
  *   scan           scan           scan_in_flight scan_unentered    scan_outside_call   (scan_slot only reports)

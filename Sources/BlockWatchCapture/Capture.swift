@@ -307,16 +307,20 @@ public struct CaptureCounters: Sendable, Equatable {
         }
         let grace = max(settings.thresholdNanoseconds / 10, 250_000_000) / (precise ? 1 : tick)
         values.late_age = values.sure_age.addingReportingOverflow(grace).overflow ? .max : values.sure_age + grace
-        fill(&values.watched, settings.watchedNative, settings.watchedCompat)
-        fill(&values.traits, settings.traitsNative, settings.traitsCompat)
+        values.short_age = precise ? UInt32(min(values.near_age, 1_000_000)) : 1
+        fill(
+            &values.calls, watched: [settings.watchedNative, settings.watchedCompat],
+            traits: [settings.traitsNative, settings.traitsCompat])
     }
 
-    /// A table of both ABIs, one behind the other.
-    private static func fill<Table>(_ table: inout Table, _ native: [UInt8], _ compat: [UInt8]) {
+    /// A row of `struct bw_call_class` for each number, from columns by ABI.
+    private static func fill<Table>(_ table: inout Table, watched: [[UInt8]], traits: [[UInt8]]) {
         unsafe withUnsafeMutableBytes(of: &table) { table in
-            let half = table.count / 2
-            for (offset, bytes) in [(0, native), (half, compat)] {
-                for (index, byte) in bytes.prefix(half).enumerated() { unsafe table[offset + index] = byte }
+            let columns = watched + traits
+            for (column, bytes) in columns.enumerated() {
+                for (number, byte) in bytes.prefix(table.count / columns.count).enumerated() {
+                    unsafe table[number * columns.count + column] = byte
+                }
             }
         }
     }

@@ -28,10 +28,10 @@ import Testing
                 ("near_age", MemoryLayout<S>.offset(of: \.near_age)),
                 ("sure_age", MemoryLayout<S>.offset(of: \.sure_age)),
                 ("late_age", MemoryLayout<S>.offset(of: \.late_age)),
-                ("narrow", MemoryLayout<S>.offset(of: \.narrow)), ("pad", MemoryLayout<S>.offset(of: \.pad)),
+                ("narrow", MemoryLayout<S>.offset(of: \.narrow)),
+                ("short_age", MemoryLayout<S>.offset(of: \.short_age)),
                 ("precise", MemoryLayout<S>.offset(of: \.precise)), ("trace", MemoryLayout<S>.offset(of: \.trace)),
-                ("watched", MemoryLayout<S>.offset(of: \.watched)),
-                ("traits", MemoryLayout<S>.offset(of: \.traits)),
+                ("calls", MemoryLayout<S>.offset(of: \.calls)),
             ])
     }
 
@@ -178,8 +178,9 @@ import Testing
         #expect(raw.sure_age == 1_000_000)
         #expect(raw.late_age == 251_000_000)
         #expect(raw.near_age < raw.sure_age)
-        #expect(raw.watched.0.0 == 7)
-        #expect(raw.watched.1.0 == 9)
+        #expect(raw.short_age == 750_000)
+        #expect(raw.calls.0.watched.0 == 7)
+        #expect(raw.calls.0.watched.1 == 9)
     }
 
     @Test func `a threshold of 584 years is one`() {

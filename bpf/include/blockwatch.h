@@ -69,6 +69,12 @@ enum bw_abi {
 };
 
 /* Written by user space before the programs are loaded; the verifier folds it. */
+/* What a number means: in four bytes, because every system call of the host asks. */
+struct bw_call_class {
+	bw_u8 watched[2]; /* by enum bw_abi: enum bw_class and its flags */
+	bw_u8 traits[2];  /* the same: BW_TRAIT_... */
+};
+
 struct bw_settings {
 	bw_u64 threshold_ns;
 	bw_u64 tick_ns;	     /* length of a jiffy: clock_getres(CLOCK_MONOTONIC_COARSE) */
@@ -78,9 +84,8 @@ struct bw_settings {
 	bw_u32 precise;	     /* stamps are CLOCK_MONOTONIC nanoseconds instead of jiffies */
 	bw_u32 trace;	     /* engine trace; 0: engine scan, no program on any system call */
 	bw_u32 narrow;	     /* some calls that can block are not watched: sleeping in one is nobody's business */
-	bw_u32 pad;
-	bw_u8 watched[2][BW_SYSCALLS_MAX]; /* by enum bw_abi and number */
-	bw_u8 traits[2][BW_SYSCALLS_MAX];  /* BW_TRAIT_... */
+	bw_u32 short_age;    /* in stamp units: what returns before it has not waited */
+	struct bw_call_class calls[BW_SYSCALLS_MAX]; /* by number */
 };
 
 #define BW_TRAIT_SENDS 1 /* bytes go away from the thread */

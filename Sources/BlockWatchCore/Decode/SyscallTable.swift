@@ -69,7 +69,7 @@ public struct SyscallInfo: Sendable, Equatable {
     /// In a few words.
     public var waitsFor: String
 
-    /// The byte of `bw_settings.watched`; 0 for a call that never blocks.
+    /// The byte of `bw_call_class.watched`; 0 for a call that never blocks.
     public var kernelByte: UInt8 {
         guard self.class != .none else { return 0 }
         let argument = descriptorArgument.map { UInt8($0) } ?? (directoryArgument == nil ? 7 : 6)
@@ -121,7 +121,7 @@ public struct SyscallTable: Sendable {
         return bytes
     }
 
-    /// `bw_settings.traits`: what the kernel side must know of calls beyond their class.
+    /// `bw_call_class.traits`: what the kernel side must know of calls beyond their class.
     public var kernelTraits: [UInt8] {
         var bytes = [UInt8](repeating: 0, count: Self.kernelTableSize)
         for info in all where info.number < bytes.count {

@@ -2,7 +2,7 @@
 //
 // scan OBJECT TABLE: loads and attaches all programs of the BPF object, as blockwatch does, looks at the machine for four
 // seconds, and writes one line of JSON a record. There is no Swift for a foreign architecture to be had from Debian: this
-// stands in for BlockWatchCapture. TABLE is `bw_settings.watched[0]`.
+// stands in for BlockWatchCapture. TABLE is the first column of `bw_settings.calls`.
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
@@ -30,8 +30,11 @@ static int print_log(enum libbpf_print_level level, const char *format, va_list 
 
 static void read_table(const char *path, struct bw_settings *settings) {
 	FILE *file = fopen(path, "r");
-	if (!file || fread(settings->watched[0], 1, BW_SYSCALLS_MAX, file) != BW_SYSCALLS_MAX)
+	unsigned char table[BW_SYSCALLS_MAX];
+	if (!file || fread(table, 1, BW_SYSCALLS_MAX, file) != BW_SYSCALLS_MAX)
 		fail("read", path);
+	for (int number = 0; number < BW_SYSCALLS_MAX; number++)
+		settings->calls[number].watched[0] = table[number];
 	fclose(file);
 }
 
