@@ -1,9 +1,10 @@
 /// Whether the probes on system calls are in, by what they cost: the rate of system calls times the price of one, as a share
 /// of all processor time.
 ///
-/// While they are in, their own count is read twice a second; while they are out, a counter is put in for a moment once a
-/// second. They go out when the last second cost more than the budget, and come in again when two looks, one soon after the
-/// other, find less than half of it: after a second at first, and after twice the pause each time they do not last.
+/// While they are in, their own count is read five times a second; while they are out, a counter is put in for a moment once
+/// a second. They go out as soon as what they took in the last second is more than a second may cost, and come in again
+/// when two looks, one soon after the other, find less than half of it: after a second at first, and after twice the pause
+/// each time they do not last.
 public struct OverheadBudget: Sendable, Equatable {
     /// The most, of all processor time: 0.01 is one in a hundred; `nil` for no limit.
     public let limit: Double?
@@ -23,14 +24,13 @@ public struct OverheadBudget: Sendable, Equatable {
     public enum Step: Sendable, Equatable { case nothing, takeOut, putIn, beginCounting, endCounting }
 
     private enum Phase: Sendable, Equatable {
-        /// In: the last reading, and what came between the two before it.
-        case traced(Reading, before: Interval?)
+        /// In: the readings of the last second, and the one before them, the oldest first.
+        case traced([Reading])
         case waiting
         case counting(Reading)
     }
 
     private struct Reading: Sendable, Equatable { var calls, at: UInt64 }
-    private struct Interval: Sendable, Equatable { var calls, nanoseconds: UInt64 }
 
     private var phase: Phase
     private var pause: UInt64 = firstPause
@@ -39,7 +39,9 @@ public struct OverheadBudget: Sendable, Equatable {
     private var isLow = false
 
     /// From one reading to the next while they are in.
-    public static let interval: UInt64 = 500_000_000
+    public static let interval: UInt64 = 200_000_000
+    /// What is paid for is summed up over it.
+    static let window: UInt64 = 1_000_000_000
     /// Of a look while they are out.
     static let look: UInt64 = 10_000_000
     static let firstPause: UInt64 = 1_000_000_000
@@ -54,7 +56,7 @@ public struct OverheadBudget: Sendable, Equatable {
         self.limit = limit
         self.callNanoseconds = callNanoseconds
         self.processors = max(processors, 1)
-        phase = .traced(Reading(calls: calls, at: now), before: nil)
+        phase = .traced([Reading(calls: calls, at: now)])
         changedAt = now
         next = now + Self.interval
     }
@@ -71,17 +73,23 @@ public struct OverheadBudget: Sendable, Equatable {
     public mutating func advance(calls: UInt64, at now: UInt64) -> Step {
         guard now >= next else { return .nothing }
         switch phase {
-        case .traced(let reading, let before):
-            let last = Interval(calls: calls &- reading.calls, nanoseconds: now - min(reading.at, now))
-            phase = .traced(Reading(calls: calls, at: now), before: last)
+        case .traced(var readings):
+            let last = Reading(calls: calls, at: now)
+            readings.append(last)
+            while readings.count > 2, now - readings[1].at >= Self.window { readings.removeFirst() }
+            phase = .traced(readings)
             next = now + Self.interval
-            let all = Interval(
-                calls: last.calls + (before?.calls ?? 0), nanoseconds: last.nanoseconds + (before?.nanoseconds ?? 0))
-            guard all.nanoseconds > 0 else { return .nothing }
-            rate = Double(all.calls) * 1e9 / Double(all.nanoseconds)
+            let first = readings[0]
+            guard last.at > first.at else { return .nothing }
+            let nanoseconds = last.at - first.at
+            rate = Double(last.calls &- first.calls) * 1e9 / Double(nanoseconds)
             if now - min(changedAt, now) >= Self.calm { pause = Self.firstPause }
-            guard let limit, before != nil, let share, share > limit else { return .nothing }
-            return .takeOut
+            // of a shorter time as well: what a load has cost in its first moments is gone
+            guard let limit, let share, share * Double(nanoseconds) > limit * Double(Self.window) else {
+                return .nothing
+            }
+            // but one that blockwatch itself has slept through is judged by its rate
+            return share > limit ? .takeOut : .nothing
         case .waiting:
             phase = .counting(Reading(calls: calls, at: now))
             next = now + Self.look
@@ -95,7 +103,8 @@ public struct OverheadBudget: Sendable, Equatable {
             isLow = limit.map { share(of: rate) < $0 / 2 } ?? true
             let mayReturn = now - min(changedAt, now) >= pause
             if isLow, wasLow, mayReturn { return .putIn }
-            next = now + (isLow && mayReturn ? Self.interval / 5 : Self.firstPause / 2)
+            let isHigh = limit.map { share(of: rate) > $0 * 2 } ?? false
+            next = now + (isLow && mayReturn ? Self.look * 10 : isHigh ? Self.firstPause : Self.firstPause / 2)
             return .endCounting
         }
     }
@@ -106,7 +115,7 @@ public struct OverheadBudget: Sendable, Equatable {
         changes += 1
         isLow = false
         if isTraced {
-            phase = .traced(Reading(calls: calls, at: now), before: nil)
+            phase = .traced([Reading(calls: calls, at: now)])
             next = now + Self.interval
         } else {
             // those that did not stay in for long wait longer

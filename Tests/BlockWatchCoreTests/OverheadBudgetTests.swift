@@ -65,6 +65,21 @@ import Testing
         #expect(world.budget.overhead.changes == 2)
     }
 
+    @Test(arguments: [(5_000_000.0, 0.21), (1_600_000, 0.41), (500_000, 1.01)])
+    func `the more they cost, the sooner they are out`(rate: Double, seconds: Double) {
+        var world = World { $0 >= 10 ? rate : 1_000 }
+        world.run(seconds: 20)
+        #expect(world.log.map(\.isTraced) == [false])
+        #expect((10...10 + seconds).contains(world.log[0].at), "\(world.log)")
+    }
+
+    @Test func `after a long sleep of blockwatch itself the rate counts, not the sum`() {
+        var budget = OverheadBudget(limit: 0.01, callNanoseconds: 50, processors: 2, calls: 0, now: 0)
+        #expect(budget.advance(calls: 30 * 300_000, at: 30 * Self.second) == .nothing)
+        #expect(budget.overhead.rate == 300_000)
+        #expect(budget.advance(calls: 30 * 300_000 + 20_000_000, at: 31 * Self.second) == .takeOut)
+    }
+
     @Test func `between half of it and all of it they stay where they are`() {
         var world = World { (10..<20).contains($0) ? 2_000_000 : 300_000 }
         world.run(seconds: 120)
