@@ -100,7 +100,7 @@ public struct ScanSchedule: Sendable, Equatable {
             due.append(timer.thread)
             timers.removeLast()
         }
-        earliestTimer = now + leastGap / 4
+        earliestTimer = now + min(leastGap / 4, 10_000_000)
         return due
     }
 

@@ -40,6 +40,9 @@ struct Watch: ~Copyable {
     private var saysAll = false
     /// Calls that are over wait so long for others, that one pass over the open files serves them all.
     private var nextRelate: UInt64 = 0
+    /// What looking for other ends may cost before that: a hang now and then is told at once.
+    private var relating: Allowance
+    private static let leastPause: UInt64 = 10_000_000
     private static let shortestPause: UInt64 = 50_000_000
     private var longestPause: UInt64 { max(settings.thresholdNanoseconds / 10, 250_000_000) / 2 }
     private var nextSummary: UInt64?
@@ -103,6 +106,7 @@ struct Watch: ~Copyable {
                 tellsHeldSockets: settings.heldSockets, busyAfterNanoseconds: settings.busyAfterNanoseconds),
             host: host, identifier: Identifier.Settings(host, commandLine: settings.commandLine), symbols: symbols,
             recorder: recorder, start: now.monotonic)
+        relating = Allowance(onePartIn: 100, most: 1_000_000_000, now: now.monotonic)
         budget = capture.probes.map {
             OverheadBudget(
                 limit: settings.maxOverhead, callNanoseconds: $0.callNanoseconds, processors: Host.processorCount,
@@ -293,8 +297,12 @@ struct Watch: ~Copyable {
                 "asked for \(source.questionCount) other ends: open files \(source.filesNanoseconds / 1000) us, threads "
                     + "\(source.threadsNanoseconds / 1000) us, in all \((end - start.monotonic) / 1000) us")
         }
+        let cost = Clock.processCPU() - before
+        relating.spend(cost)
         // as rarely as the budget wants, and as often as what was seen must be said
-        nextRelate = end + min(max(Self.shortestPause, (Clock.processCPU() - before) * 100), longestPause)
+        relating.advance(to: end)
+        nextRelate =
+            end + (relating.isOpen ? Self.leastPause : min(max(Self.shortestPause, cost * 100), longestPause))
         if relooks {
             nextRelook = start.monotonic + max(1_000_000_000, (Clock.processCPU() - before) * Self.relookShare)
         }
@@ -407,40 +415,3 @@ struct Watch: ~Copyable {
 
 /// `MCL_ONFAULT`: what is never touched takes no memory.
 private let lockOnFault: Int32 = 4
-
-extension Record {
-    fileprivate var importance: Output.Importance {
-        switch action {
-        case .stillBlocked: .repeated
-        case .blocked, .slow, .summary: .new
-        case .deadlock, .loss: .precious
-        // closings, the first and the last
-        default: .kept
-        }
-    }
-}
-
-/// The line format that was asked for.
-private struct Formats {
-    private var ndjson: NDJSON
-    private var text: TextFormat?
-    private let isTerminal: Bool
-    private let offsetSeconds: Int64
-
-    init(_ settings: borrowing Settings, origin: RecordOrigin) {
-        ndjson = NDJSON(origin)
-        isTerminal = settings.outputPath == nil && Terminal.isThere
-        let wantsText = settings.format == .text || (settings.format == .auto && isTerminal)
-        text = wantsText ? TextFormat(usesColor: isTerminal && Terminal.usesColor) : nil
-        var now = time(nil)
-        var local = unsafe tm()
-        unsafe localtime_r(&now, &local)
-        offsetSeconds = unsafe Int64(local.tm_gmtoff)
-    }
-
-    /// - Returns: nothing where another line has said it.
-    mutating func line(_ record: Record) -> [UInt8] {
-        if isTerminal { text?.width = Terminal.width }
-        return text?.line(record, offsetSeconds: offsetSeconds) ?? ndjson.line(record)
-    }
-}
