@@ -160,6 +160,7 @@ static __always_inline int scan_slot(struct task_struct *task, struct thread_sta
 		.number = slot->number,
 		.abi = slot->abi,
 		.flags = room->now.flags,
+		.renewals = slot == &state->unentered ? state->renewals : 0,
 	};
 	if (!room->wait.stamp)
 		return 0;
@@ -208,11 +209,8 @@ static __noinline int scan_unentered(struct task_struct *task, struct thread_sta
 	if (unentered->stamp && !same_place(unentered, regs, number, abi))
 		close_unseen(task, state, unentered);
 	if (!unentered->stamp) {
-		unentered->number = number;
-		unentered->abi = abi;
-		unentered->ip = regs_ip(regs);
-		unentered->sp = regs_sp(regs);
-		regs_args(regs, abi, unentered->args);
+		note_place(state, regs, abi);
+		state->renewals = 0;
 		unentered->stamp =
 			ns_to_stamp(last_ran_ns(task, now->now_ns), now->clock, now->now_ns) | STAMP_LAST_RAN;
 		state->filled[SLOT_UNENTERED] = 1;
@@ -270,7 +268,7 @@ int scan(struct bpf_iter__task *ctx)
 	state = bpf_task_storage_get(&threads, task, 0, 0);
 	if (control.only_note) {
 		if (state)
-			state->settled_switches = switches_if(task, asleep);
+			note_sleeper(task, state, asleep);
 		return 0;
 	}
 	if (!state) {

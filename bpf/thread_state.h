@@ -63,7 +63,7 @@
  *   rt_sigreturn   on_sys_exit    leave_handler  keep_renewing
  *   process exit   on_process_exit
  *   scan           scan           scan_in_flight scan_unentered    scan_outside_call   (scan_slot only reports)
- *                  settle
+ *                  settle         sleep_again
  *   closings       close_returned close_unseen   close_outside_call                    close_ended
  *
  * A stamp is (time << 2 | flags), time in jiffies or nanoseconds; 0 means that the slot is empty. It
@@ -134,9 +134,12 @@ struct thread_state {
 	u32 restarted;	    /* in flight through restart_syscall: the registers show that number */
 	u64 unsaid_close;
 	struct bw_io io[BW_LAST_IO];
-	u64 settled_switches; /* context switches when the thread was last seen asleep, while the probes are or go out */
+	/* of when the thread was last seen asleep, while the probes are or go out */
+	u64 settled_switches;  /* context switches */
+	u64 settled_voluntary; /* those of them by which it went to sleep */
+	u64 settled_start_ns;  /* CLOCK_MONOTONIC, from when on it slept */
 	struct call_slot interrupted; /* written by the thread itself */
-	struct call_slot unentered;   /* written by the scan, taken by the thread */
+	struct call_slot unentered;   /* written by the scan, taken by the thread; without a mark: where one in flight sleeps */
 	struct call_slot renewing;    /* written by the thread itself */
 	struct retry retry;	      /* the same; of `renewing`, and of the call in flight that goes on with it */
 	struct outside_call outside_call; /* written by the scan, taken by the thread */

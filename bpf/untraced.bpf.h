@@ -54,15 +54,87 @@ static __always_inline bool has_run_untraced(struct task_struct *task, const str
 	return state->filled[SLOT_UNTRACED] && state->settled_switches != switches_of(task);
 }
 
+/* By how much all waits together may seem shorter than their time-outs, because clocks are brought from one to the other,
+ * and by how much longer for what the thread does between. */
+#define TIMEOUT_SLACK_NS 5000000ull
+#define BETWEEN_SLACK_NS 50000000ull
+
+/* Where the thread sleeps, of a call in flight: its registers are not kept otherwise. */
+static __always_inline void note_place(struct thread_state *state, struct pt_regs *regs, u32 abi)
+{
+	struct call_slot *place = &state->unentered;
+
+	place->number = regs_number(regs);
+	place->abi = abi;
+	place->ip = regs_ip(regs);
+	place->sp = regs_sp(regs);
+	regs_args(regs, abi, place->args);
+}
+
+/* How long the call that the thread sleeps in may take by its own time-out, ns; 0: not told by its registers. */
+static __always_inline u64 own_timeout_ns(const struct call_slot *place)
+{
+	u32 traits = traits_of(place->number, place->abi);
+	s32 milliseconds = 0;
+
+	if (traits & BW_TRAIT_MILLISECONDS)
+		milliseconds = place->args[2];
+	else if (traits & BW_TRAIT_MILLISECONDS_4TH)
+		milliseconds = place->args[3];
+	return milliseconds > 0 ? milliseconds * 1000000ull : 0;
+}
+
+/* The thread has run and sleeps in the same call with the same arguments. Nobody saw that it got nothing meanwhile; but
+ * where as much time has passed as all its waits together take by their time-outs, and no more, none of them ended early:
+ * then it is one wait, renewed. */
+static __always_inline bool sleep_again(struct task_struct *task, struct thread_state *state, u64 start_ns)
+{
+	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
+	u64 times = task->nvcsw - state->settled_voluntary, passed_ns = start_ns - state->settled_start_ns, timeout_ns;
+
+	if (!state->in_flight.stamp && !(state->filled[SLOT_UNENTERED] && state->unentered.stamp))
+		return false;
+	if (!regs || !same_place(&state->unentered, regs, regs_number(regs), abi_of(task)))
+		return false;
+	timeout_ns = own_timeout_ns(&state->unentered);
+	if (!timeout_ns || !times || times > 1000000 || passed_ns + TIMEOUT_SLACK_NS < times * timeout_ns ||
+	    passed_ns > times * (timeout_ns + timeout_ns / 8) + BETWEEN_SLACK_NS)
+		return false;
+	state->renewals += times;
+	return true;
+}
+
+/* Before the probes go: who sleeps, since when, and in what. */
+static __noinline int note_sleeper(struct task_struct *task, struct thread_state *state, u32 asleep)
+{
+	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
+
+	state->settled_switches = switches_if(task, asleep);
+	if (!asleep)
+		return 0;
+	state->settled_voluntary = task->nvcsw;
+	state->settled_start_ns = last_ran_ns(task, bpf_ktime_get_ns());
+	if (regs && state->in_flight.stamp && !state->filled[SLOT_UNENTERED])
+		note_place(state, regs, abi_of(task));
+	return 0;
+}
+
 /* The scan's: before anything is believed of a thread whose calls are not seen, or were not until now. */
 static __noinline int settle(struct task_struct *task, struct thread_state *state, u32 asleep)
 {
-	u64 stamp = state->in_flight.stamp, switches = switches_if(task, asleep);
+	u64 stamp = state->in_flight.stamp, switches = switches_if(task, asleep), start_ns;
 
 	if (is_traced() && !state->filled[SLOT_UNTRACED])
 		return 0;
-	if (switches == SWITCHES_AWAKE || switches != state->settled_switches)
+	if (switches == SWITCHES_AWAKE) {
 		forget_untraced(task, state, stamp);
+	} else if (switches != state->settled_switches) {
+		start_ns = last_ran_ns(task, bpf_ktime_get_ns());
+		if (state->settled_switches == SWITCHES_AWAKE || !sleep_again(task, state, start_ns))
+			forget_untraced(task, state, stamp);
+		state->settled_voluntary = task->nvcsw;
+		state->settled_start_ns = start_ns;
+	}
 	state->settled_switches = switches;
 	state->filled[SLOT_UNTRACED] = !is_traced();
 	return 0;

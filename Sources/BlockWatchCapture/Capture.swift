@@ -73,8 +73,8 @@ public struct CaptureCounters: Sendable, Equatable {
     private let refreshMap: Int32
     private let scanLink: Int32
     private let scanProgram: Int32
-    /// The kernel can visit single threads.
-    private let visitsSingly: Bool
+    /// The kernel can visit single threads: ``scan(threads:)`` looks at no others.
+    public let visitsSingly: Bool
     private let tracing: [Int32]
     /// Who holds what, and what any thread is doing.
     public let holders: Holders

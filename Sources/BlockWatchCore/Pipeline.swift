@@ -391,20 +391,11 @@ public struct Pipeline {
         ledger.takeDueRepeats(at: now, most: most)
     }
 
-    /// Calls whose `blocked` was written.
-    public var writtenCalls: [UInt64] { ledger.writtenCalls }
-
     /// When ``dueRepeats(at:most:)`` has something next.
     public var nextRepeat: UInt64? { ledger.nextRepeat }
 
     /// After a scan: what it was to bring has come.
     public mutating func endOfScan(at now: UInt64) { ledger.forgetEarlyClosings(at: now) }
-
-    /// Threads of which only /proc can tell whether they still exist: dying ones fire no event any more; after
-    /// lost closings, all.
-    public func threadsToCheck(all: Bool) -> [(call: UInt64, pid: Int32, tid: Int32)] {
-        ledger.threadsToCheck(all: all)
-    }
 
     /// The thread of an open call is gone.
     public mutating func vanished(_ call: UInt64, clock: ClockReading) {

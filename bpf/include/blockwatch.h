@@ -91,6 +91,7 @@ struct bw_settings {
 #define BW_TRAIT_SENDS 1 /* bytes go away from the thread */
 #define BW_TRAIT_POLLS 2 /* its first argument is an array of struct pollfd, its second how many there are */
 #define BW_TRAIT_MILLISECONDS 4 /* its third argument is its time-out; 0: it does not wait */
+#define BW_TRAIT_MILLISECONDS_4TH 16 /* its fourth argument is; below 0: for ever */
 #define BW_TRAIT_CONNECTS 8 /* what was moved on the descriptor before was on another connection */
 
 /* Shared memory, read by user space at any time and written by the programs. */

@@ -67,6 +67,7 @@ struct TapedPipeline {
 
     var hasPending: Bool { pure.hasPending }
     var writtenCalls: [UInt64] { pure.writtenCalls }
+    var writtenThreads: [(start: UInt64, thread: UInt32)] { pure.writtenThreads }
 
     mutating func dueRepeats(at now: UInt64, most: Int) -> [UInt64] {
         recorder?.note(.dueRepeats(at: now, most: UInt64(most)))

@@ -45,6 +45,18 @@ extension Watch {
         scan(now, isDue: false)
     }
 
+    /// The ends of calls are seen by probes, and not by looks only.
+    var isTraced: Bool { budget?.isTraced ?? false }
+
+    /// Looks whether written calls have returned, where no probe says so.
+    mutating func lookForEndings(at now: UInt64) {
+        if isTraced { endings.suspend() }
+        guard endings.isDue(at: now) else { return }
+        let before = Clock.processCPU()
+        scan(threads: endings.threads(of: pipeline.writtenThreads, at: now, period: schedule.period))
+        endings.spend(Clock.processCPU() - before)
+    }
+
     /// While the probes are out only scans see what is past the threshold.
     mutating func tellGap(at now: ClockReading) {
         defer { lastUntraced = budget?.isTraced == false ? now.monotonic : nil }

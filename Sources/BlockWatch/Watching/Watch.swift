@@ -16,6 +16,8 @@ struct Watch: ~Copyable {
     private var formats: Formats
     /// `nil` with engine scan.
     var budget: OverheadBudget?
+    /// While no probes are in.
+    var endings: EndingWatch
     /// `--debug-switch-probes`
     var nextSwitch: UInt64?
     private let signals: Signals
@@ -106,6 +108,7 @@ struct Watch: ~Copyable {
                 tellsHeldSockets: settings.heldSockets, busyAfterNanoseconds: settings.busyAfterNanoseconds),
             host: host, identifier: Identifier.Settings(host, commandLine: settings.commandLine), symbols: symbols,
             recorder: recorder, start: now.monotonic)
+        endings = EndingWatch(threshold: settings.thresholdNanoseconds, now: now.monotonic)
         relating = Allowance(onePartIn: 100, most: 1_000_000_000, now: now.monotonic)
         budget = capture.probes.map {
             OverheadBudget(
@@ -156,6 +159,7 @@ struct Watch: ~Copyable {
             } else {
                 scan(threads: schedule.dueThreads(at: now.monotonic))
             }
+            lookForEndings(at: now.monotonic)
             // of calls that are over already, and of single threads
             if pipeline.hasPending, now.monotonic >= nextRelate { relate(isLast: false) }
             if let due = nextSummary, now.monotonic >= due { summarize(now, due) }
@@ -172,6 +176,7 @@ struct Watch: ~Copyable {
         if let nextSummary { next = min(next, nextSummary) }
         if let budget { next = min(next, budget.next, nextSwitch ?? .max) }
         if pipeline.hasPending { next = min(next, nextRelate) }
+        next = min(next, endings.next)
         if let end { next = min(next, end) }
         let nanoseconds = next > now ? next - now : 0
         return Int32(clamping: nanoseconds / 1_000_000 + (nanoseconds % 1_000_000 > 0 ? 1 : 0))
@@ -274,7 +279,7 @@ struct Watch: ~Copyable {
     }
 
     /// Looks at those threads whose calls have just crossed the threshold. What finds no room is seen by the next scan.
-    private mutating func scan(threads: [UInt32]) {
+    mutating func scan(threads: [UInt32]) {
         guard !threads.isEmpty else { return }
         do throws(CaptureError) { try capture.scan(threads: threads) } catch {
             log.warning(error.description)
@@ -297,6 +302,7 @@ struct Watch: ~Copyable {
                 "asked for \(source.questionCount) other ends: open files \(source.filesNanoseconds / 1000) us, threads "
                     + "\(source.threadsNanoseconds / 1000) us, in all \((end - start.monotonic) / 1000) us")
         }
+        if !isTraced, capture.visitsSingly { endings.resume(at: end) }
         let cost = Clock.processCPU() - before
         relating.spend(cost)
         // as rarely as the budget wants, and as often as what was seen must be said

@@ -128,6 +128,7 @@ public struct SyscallTable: Sendable {
             let traits: [(has: Bool, trait: Int32)] = [
                 (SystemCall.sends(named: info.name), BW_TRAIT_SENDS), (SetMembers.isPoll(info.name), BW_TRAIT_POLLS),
                 (info.name == "poll", BW_TRAIT_MILLISECONDS), (info.name == "connect", BW_TRAIT_CONNECTS),
+                (["epoll_wait", "epoll_pwait"].contains(info.name), BW_TRAIT_MILLISECONDS_4TH),
             ]
             bytes[info.number] = traits.reduce(0) { $0 | ($1.has ? UInt8($1.trait) : 0) }
         }

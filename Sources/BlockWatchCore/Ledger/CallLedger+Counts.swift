@@ -1,6 +1,10 @@
 /// What is open, counted and listed.
 extension CallLedger {
     var writtenCount: Int { calls.values.count { $0.isWritten } }
+    /// When they began, CLOCK_MONOTONIC, with their threads.
+    var writtenThreads: [(start: UInt64, thread: UInt32)] {
+        calls.values.filter(\.isWritten).map { ($0.start, UInt32(clamping: $0.procTID)) }
+    }
     var writtenCalls: [UInt64] { calls.filter(\.value.isWritten).map(\.key).sorted() }
     /// In one order, whatever that of a dictionary.
     var accounts: [LedgerEntry.Account] { calls.sorted { $0.key < $1.key }.compactMap(\.value.account) }
