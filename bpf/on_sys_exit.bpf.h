@@ -33,47 +33,53 @@ static __noinline int leave_handler(struct task_struct *task, struct thread_stat
 /* Inlined, since the kernel counts how deep functions are nested. */
 static __always_inline int leave_slowly(struct task_struct *task, struct thread_state *state, struct pt_regs *regs, s64 ret)
 {
-	struct call_slot ended;
+	struct workspace *room;
+	struct call_slot *ended;
+	u32 zero = 0;
 
 	if (state->filled[SLOT_UNTRACED]) {
 		forget_untraced(task, state, state->in_flight.stamp);
 		return 0;
 	}
-	ended.stamp = take(&state->in_flight.stamp);
-	ended.number = state->in_flight.number;
-	ended.abi = state->in_flight.abi;
-	if (!ended.stamp && state->filled[SLOT_UNENTERED] && state->unentered.number == (u32)regs_number(regs)) {
-		state->filled[SLOT_UNENTERED] = 0;
-		ended.number = state->unentered.number;
-		ended.abi = state->unentered.abi;
-		ended.stamp = take(&state->unentered.stamp);
-	}
-	if (!ended.stamp)
+	room = bpf_map_lookup_elem(&exit_scratch, &zero);
+	if (!room)
 		return 0;
-	ended.ip = regs_ip(regs);
-	ended.sp = regs_sp(regs);
-	regs_args(regs, ended.abi, ended.args);
+	ended = &room->ended;
+	ended->stamp = take(&state->in_flight.stamp);
+	ended->number = state->in_flight.number;
+	ended->abi = state->in_flight.abi;
+	if (!ended->stamp && state->filled[SLOT_UNENTERED] && state->unentered.number == (u32)regs_number(regs)) {
+		state->filled[SLOT_UNENTERED] = 0;
+		ended->number = state->unentered.number;
+		ended->abi = state->unentered.abi;
+		ended->stamp = take(&state->unentered.stamp);
+	}
+	if (!ended->stamp)
+		return 0;
+	ended->ip = regs_ip(regs);
+	ended->sp = regs_sp(regs);
+	regs_args(regs, ended->abi, ended->args);
 	if (!is_restart(ret)) {
-		u32 class = watched_class(ended.number, ended.abi);
+		u32 class = watched_class(ended->number, ended->abi);
 
-		if (may_renew(class, ret) && !state->filled[SLOT_INTERRUPTED] && goes_on(state, &ended))
-			return keep_renewing(state, &ended);
-		if (ends_renewal(state, class, ret) && !is_of_retry(state, &ended, ret))
+		if (may_renew(class, ret) && !state->filled[SLOT_INTERRUPTED] && goes_on(state, ended))
+			return keep_renewing(state, ended);
+		if (ends_renewal(state, class, ret) && !is_of_retry(state, ended, ret))
 			close_renewing(state);
-		close_returned(task, state, &ended, ret);
+		close_returned(task, state, ended, ret);
 		state->renewals = 0;
 		return 0;
 	}
 	if (state->filled[SLOT_INTERRUPTED]) {
-		if (ended.sp < state->interrupted.sp || on_alternate_stack(task, ended.sp)) {
+		if (ended->sp < state->interrupted.sp || on_alternate_stack(task, ended->sp)) {
 			/* a handler's own call is interrupted too: the outer one is what we follow */
-			if (ended.stamp & STAMP_REPORTED)
-				send_close(state, call_id(task, ended.stamp, ended.number), BW_CLOSE_UNSEEN, 0);
+			if (ended->stamp & STAMP_REPORTED)
+				send_close(state, call_id(task, ended->stamp, ended->number), BW_CLOSE_UNSEEN, 0);
 			return 0;
 		}
 		close_unseen(task, state, &state->interrupted);
 	}
-	state->interrupted = ended;
+	state->interrupted = *ended;
 	state->filled[SLOT_INTERRUPTED] = 1;
 	return 0;
 }

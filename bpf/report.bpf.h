@@ -24,6 +24,7 @@ struct workspace {
 	u64 task; /* a pointer stored and loaded again is a number, which functions of their own can take */
 	struct look now;
 	struct wait wait; /* its arguments lie in `call` */
+	struct call_slot ended; /* an exit's */
 };
 
 /* Room to build a record in: all functions on the way down have 512 bytes of stack together, and older kernels round

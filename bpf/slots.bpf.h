@@ -3,7 +3,8 @@
  * How a wait leaves its slot: closed, or kept because it may be the same wait again. The table is in thread_state.h.
  *
  * What is not static here the verifier looks at once and not at every call, which is most of what a start takes. Such
- * functions can be given no task: theirs is the current one, and so they are for entries and exits only.
+ * functions can be given no task: theirs is the current one, and so they are for entries and exits only. Memory on the
+ * stack must be written before it is handed to them (6.1).
  */
 #ifndef BLOCKWATCH_SLOTS_BPF_H
 #define BLOCKWATCH_SLOTS_BPF_H
@@ -176,7 +177,7 @@ static __always_inline bool is_tried(struct retry *retry, const struct far_end *
  * time, is said by its exit; but not the poll of one connection, which that can tell nothing of. */
 __noinline int goes_on(const struct thread_state *state, const struct call_slot *ended)
 {
-	struct far_end end;
+	struct far_end end = {};
 
 	if (!state || !ended)
 		return false;
@@ -200,7 +201,7 @@ static __always_inline bool ends_renewal(const struct thread_state *state, u32 c
 __noinline int is_of_retry(struct thread_state *state, struct call_slot *ended, s64 ret)
 {
 	struct retry *retry;
-	struct far_end end;
+	struct far_end end = {};
 	enum way way;
 	u32 class;
 
@@ -242,7 +243,7 @@ __noinline int close_renewing(struct thread_state *state)
 /* A wait ended with nothing received: the same again is the same wait. */
 __noinline int keep_renewing(struct thread_state *state, struct call_slot *ended)
 {
-	struct far_end end;
+	struct far_end end = {};
 
 	if (!state || !ended)
 		return 0;
@@ -287,7 +288,7 @@ static __noinline bool resume_renewing(struct task_struct *task, struct thread_s
 	}
 	if (state->retry.peers[0]) {
 		struct call_slot again = { .number = number, .abi = abi };
-		struct far_end end;
+		struct far_end end = {};
 
 		copy_args(again.args, args);
 		find_far_end_of_call(&end, &again);
