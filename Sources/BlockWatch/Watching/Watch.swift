@@ -4,7 +4,7 @@ import Glibc
 
 /// `blockwatch watch`: the one thread that owns capture, tracking and report, and its loop.
 struct Watch: ~Copyable {
-    let settings: Settings
+    var settings: Settings
     let log: Log
     private let host: Host
     let capture: Capture
@@ -18,6 +18,7 @@ struct Watch: ~Copyable {
     var budget: OverheadBudget?
     /// `--debug-switch-probes`
     var nextSwitch: UInt64?
+    var service: Service
     private let signals: Signals
     private let events: EventSet
     private let metrics: MetricsFile?
@@ -51,6 +52,7 @@ struct Watch: ~Copyable {
         // ends before long, and reads nothing of others
         let symbols = SymbolLoader(ProcFS(root: "/proc"))
         let logWriter = LogWriter()
+        let manager = ServiceManager(log: log)
         var log = log
         self.settings = settings
         let host = Host(procFS: ProcFS(root: "/proc"))
@@ -96,12 +98,8 @@ struct Watch: ~Copyable {
         schedule = ScanSchedule(
             threshold: settings.thresholdNanoseconds, tick: Clock.tickNanoseconds, now: now.monotonic)
         pipeline = TapedPipeline(
-            Pipeline.Settings(
-                thresholdNanoseconds: settings.thresholdNanoseconds, newOnly: settings.newOnly,
-                repeatNanoseconds: settings.repeatNanoseconds, maxRate: settings.maxRate, filter: settings.filter,
-                ignoreRules: settings.ignoreRules, verdicts: settings.verdicts,
-                tellsHeldSockets: settings.heldSockets, busyAfterNanoseconds: settings.busyAfterNanoseconds),
-            host: host, identifier: Identifier.Settings(host, commandLine: settings.commandLine), symbols: symbols,
+            settings.pipeline, host: host, identifier: Identifier.Settings(host, commandLine: settings.commandLine),
+            symbols: symbols,
             recorder: recorder, start: now.monotonic)
         budget = capture.probes.map {
             OverheadBudget(
@@ -112,7 +110,10 @@ struct Watch: ~Copyable {
         formats = Formats(settings, origin: host.origin)
         nextSummary = settings.summaryNanoseconds.map { now.monotonic.saturatingAdd($0) }
         end = settings.durationNanoseconds.map { now.monotonic.saturatingAdd($0) }
-        events = EventSet(capture.descriptor, signals.descriptor, output.endings.descriptor)
+        let reloader = settings.configPath.map { Reloader(path: $0, arguments: settings.commandLineOptions) }
+        service = Service(manager: manager, reloader: reloader, now: now.monotonic)
+        events = EventSet(
+            capture.descriptor, signals.descriptor, output.endings.descriptor, reloader?.done.descriptor ?? -1)
         Heap.giveBack()
         // its own pages may lie on the disk that has died
         if mlockall(Int32(MCL_CURRENT) | Int32(MCL_FUTURE) | lockOnFault) != 0 {
@@ -120,6 +121,7 @@ struct Watch: ~Copyable {
             log.info("memory is not locked: \(describe(errno: answer)); needs CAP_IPC_LOCK")
         }
         metrics?.start()
+        reloader?.start()
         Confinement.filterSystemCalls(
             appendsToFile: settings.outputPath != nil, replacesFile: settings.metricsPath != nil, log: log)
     }
@@ -133,6 +135,7 @@ struct Watch: ~Copyable {
                 engine: settings.engine.rawValue, scope: settings.scope.rawValue, capabilities: host.capabilities(),
                 thresholdNanoseconds: settings.thresholdNanoseconds), clock: Clock.now())
         flush()
+        service.manager.ready(status)
         while true {
             events.wait(milliseconds: timeToNextWork())
             if let ending = output.ending {
@@ -156,6 +159,7 @@ struct Watch: ~Copyable {
             if pipeline.hasPending, now.monotonic >= nextRelate { relate(isLast: false) }
             if let due = nextSummary, now.monotonic >= due { summarize(now, due) }
             flush()
+            serve(at: now.monotonic)
             if let end, now.monotonic >= end { return stop("duration") }
         }
     }
@@ -164,7 +168,7 @@ struct Watch: ~Copyable {
 
     private func timeToNextWork() -> Int32 {
         let now = Clock.now().monotonic
-        var next = schedule.next
+        var next = min(schedule.next, service.next)
         if let nextSummary { next = min(next, nextSummary) }
         if let budget { next = min(next, budget.next, nextSwitch ?? .max) }
         if pipeline.hasPending { next = min(next, nextRelate) }
@@ -335,7 +339,7 @@ struct Watch: ~Copyable {
             switch signal {
             case SIGINT: return "SIGINT"
             case SIGTERM: return "SIGTERM"
-            case SIGHUP: output.reopen()
+            case SIGHUP: reload()
             case SIGUSR1: saysAll = true
             default: break
             }
@@ -350,7 +354,11 @@ struct Watch: ~Copyable {
         nextSummary = settings.summaryNanoseconds.map { max(due.saturatingAdd($0), now.monotonic) }
     }
 
+    /// SIGHUP
+    func reopenOutput() { output.reopen() }
+
     private mutating func stop(_ reason: String) -> ExitCode {
+        service.manager.stopping("stopping: \(reason)")
         drain()
         if pipeline.hasPending { relate(isLast: false) }
         // since the last scan
@@ -417,30 +425,5 @@ extension Record {
         // closings, the first and the last
         default: .kept
         }
-    }
-}
-
-/// The line format that was asked for.
-private struct Formats {
-    private var ndjson: NDJSON
-    private var text: TextFormat?
-    private let isTerminal: Bool
-    private let offsetSeconds: Int64
-
-    init(_ settings: borrowing Settings, origin: RecordOrigin) {
-        ndjson = NDJSON(origin)
-        isTerminal = settings.outputPath == nil && Terminal.isThere
-        let wantsText = settings.format == .text || (settings.format == .auto && isTerminal)
-        text = wantsText ? TextFormat(usesColor: isTerminal && Terminal.usesColor) : nil
-        var now = time(nil)
-        var local = unsafe tm()
-        unsafe localtime_r(&now, &local)
-        offsetSeconds = unsafe Int64(local.tm_gmtoff)
-    }
-
-    /// - Returns: nothing where another line has said it.
-    mutating func line(_ record: Record) -> [UInt8] {
-        if isTerminal { text?.width = Terminal.width }
-        return text?.line(record, offsetSeconds: offsetSeconds) ?? ndjson.line(record)
     }
 }
