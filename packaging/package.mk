@@ -2,6 +2,7 @@
 
 VERSION := $(shell sed -n 's/^let blockwatchVersion = "\(.*\)"/\1/p' Sources/BlockWatch/BlockWatch.swift)
 DEB_REVISION := 1
+MAINTAINER ?= The blockwatch authors <blockwatch@localhost>
 # of the commit: two builds of it are the same to the byte
 SOURCE_DATE_EPOCH ?= $(or $(shell git log -1 --format=%ct 2>/dev/null),$(shell stat -c %Y CHANGELOG.md))
 SYSCONFDIR ?= /etc
@@ -61,7 +62,7 @@ uninstall: ## remove what make install has put in place, but for what is below /
 
 .PHONY: deb
 deb: $(if $(PREBUILT),,static) ## the Debian package, .build/dist/blockwatch_VERSION_ARCHITECTURE.deb (PREBUILT=1: of the static binary as it is)
-	@packaging/make-deb "$(STATIC_BINARY)" "$(VERSION)-$(DEB_REVISION)" "$(SOURCE_DATE_EPOCH)" "$(DIST)"
+	@packaging/make-deb "$(STATIC_BINARY)" "$(VERSION)-$(DEB_REVISION)" "$(SOURCE_DATE_EPOCH)" "$(DIST)" "$(MAINTAINER)"
 
 .PHONY: tarball
 tarball: $(if $(PREBUILT),,static) ## the same for other distributions, .build/dist/blockwatch-VERSION-linux-MACHINE.tar.gz
