@@ -79,6 +79,14 @@ private final class Manager: @unchecked Sendable {
                 #expect(record.text("file.path") == hanging.says.text("path"))
                 #expect(record.text("process.executable")?.hasSuffix("/hang") == true)
                 #expect(record.strings("unresolved").isEmpty, "\(record)")
+                try await Watcher.run(["--threshold", "500ms", "--pid", "\(hanging.pid)"]) { root in
+                    let same = try await root.blocked(tid: hanging.tid)
+                    for field in [
+                        "verdict", "reason", "syscall.name", "resource.kind", "resource.name", "process.command_line",
+                        "process.user.name", "holder.name", "holder.relation", "chain", "root.kind", "root.doing",
+                    ] { #expect(record.text(field) == same.text(field), "\(field), as root: \(same)") }
+                    #expect(record.text("holder.name") != nil)
+                }
                 var count = 1
                 for _ in 0..<3 { count = try await manager.message("WATCHDOG=1", after: count) }
                 _ = try await manager.message("STATUS=watching")
