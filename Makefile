@@ -208,7 +208,7 @@ SANITIZER = env TSAN_OPTIONS=halt_on_error=1:exitcode=66 ASAN_OPTIONS=exitcode=6
 	LSAN_OPTIONS=exitcode=66:suppressions="$(CURDIR)/Tests/leaks.suppressed"
 
 .PHONY: nightly
-nightly: ## what is too long for every change: both sanitizers, an hour of soak, a busy host for ten minutes, 5,000 topologies, ten minutes of fuzzing, all kernels, aarch64
+nightly: ## what is too long for every change: both sanitizers, an hour of soak, a busy host for ten minutes, 5,000 topologies, ten minutes of fuzzing, all kernels, aarch64, the packages
 	$(MAKE) sanitize-thread
 	$(MAKE) sanitize-address
 	$(MAKE) soak SOAK_SECONDS=3600
@@ -217,6 +217,7 @@ nightly: ## what is too long for every change: both sanitizers, an hour of soak,
 	$(MAKE) fuzz FUZZ_SECONDS=600
 	$(MAKE) test-kernels
 	$(MAKE) test-aarch64
+	$(MAKE) test-package
 
 # What others' bytes can do; libFuzzer and its instrumentation come with the toolchain. gold, the default linker, breaks off.
 FUZZ_SECONDS ?= 30
@@ -280,11 +281,7 @@ $(BENCH_PLAIN) $(BENCH_LIBBPF): .build/bench/%: bench/programs/%.c bench/program
 	@mkdir -p $(@D)
 	gcc -O2 -Wall -Wextra -Werror -pthread -o $@ $< $(if $(filter $@,$(BENCH_LIBBPF)),-l:libbpf.a -l:libelf.a -l:libz.a)
 
-.PHONY: install
-install: ## put the binary below PREFIX (and DESTDIR)
-	@test -x $(BINARY) || { echo "nothing to install yet: run make build first" >&2; exit 1; }
-	install -D -m 0755 $(BINARY) "$(DESTDIR)$(PREFIX)/bin/blockwatch"
-	install -D -m 0644 schema/blockwatch-1.json "$(DESTDIR)$(PREFIX)/share/blockwatch/blockwatch-1.json"
+include packaging/package.mk
 
 .PHONY: clean
 clean: ## remove what was built

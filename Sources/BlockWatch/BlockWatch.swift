@@ -2,7 +2,7 @@ import ArgumentParser
 import BlockWatchCore
 import Glibc
 
-let blockwatchVersion = "0.1.0"
+let blockwatchVersion = "0.2.0"
 
 @main
 struct BlockWatch: ParsableCommand {

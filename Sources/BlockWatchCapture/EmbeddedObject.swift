@@ -7,6 +7,8 @@ internal import Glibc
 /// Owns a `struct bpf_object`; closing it unloads its programs and maps.
 @safe struct EmbeddedObject: ~Copyable {
     let pointer: OpaquePointer
+    /// What the kernel's types are read from while loading; -1 if libbpf looks for them by itself.
+    private let types: Int32
 
     /// Parses the embedded bytes. Needs no privilege.
     ///
@@ -14,8 +16,9 @@ internal import Glibc
     init() throws(CaptureError) {
         // libbpf writes to stderr by itself otherwise
         unsafe libbpf_set_print(nil)
-        guard let bytes = unsafe bw_object_bytes(),
-            let object = unsafe bpf_object__open_mem(bytes, bw_object_size(), nil)
+        let substitute = KernelTypes.substitute()
+        types = substitute?.descriptor ?? -1
+        guard let bytes = unsafe bw_object_bytes(), let object = unsafe Self.open(bytes, typesFrom: substitute?.path)
         else {
             throw CaptureError(
                 .defect, step: "open the embedded BPF object", errno: Glibc.errno,
@@ -24,7 +27,20 @@ internal import Glibc
         unsafe pointer = object
     }
 
-    deinit { unsafe bpf_object__close(pointer) }
+    deinit {
+        unsafe bpf_object__close(pointer)
+        if types >= 0 { close(types) }
+    }
+
+    private static func open(_ bytes: UnsafeRawPointer, typesFrom path: String?) -> OpaquePointer? {
+        guard let path else { return unsafe bpf_object__open_mem(bytes, bw_object_size(), nil) }
+        return unsafe path.withCString { path in
+            var options = unsafe bpf_object_open_opts()
+            unsafe options.sz = MemoryLayout<bpf_object_open_opts>.size
+            unsafe options.btf_custom_path = path
+            return unsafe bpf_object__open_mem(bytes, bw_object_size(), &options)
+        }
+    }
 
     /// C function: `bpf_object__find_program_by_name`
     func program(_ name: String) throws(CaptureError) -> OpaquePointer {

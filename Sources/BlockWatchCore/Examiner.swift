@@ -7,7 +7,7 @@ struct Examiner {
     private static let shortestSample: UInt64 = 100_000_000
     private let thresholdNanoseconds: UInt64
     /// All members of sets are looked into, also of those that are idle.
-    private let isThorough: Bool
+    var isThorough: Bool
 
     init(identifier: Identifier, thresholdNanoseconds: UInt64, isThorough: Bool) {
         self.identifier = identifier

@@ -2,41 +2,10 @@
 ///
 /// Pure: bytes, clock and counters come in, records go out. One thread owns it.
 public struct Pipeline {
-    public struct Settings: Sendable {
-        public var thresholdNanoseconds: UInt64
-        /// Calls that began before blockwatch are left out.
-        public var newOnly: Bool
-        /// `nil` for never.
-        public var repeatNanoseconds: UInt64?
-        public var maxRate: UInt64
-        public var filter: Filter
-        public var ignoreRules: [IgnoreRule]
-        /// Those that are written.
-        public var verdicts: Set<Verdict>
-        /// Says which connections the process of a written call holds besides.
-        public var tellsHeldSockets: Bool
-        /// Calls that wait for somebody who is at work are written after this.
-        public var busyAfterNanoseconds: UInt64
-
-        public init(
-            thresholdNanoseconds: UInt64, newOnly: Bool, repeatNanoseconds: UInt64?, maxRate: UInt64,
-            filter: Filter, ignoreRules: [IgnoreRule], verdicts: Set<Verdict> = Set(Verdict.allCases),
-            tellsHeldSockets: Bool = false, busyAfterNanoseconds: UInt64 = 0
-        ) {
-            self.busyAfterNanoseconds = busyAfterNanoseconds
-            self.verdicts = verdicts
-            self.tellsHeldSockets = tellsHeldSockets
-            self.thresholdNanoseconds = thresholdNanoseconds
-            self.newOnly = newOnly
-            self.repeatNanoseconds = repeatNanoseconds
-            self.maxRate = maxRate
-            self.filter = filter
-            self.ignoreRules = ignoreRules
-        }
-    }
-
-    private let settings: Settings
-    private let selection: Selection
+    private var settings: Settings
+    private var selection: Selection
+    /// CLOCK_MONOTONIC, nanoseconds.
+    private let startedAt: UInt64
     var examiner: Examiner
     private(set) var ledger: CallLedger
     private var toldDeadlocks: Set<String> = []
@@ -49,12 +18,25 @@ public struct Pipeline {
 
     public init(_ settings: Settings, identifier: Identifier, now: UInt64) {
         self.settings = settings
+        startedAt = now
         selection = Selection(settings, startedAt: now)
         examiner = Examiner(
             identifier: identifier, thresholdNanoseconds: settings.thresholdNanoseconds,
             isThorough: settings.verdicts.contains(.idle))
         ledger = CallLedger(repeatNanoseconds: settings.repeatNanoseconds)
         rate = RateLimit(perSecond: settings.maxRate)
+    }
+
+    /// Other filters, rules and rates from now on. Calls that were left out are looked at again; those whose `blocked` was
+    /// written are closed as ever. The threshold stays what it was.
+    ///
+    /// - Parameter now: CLOCK_MONOTONIC, nanoseconds.
+    public mutating func reconfigure(_ settings: Settings, at now: UInt64) {
+        self.settings = settings
+        selection = Selection(settings, startedAt: startedAt)
+        examiner.isThorough = settings.verdicts.contains(.idle)
+        rate = RateLimit(perSecond: settings.maxRate)
+        ledger.reconsider(repeatNanoseconds: settings.repeatNanoseconds, at: now)
     }
 
     /// Records made since the last call, in order.

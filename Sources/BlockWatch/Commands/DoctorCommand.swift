@@ -12,7 +12,7 @@ struct DoctorCommand: ParsableCommand {
               blockwatch doctor --config /etc/blockwatch.conf
             """)
 
-    @Option(help: "Check this config file too.") var config: String?
+    @Option(help: "Check this config file too.", completion: .file()) var config: String?
 
     func run() {
         var report = Report()

@@ -19,7 +19,8 @@ struct ExplainCommand: ParsableCommand {
     @Argument(help: "A process, by its id or name; a thread id stands for its process.") var process: String?
 
     @Option(
-        help: ArgumentHelp("What a verdict or reason means (peer_stuck), or all of them (all).", valueName: "name"))
+        help: ArgumentHelp("What a verdict or reason means (peer_stuck), or all of them (all).", valueName: "name"),
+        completion: .list(["all"] + Verdict.allCases.map(\.rawValue) + Reason.allCases.map(\.rawValue)))
     var verdict: String?
 
     @Option(

@@ -20,11 +20,12 @@ struct GraphCommand: ParsableCommand {
     @Argument(help: "A process, by its id or name.") var process: String?
 
     @Option(help: "dot, mermaid, json; svg and html by Graphviz's dot.") var format: PictureFormat = .dot
-    @Option(help: "Calls blocked longer: 500ms, 5s, 1m30s.", transform: WatchOptions.threshold)
+    @Option(help: "Calls blocked longer: 500ms, 5s, 1m30s (default: 1s).", transform: WatchOptions.threshold)
     var threshold: UInt64 = 1_000_000_000
     @Option(
         name: .customLong("replay"),
-        help: ArgumentHelp("Of this recorded stream; needs no root; repeatable.", valueName: "file"))
+        help: ArgumentHelp("Of this recorded stream; needs no root; repeatable.", valueName: "file"),
+        completion: .file())
     var recordings: [String] = []
     @Option(help: "With --replay: at this moment, as 2026-03-01T09:05:00Z.", transform: RecordingFiles.moment)
     var at: UInt64?

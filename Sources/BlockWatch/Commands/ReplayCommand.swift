@@ -14,7 +14,8 @@ struct ReplayCommand: ParsableCommand {
               zcat web*.ndjson.gz | blockwatch replay - --comm nginx
             """)
 
-    @Argument(help: "Recorded streams, in any order; - for standard input.") var files: [String]
+    @Argument(help: "Recorded streams, in any order; - for standard input.", completion: .file())
+    var files: [String]
 
     @Option(help: "The state at this moment: 2026-03-01T09:05:00Z.", transform: RecordingFiles.moment) var at: UInt64?
     @Option(help: "auto and text: trees and sums for people; ndjson: records and sums.") var format: OutputFormat =

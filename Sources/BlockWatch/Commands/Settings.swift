@@ -2,6 +2,11 @@ import ArgumentParser
 import BlockWatchCore
 import Glibc
 
+/// What is wrong with a config file, and where.
+struct ConfigError: Error {
+    var text: String
+}
+
 /// What `watch` runs with: the config file's options as if they stood before those of the command line. Of an option
 /// with one value the command line's wins; lists are joined.
 struct Settings: Sendable {
@@ -30,22 +35,28 @@ struct Settings: Sendable {
     var busyAfterNanoseconds: UInt64
     /// As given, for the `started` record.
     var commandLineOptions: [String]
+    var configPath: String?
+    let watched: Watched
 
     /// - Parameter arguments: those of the command line, without the program's name.
     static func load(_ options: WatchOptions, arguments: [String]) -> Settings {
         if let problem = userProblem(options.filters) { fail(.wrongUsage, problem) }
-        var options = options
-        var rules: [IgnoreRule] = []
         let own = arguments.first == WatchCommand._commandName ? Array(arguments.dropFirst()) : arguments
-        if let path = options.config {
-            let config = read(path)
-            rules = config.ignoreRules
-            let given = words(of: config, in: path)
-            do { options = try WatchOptions.parse(given + own) } catch {
-                fail(.badConfig, "\(path): \(WatchOptions.message(for: error))")
-            }
+        guard let path = options.config else { return Settings(options, rules: [], arguments: own) }
+        do throws(ConfigError) { return try read(path, arguments: own) } catch { fail(.badConfig, error.text) }
+    }
+
+    /// The config file's options, then those of the command line.
+    ///
+    /// - Parameter arguments: without the subcommand.
+    static func read(_ path: String, arguments: [String]) throws(ConfigError) -> Settings {
+        let config = try read(path)
+        let given = try words(of: config, in: path)
+        let options: WatchOptions
+        do { options = try WatchOptions.parse(given + arguments) } catch {
+            throw ConfigError(text: "\(path): \(WatchOptions.message(for: error))")
         }
-        return Settings(options, rules: rules, arguments: own)
+        return Settings(options, rules: config.ignoreRules, arguments: arguments)
     }
 
     private init(_ options: WatchOptions, rules: [IgnoreRule], arguments: [String]) {
@@ -79,17 +90,17 @@ struct Settings: Sendable {
         verdicts = options.verdicts
         busyAfterNanoseconds = max(options.busyAfter, options.threshold)
         commandLineOptions = arguments
+        configPath = options.config
+        watched = Watched(filter: filter, verdicts: verdicts)
     }
 
     // MARK: - the config file
 
-    /// - Returns: what is in it; ends with 78 if it cannot be read or understood.
-    static func read(_ path: String) -> ConfigFile {
+    private static func read(_ path: String) throws(ConfigError) -> ConfigFile {
         let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else {
-            fail(
-                .badConfig,
-                "cannot open the config file \(path): \(describe(errno: errno)); name a file that may be read")
+            throw ConfigError(
+                text: "cannot open the config file \(path): \(describe(errno: errno)); name a file that may be read")
         }
         defer { close(descriptor) }
         var bytes: [UInt8] = []
@@ -98,48 +109,50 @@ struct Settings: Sendable {
             let count = unsafe Glibc.read(descriptor, &chunk, chunk.count)
             if count < 0, errno == EINTR { continue }
             if count < 0 {
-                fail(
-                    .badConfig,
-                    "cannot read the config file \(path): \(describe(errno: errno)); name a file that can be read")
+                throw ConfigError(
+                    text: "cannot read the config file \(path): \(describe(errno: errno)); name a file that can be read"
+                )
             }
             if count == 0 { break }
             bytes += chunk.prefix(count)
         }
         do throws(ConfigFile.ParseError) { return try ConfigFile(bytes, checkRule: check) } catch {
-            fail(.badConfig, "\(path):\(error.line): \(error.what)")
+            throw ConfigError(text: "\(path):\(error.line): \(error.what)")
         }
     }
 
     private static let flags = ["all", "new-only", "held-sockets"]
 
     /// The file as arguments, each line such as the command line would understand. Of a flag the last line counts.
-    private static func words(of config: ConfigFile, in path: String) -> [String] {
+    private static func words(of config: ConfigFile, in path: String) throws(ConfigError) -> [String] {
         let last = Dictionary(config.entries.map { ($0.key, $0.line) }, uniquingKeysWith: max)
-        return config.entries.flatMap { entry in
-            let words = words(of: entry, in: path)
-            return flags.contains(entry.key) && last[entry.key] != entry.line ? [] : words
+        var all: [String] = []
+        for entry in config.entries {
+            let words = try words(of: entry, in: path)
+            if !flags.contains(entry.key) || last[entry.key] == entry.line { all += words }
         }
+        return all
     }
 
-    private static func words(of entry: ConfigFile.Entry, in path: String) -> [String] {
-        func bad(_ what: String) -> Never { fail(.badConfig, "\(path):\(entry.line): \(what)") }
-        if entry.key == "config" { bad("config: a config file cannot name another") }
+    private static func words(of entry: ConfigFile.Entry, in path: String) throws(ConfigError) -> [String] {
+        func bad(_ what: String) -> ConfigError { ConfigError(text: "\(path):\(entry.line): \(what)") }
+        if entry.key == "config" { throw bad("config: a config file cannot name another") }
         if flags.contains(entry.key) {
             switch entry.value {
             case "true": return ["--\(entry.key)"]
             case "false": return []
-            default: bad("\(entry.key): true or false, not \(entry.value)")
+            default: throw bad("\(entry.key): true or false, not \(entry.value)")
             }
         }
         let arguments = ["--\(entry.key)=\(entry.value)"]
-        do {
-            if let problem = userProblem(try WatchOptions.parse(arguments).filters) { bad(problem) }
-        } catch {
+        let options: WatchOptions
+        do { options = try WatchOptions.parse(arguments) } catch {
             let text = WatchOptions.message(for: error)
             // options of the parser's own, such as --help, are no keys and end with success
             let isUnknown = text.hasPrefix("Unknown option") || WatchOptions.exitCode(for: error) == .success
-            bad(isUnknown ? "unknown key \(entry.key)" : text)
+            throw bad(isUnknown ? "unknown key \(entry.key)" : text)
         }
+        if let problem = userProblem(options.filters) { throw bad(problem) }
         return arguments
     }
 

@@ -14,7 +14,7 @@ struct SnapshotCommand: ParsableCommand {
               blockwatch snapshot --user postgres --exit-code
             """)
 
-    @Option(help: "Calls blocked longer: 500ms, 5s, 1m30s.", transform: WatchOptions.threshold)
+    @Option(help: "Calls blocked longer: 500ms, 5s, 1m30s (default: 1s).", transform: WatchOptions.threshold)
     var threshold: UInt64 = 1_000_000_000
 
     @Option(help: "auto and text: trees for people; ndjson: records.") var format: OutputFormat = .auto

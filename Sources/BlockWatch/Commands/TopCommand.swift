@@ -14,12 +14,13 @@ struct TopCommand: ParsableCommand {
               blockwatch top --replay blockwatch.ndjson
             """)
 
-    @Option(help: "Calls blocked longer: 500ms, 5s, 1m30s.", transform: WatchOptions.threshold)
+    @Option(help: "Calls blocked longer: 500ms, 5s, 1m30s (default: 1s).", transform: WatchOptions.threshold)
     var threshold: UInt64 = 1_000_000_000
     @Option(help: "trace: exact times. scan: no probe in any system call.") var engine: Engine = .trace
     @Option(
         name: .customLong("replay"),
-        help: ArgumentHelp("Play this recorded stream; needs no root; repeatable.", valueName: "file"))
+        help: ArgumentHelp("Play this recorded stream; needs no root; repeatable.", valueName: "file"),
+        completion: .file())
     var recordings: [String] = []
     @Option(help: "With --replay: from this moment on.", transform: RecordingFiles.moment) var at: UInt64?
     @Flag(help: "Calls that are idle by design too; the key a.") var all = false

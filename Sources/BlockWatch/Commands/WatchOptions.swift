@@ -20,9 +20,13 @@ struct Share: Sendable, Equatable {
     var value: Double?
 }
 
+private let commandLinePolicies = CompletionKind.list(["full", "redacted", "none"])
+
 /// The options of `watch`: CONTRACT, section 1.
 struct WatchOptions: ParsableArguments {
-    @Option(help: "Report calls blocked longer: 500ms, 5s, 1m30s, 2h; 1ms is the least.", transform: Self.threshold)
+    @Option(
+        help: "Report calls blocked longer: 500ms, 5s, 1m30s, 2h; 1ms is the least (default: 5s).",
+        transform: Self.threshold)
     var threshold: UInt64 = 5_000_000_000
 
     @Option(
@@ -31,7 +35,8 @@ struct WatchOptions: ParsableArguments {
 
     @Option(
         name: .customLong("max-overhead"),
-        help: "The share of all processor time that engine trace may take, else only scans look: 1%, 0.2%; or none.",
+        help:
+            "The share of all processor time that engine trace may take, else only scans look: 1%, 0.2%; or none (default: 1%).",
         transform: Self.share)
     var maxOverhead = Share(value: defaultMaxOverhead)
     static let defaultMaxOverhead = 0.01
@@ -46,25 +51,28 @@ struct WatchOptions: ParsableArguments {
     @Option(help: "auto: text on a terminal, NDJSON anywhere else.")
     var format: OutputFormat = .auto
 
-    @Option(help: "Append to this file; reopened on SIGHUP and when it was moved away.")
+    @Option(help: "Append to this file; reopened on SIGHUP and when it was moved away.", completion: .file())
     var output: String?
 
     @Flag(help: "Calls that are idle by design too.")
     var all = false
 
     @Option(
-        help: "Only these verdicts: deadlock, stuck, waiting, busy, idle; lists with commas.", transform: Self.verdicts)
+        help: "Only these verdicts: deadlock, stuck, waiting, busy, idle; lists with commas (default: all but idle).",
+        completion: .list(Verdict.allCases.map(\.rawValue)), transform: Self.verdicts)
     var verdict: Set<Verdict>?
 
     @Option(
         name: .customLong("busy-after"),
-        help: "Say a call that waits for somebody who is at work after this, the threshold at the least.",
+        help: "Say a call that waits for somebody who is at work after this, the threshold at the least (default: 1m).",
         transform: Self.threshold)
     var busyAfter: UInt64 = 60_000_000_000
 
     @OptionGroup var filters: FilterOptions
 
-    @Option(help: "Read options and named ignore rules from this file; the command line wins.")
+    @Option(
+        help: "Read options and named ignore rules from this file, again on SIGHUP; the command line wins.",
+        completion: .file())
     var config: String?
 
     @Option(
@@ -74,10 +82,11 @@ struct WatchOptions: ParsableArguments {
         transform: Self.span)
     var repetition: Span?
 
-    @Option(name: .customLong("max-rate"), help: "At most so many records a second.", transform: Self.rate)
+    @Option(
+        name: .customLong("max-rate"), help: "At most so many records a second (default: 1000).", transform: Self.rate)
     var maxRate: UInt64 = 1000
 
-    @Option(help: "How often a summary is said, or never.", transform: Self.span)
+    @Option(help: "How often a summary is said, or never (default: 1m).", transform: Self.span)
     var summary = Span(nanoseconds: 60_000_000_000)
 
     @Option(help: "host: refuse to run where the host's processes cannot be seen. namespace: watch this PID namespace.")
@@ -95,16 +104,18 @@ struct WatchOptions: ParsableArguments {
     var duration: UInt64?
 
     @Option(
-        name: .customLong("command-line"), help: "Command lines can hold secrets: full, redacted or none.",
-        transform: Self.policy)
+        name: .customLong("command-line"),
+        help: "Command lines can hold secrets: full, redacted or none (default: redacted).",
+        completion: commandLinePolicies, transform: Self.policy)
     var commandLine: CommandLinePolicy = .redacted
 
-    @Option(help: "Write a Prometheus text file for node_exporter's textfile collector.")
+    @Option(help: "Write a Prometheus text file for node_exporter's textfile collector.", completion: .file())
     var metrics: String?
 
     @Option(
         name: .customLong("ring-size"),
-        help: "Room for what the kernel side has to say: 2M, 64K, 4096; a power of two, a page at the least.",
+        help:
+            "Room for what the kernel side has to say: 2M, 64K, 4096; a power of two, a page at the least (default: 2M).",
         transform: Self.ringSize)
     var ringSize = CaptureSettings.defaultRingBytes
 
@@ -218,7 +229,9 @@ struct FilterOptions: ParsableArguments {
     @Option(name: .customLong("path"), help: "Only these files and unix sockets.") var paths: [String] = []
     @Option(name: .customLong("port"), help: "Only these local or peer ports.") var ports: [String] = []
 
-    @Option(name: .customLong("reason"), help: "Only these reasons: lock_held, reply_pending, ...")
+    @Option(
+        name: .customLong("reason"), help: "Only these reasons: lock_held, reply_pending, ...",
+        completion: .list(Reason.allCases.map(\.rawValue)))
     var reasons: [String] = []
 
     @Option(name: .customLong("exclude-syscall"), help: "Not these; the same for each of the above.")
@@ -309,7 +322,8 @@ struct LookOptions: ParsableArguments {
     @Option(help: "host: refuse to run where the host's processes cannot be seen. namespace: this PID namespace.")
     var scope: Scope = .host
     @Option(
-        name: .customLong("command-line"), help: "Command lines can hold secrets: full, redacted or none.",
-        transform: WatchOptions.policy)
+        name: .customLong("command-line"),
+        help: "Command lines can hold secrets: full, redacted or none (default: redacted).",
+        completion: commandLinePolicies, transform: WatchOptions.policy)
     var commandLine: CommandLinePolicy = .redacted
 }

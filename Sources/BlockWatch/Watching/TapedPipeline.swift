@@ -86,6 +86,9 @@ struct TapedPipeline {
         pure.vanished(call, clock: clock)
     }
 
+    /// Not of a recording, which has the settings that it began with.
+    mutating func reconfigure(_ settings: Pipeline.Settings, at now: UInt64) { pure.reconfigure(settings, at: now) }
+
     // MARK: - about blockwatch itself
 
     mutating func started(_ body: Started, clock: ClockReading) {
@@ -132,5 +135,6 @@ struct TapedPipeline {
         return pure.reports(clock: clock)
     }
 
+    var openCount: Int { pure.openCount }
     func count(of verdict: Verdict) -> Int { pure.count(of: verdict) }
 }

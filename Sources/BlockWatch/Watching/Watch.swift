@@ -4,7 +4,7 @@ import Glibc
 
 /// `blockwatch watch`: the one thread that owns capture, tracking and report, and its loop.
 struct Watch: ~Copyable {
-    let settings: Settings
+    var settings: Settings
     let log: Log
     private let host: Host
     let capture: Capture
@@ -20,6 +20,7 @@ struct Watch: ~Copyable {
     var endings: EndingWatch
     /// `--debug-switch-probes`
     var nextSwitch: UInt64?
+    var service: Service
     private let signals: Signals
     private let events: EventSet
     private let metrics: MetricsFile?
@@ -56,6 +57,7 @@ struct Watch: ~Copyable {
         // ends before long, and reads nothing of others
         let symbols = SymbolLoader(ProcFS(root: "/proc"))
         let logWriter = LogWriter()
+        let manager = ServiceManager(log: log)
         var log = log
         self.settings = settings
         let host = Host(procFS: ProcFS(root: "/proc"))
@@ -101,12 +103,8 @@ struct Watch: ~Copyable {
         schedule = ScanSchedule(
             threshold: settings.thresholdNanoseconds, tick: Clock.tickNanoseconds, now: now.monotonic)
         pipeline = TapedPipeline(
-            Pipeline.Settings(
-                thresholdNanoseconds: settings.thresholdNanoseconds, newOnly: settings.newOnly,
-                repeatNanoseconds: settings.repeatNanoseconds, maxRate: settings.maxRate, filter: settings.filter,
-                ignoreRules: settings.ignoreRules, verdicts: settings.verdicts,
-                tellsHeldSockets: settings.heldSockets, busyAfterNanoseconds: settings.busyAfterNanoseconds),
-            host: host, identifier: Identifier.Settings(host, commandLine: settings.commandLine), symbols: symbols,
+            settings.pipeline, host: host, identifier: Identifier.Settings(host, commandLine: settings.commandLine),
+            symbols: symbols,
             recorder: recorder, start: now.monotonic)
         endings = EndingWatch(threshold: settings.thresholdNanoseconds, now: now.monotonic)
         relating = Allowance(onePartIn: 100, most: 1_000_000_000, now: now.monotonic)
@@ -119,7 +117,10 @@ struct Watch: ~Copyable {
         formats = Formats(settings, origin: host.origin)
         nextSummary = settings.summaryNanoseconds.map { now.monotonic.saturatingAdd($0) }
         end = settings.durationNanoseconds.map { now.monotonic.saturatingAdd($0) }
-        events = EventSet(capture.descriptor, signals.descriptor, output.endings.descriptor)
+        let reloader = settings.configPath.map { Reloader(path: $0, arguments: settings.commandLineOptions) }
+        service = Service(manager: manager, reloader: reloader, now: now.monotonic)
+        events = EventSet(
+            capture.descriptor, signals.descriptor, output.endings.descriptor, reloader?.done.descriptor ?? -1)
         Heap.giveBack()
         // its own pages may lie on the disk that has died
         if mlockall(Int32(MCL_CURRENT) | Int32(MCL_FUTURE) | lockOnFault) != 0 {
@@ -127,6 +128,7 @@ struct Watch: ~Copyable {
             log.info("memory is not locked: \(describe(errno: answer)); needs CAP_IPC_LOCK")
         }
         metrics?.start()
+        reloader?.start()
         Confinement.filterSystemCalls(
             appendsToFile: settings.outputPath != nil, replacesFile: settings.metricsPath != nil, log: log)
     }
@@ -140,6 +142,7 @@ struct Watch: ~Copyable {
                 engine: settings.engine.rawValue, scope: settings.scope.rawValue, capabilities: host.capabilities(),
                 thresholdNanoseconds: settings.thresholdNanoseconds), clock: Clock.now())
         flush()
+        service.manager.ready(status)
         while true {
             events.wait(milliseconds: timeToNextWork())
             if let ending = output.ending {
@@ -164,6 +167,7 @@ struct Watch: ~Copyable {
             if pipeline.hasPending, now.monotonic >= nextRelate { relate(isLast: false) }
             if let due = nextSummary, now.monotonic >= due { summarize(now, due) }
             flush()
+            serve(at: now.monotonic)
             if let end, now.monotonic >= end { return stop("duration") }
         }
     }
@@ -172,7 +176,7 @@ struct Watch: ~Copyable {
 
     private func timeToNextWork() -> Int32 {
         let now = Clock.now().monotonic
-        var next = schedule.next
+        var next = min(schedule.next, service.next)
         if let nextSummary { next = min(next, nextSummary) }
         if let budget { next = min(next, budget.next, nextSwitch ?? .max) }
         if pipeline.hasPending { next = min(next, nextRelate) }
@@ -349,7 +353,7 @@ struct Watch: ~Copyable {
             switch signal {
             case SIGINT: return "SIGINT"
             case SIGTERM: return "SIGTERM"
-            case SIGHUP: output.reopen()
+            case SIGHUP: reload()
             case SIGUSR1: saysAll = true
             default: break
             }
@@ -364,7 +368,11 @@ struct Watch: ~Copyable {
         nextSummary = settings.summaryNanoseconds.map { max(due.saturatingAdd($0), now.monotonic) }
     }
 
+    /// SIGHUP
+    func reopenOutput() { output.reopen() }
+
     private mutating func stop(_ reason: String) -> ExitCode {
+        service.manager.stopping("stopping: \(reason)")
         drain()
         if pipeline.hasPending { relate(isLast: false) }
         // since the last scan

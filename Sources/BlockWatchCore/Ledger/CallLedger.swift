@@ -177,6 +177,21 @@ struct CallLedger {
         if said == .busy { stopRepeats(of: id) } else { resumeRepeats(of: id, at: now) }
     }
 
+    /// Options have changed: what was not written is due to be seen again, at once, and what was is said by the new interval.
+    ///
+    /// - Parameter repeatNanoseconds: as at the start.
+    mutating func reconsider(repeatNanoseconds: UInt64?, at now: UInt64) {
+        repeats = RepeatSchedule(first: repeatNanoseconds)
+        for (id, call) in calls {
+            switch call.state {
+            case .over: break
+            case .written(let look, _):
+                calls[id]?.repetition = look.reason.verdict == .busy ? nil : repeats.first(after: now)
+            case .queued, .hidden, .unwritten: calls[id]?.repetition = repeats.now(now)
+            }
+        }
+    }
+
     /// Calls to ask the kernel side about again now, those first that have waited longest; their next time is twice as
     /// far.
     ///

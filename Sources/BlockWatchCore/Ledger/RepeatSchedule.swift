@@ -15,8 +15,14 @@ struct RepeatSchedule {
         return noted(LedgerEntry.Repetition(at: now.saturatingAdd(firstInterval), interval: firstInterval))
     }
 
+    /// Of a call that is to be seen at once, whether or not it is written again later.
+    mutating func now(_ now: UInt64) -> LedgerEntry.Repetition {
+        noted(LedgerEntry.Repetition(at: now, interval: firstInterval ?? 0))
+    }
+
     /// The one after that.
-    mutating func next(after repetition: LedgerEntry.Repetition, at now: UInt64) -> LedgerEntry.Repetition {
+    mutating func next(after repetition: LedgerEntry.Repetition, at now: UInt64) -> LedgerEntry.Repetition? {
+        guard firstInterval != nil else { return nil }
         let interval = min(repetition.interval.saturatingAdd(repetition.interval), Self.longest)
         return noted(LedgerEntry.Repetition(at: now.saturatingAdd(interval), interval: interval))
     }
