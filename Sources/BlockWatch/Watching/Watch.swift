@@ -6,7 +6,7 @@ import Glibc
 struct Watch: ~Copyable {
     let settings: Settings
     let log: Log
-    private let host: Host
+    let host: Host
     let capture: Capture
     private let output: Output
     private let recorder: Recorder?
@@ -20,7 +20,10 @@ struct Watch: ~Copyable {
     var nextSwitch: UInt64?
     private let signals: Signals
     private let events: EventSet
-    private let metrics: MetricsFile?
+    let metrics: MetricsFile?
+    /// When the file for Prometheus is written next.
+    var nextMetrics: UInt64 = 0
+    let startWall: UInt64
     var known = CaptureCounters()
     /// CLOCK_MONOTONIC, nanoseconds: the last scan that began while the probes were out.
     var lastUntraced: UInt64?
@@ -89,7 +92,8 @@ struct Watch: ~Copyable {
         if let problem = output.reopeningProblem { log.warning(problem) }
         // after loading, which takes long on a slow machine
         let now = Clock.now()
-        metrics = settings.metricsPath.map { MetricsFile(path: $0, log: log) }
+        startWall = now.wall
+        metrics = settings.metricsPath.map { MetricsFile(path: $0, mode: settings.metricsMode, log: log) }
         risky = TapedReaders(readers: RiskyReaders(procFS: host.procFS), recorder: recorder)
         filePasses = FilePassRunner(log: log)
         seesAllProcesses = host.isInInitialPIDNamespace
@@ -221,9 +225,7 @@ struct Watch: ~Copyable {
             sayAgain(pipeline.dueRepeats(at: now.monotonic, most: capture.mostRefreshes))
             nextRepeats = finish + (Clock.processCPU() - before) * Self.repeatShare
         }
-        metrics?.write(
-            pipeline: pipeline.pure, counters: counters, schedule: schedule, usage: host.usage(),
-            overhead: budget?.overhead)
+        if finish >= nextMetrics { writeMetrics(at: finish) }
     }
 
     /// Has the programs look at all threads, and says what they bring up. A ringful at a time, so that memory stays small

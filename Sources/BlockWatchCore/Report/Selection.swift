@@ -84,6 +84,9 @@ enum Exclusion: Equatable {
         }
     }
 
+    /// Nobody wants to hear of this call, unlike of one that comes when there is no room.
+    var isUnwanted: Bool { if case .ignoreRule = self { true } else { isLasting } }
+
     /// It stays, whatever becomes of the call; an ignore rule may run out.
     var isLasting: Bool { self == .filter || self == .newOnly }
 }
