@@ -55,6 +55,19 @@ class Rules(Case):
                     run(program("promtool"), "test", "rules", RULE_TESTS.name, cwd=self.folder)
 
 
+class Inhibition(Case):
+    """The block of docs/runbook.md for Alertmanager."""
+
+    def test_amtool_takes_it_and_it_names_alerts_that_there_are(self):
+        block = re.search(r"^```yaml\n(inhibit_rules:.*?)^```", (ROOT / "docs/runbook.md").read_text(), re.S | re.M)[1]
+        path = self.folder / "alertmanager.yml"
+        path.write_text("route: {receiver: nobody}\nreceivers: [{name: nobody}]\n" + block)
+        self.assertIn("1 inhibit rules", run(program("amtool"), "check-config", path))
+        named = re.search(r"Blockwatch\(([\w|]+)\)", block)[1].split("|")
+        self.assertEqual(set("Blockwatch" + name for name in named) - set(alerts()), set())
+        self.assertIn("alertname = BlockwatchSilent", block)
+
+
 def free_port() -> int:
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))

@@ -89,6 +89,19 @@ class Runbook(Case):
         os.close(write)
         return pid, "peer_sleeping"
 
+    def test_every_command_of_blockwatch_in_it_is_one(self):
+        text = (ROOT / "docs/runbook.md").read_text()
+        commands = re.findall(r"`(blockwatch (?:snapshot|explain|doctor|replay)[^`]*)`", text) + re.findall(r"^    sudo (blockwatch .*?)(?: +#.*)?$", text, re.M)
+        self.assertGreater(len(commands), 12)
+        sleeper = self.waiter("sleeper", SLEEPER)
+        (self.folder / "blockwatch.ndjson").write_bytes(b"")
+        for command in commands:
+            with self.subTest(command):
+                words = command.split(" > ")[0].replace("NAME.service", "x.service").replace("--verdict REASON", "--verdict lock_held").replace("--reason REASON", "--reason lock_held")
+                words = re.sub(r"\b[A-Z][A-Z_|]+\b", str(sleeper), words).split()
+                done = subprocess.run([BLOCKWATCH, *words[1:]], capture_output=True, text=True, timeout=60, cwd=self.folder)
+                self.assertEqual(done.returncode, 0, f"{words}: {done.stderr}")
+
     def records(self, name: str) -> list[dict]:
         return [json.loads(line) for line in self.text(name).split(b"\n")[:-1]]
 

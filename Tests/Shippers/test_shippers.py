@@ -56,18 +56,18 @@ class Rsyslog(ShipperCase):
         sent = given()
         self.rsyslogd(self.snippet("rsyslog/blockwatch.conf"))
         (self.folder / "blockwatch.ndjson").write_bytes(b"".join(sent))
-        self.eventually("all lines", self.grown("all.ndjson", len(sent)))
-        self.assertWhole(sent, self.text("all.ndjson"))
-        self.assertSelected(sent, self.text("stuck.ndjson"), {"deadlock", "stuck"})
+        self.eventually("all lines", self.grown("all.json", len(sent)))
+        self.assertWhole(sent, self.text("all.json"))
+        self.assertSelected(sent, self.text("stuck.json"), {"deadlock", "stuck"})
         self.assertEqual(self.text("torn.log"), b"")
 
     def test_a_line_that_was_torn_is_kept_apart(self):
         self.rsyslogd(self.snippet("rsyslog/blockwatch.conf"))
         sent = lines.made()
         (self.folder / "blockwatch.ndjson").write_bytes(sent[0][:100] + b"\n" + sent[1])
-        self.eventually("the whole line", self.grown("all.ndjson", 1))
+        self.eventually("the whole line", self.grown("all.json", 1))
         self.eventually("the torn line", self.grown("torn.log", 1))
-        self.assertWhole(sent[1:2], self.text("all.ndjson"))
+        self.assertWhole(sent[1:2], self.text("all.json"))
 
     def test_standard_output_comes_through_logger_and_the_log_socket(self):
         sent = given()
@@ -77,8 +77,8 @@ class Rsyslog(ShipperCase):
         self.eventually("the socket", socket.exists)
         logger = [program("logger"), "--socket", socket, "--tag", "blockwatch", "--size", "8192"]
         subprocess.run(logger, input=b"".join(sent), env=environment(), check=True, timeout=programs.PATIENCE)
-        self.eventually("all lines", self.grown("all.ndjson", len(sent)))
-        self.assertWhole(sent, self.text("all.ndjson"))
+        self.eventually("all lines", self.grown("all.json", len(sent)))
+        self.assertWhole(sent, self.text("all.json"))
 
 
 class SyslogNG(ShipperCase):
@@ -96,12 +96,12 @@ class SyslogNG(ShipperCase):
         sent = given()
         self.syslog_ng()
         (self.folder / "blockwatch.ndjson").write_bytes(b"".join(sent))
-        self.eventually("all lines", self.grown("all.ndjson", len(sent)))
-        self.assertEqual(b"".join(sent), self.text("all.ndjson"))
+        self.eventually("all lines", self.grown("all.json", len(sent)))
+        self.assertEqual(b"".join(sent), self.text("all.json"))
         selected = [line for line in sent if json.loads(line).get("verdict") in {"deadlock", "stuck"}]
-        self.eventually("those that are stuck", self.grown("stuck.ndjson", len(selected)))
+        self.eventually("those that are stuck", self.grown("stuck.json", len(selected)))
         self.eventually("their short form", self.grown("short.log", len(selected)))
-        self.assertSelected(sent, self.text("stuck.ndjson"), {"deadlock", "stuck"})
+        self.assertSelected(sent, self.text("stuck.json"), {"deadlock", "stuck"})
         records = [json.loads(line) for line in selected]
         short = self.text("short.log").decode().splitlines()
         for record, line in zip(records, short):

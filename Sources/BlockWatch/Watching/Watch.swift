@@ -97,6 +97,8 @@ struct Watch: ~Copyable {
         risky = TapedReaders(readers: RiskyReaders(procFS: host.procFS), recorder: recorder)
         filePasses = FilePassRunner(log: log)
         seesAllProcesses = host.isInInitialPIDNamespace
+        let names = ContainerNameReader()
+        names.start(root: Host.root(host.procFS))
         schedule = ScanSchedule(
             threshold: settings.thresholdNanoseconds, tick: Clock.tickNanoseconds, now: now.monotonic)
         pipeline = TapedPipeline(
@@ -106,7 +108,7 @@ struct Watch: ~Copyable {
                 ignoreRules: settings.ignoreRules, verdicts: settings.verdicts,
                 tellsHeldSockets: settings.heldSockets, busyAfterNanoseconds: settings.busyAfterNanoseconds),
             host: host, identifier: Identifier.Settings(host, commandLine: settings.commandLine), symbols: symbols,
-            recorder: recorder, start: now.monotonic)
+            names: names, recorder: recorder, start: now.monotonic)
         budget = capture.probes.map {
             OverheadBudget(
                 limit: settings.maxOverhead, callNanoseconds: $0.callNanoseconds, processors: Host.processorCount,
