@@ -14,7 +14,7 @@ import Testing
         let rows = lines(hidden: [
             "ignore.a\"b": 1, "ignore.a\\b": 2, "ignore.a\nb": 3, "ignore.a\\\\nb": 4, "ignore.a\\nb": 5,
         ])
-        .filter { $0.hasPrefix("blockwatch_hidden_total") }
+        .filter { $0.hasPrefix("blockwatch_hidden_total{by=\"ignore.") }
         #expect(
             rows == [
                 #"blockwatch_hidden_total{by="ignore.a\"b"} 1"#, #"blockwatch_hidden_total{by="ignore.a\\\\nb"} 4"#,
@@ -39,6 +39,9 @@ import Testing
         }
         for what in ["records", "lines", "scans"] {
             #expect(lines.contains(#"blockwatch_lost_total{what="\#(what)"} 0"#))
+        }
+        for option in ["verdict", "filter", "new_only", "busy_after", "over", "max_rate"] {
+            #expect(lines.contains(#"blockwatch_hidden_total{by="\#(option)"} 0"#))
         }
         #expect(lines.contains("blockwatch_deadlocks_total 0"))
     }

@@ -75,7 +75,7 @@ public struct MetricsText {
     private mutating func addLosses(_ reading: MetricsReading) {
         metric(
             "hidden_total", "counter", "Calls not written because of an option.",
-            Self.rows("by", reading.totals.hidden))
+            Self.rows("by", reading.totals.hidden.merging(Exclusion.named.map { ($0, 0) }) { known, _ in known }))
         metric(
             "lost_total", "counter", "What may have been missed.",
             Self.rows("what", reading.totals.lost.merging(Loss.kinds.map { ($0, 0) }) { known, _ in known }))

@@ -71,6 +71,9 @@ enum Exclusion: Equatable {
     /// There were too many records in this second.
     case maxRate
 
+    /// All but the rules, whose names are a user's.
+    static let named = [Exclusion.newOnly, .verdict, .filter, .busyAfter, .over, .maxRate].map(\.name)
+
     /// The option's name, as ``Totals/hidden`` has it.
     var name: String {
         switch self {
