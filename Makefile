@@ -185,6 +185,8 @@ fmt: ## format the Swift sources in place
 .PHONY: lint
 lint: ## fail on anything that is not formatted or breaks a rule
 	$(SWIFT) format lint --strict --parallel --recursive Package.swift Sources Tests
+	@$(call need-packages,python3)
+	python3 tools/gen-index-template.py --check
 
 .PHONY: check
 check: lint verify-bpf ## format, lint, BPF object against its source, builds without warnings, tests

@@ -93,5 +93,8 @@ if __name__ == "__main__":
     path = FOLDER / "blockwatch.json"
     text = json.dumps(template(), indent=2) + "\n"
     if "--check" in sys.argv:
+        schema = json.loads((ROOT / "schema/blockwatch-1.json").read_text())
+        if odd := {".".join(path) for path, _ in leaves(schema)} ^ set(facts()):
+            sys.exit(f"packaging/elasticsearch/ecs.tsv and the schema differ in {', '.join(sorted(odd))}")
         sys.exit(None if path.exists() and path.read_text() == text else f"{path.relative_to(ROOT)} is not what the schema makes: run make index-template and commit it")
     path.write_text(text)
