@@ -49,7 +49,8 @@ class Case(unittest.TestCase):
     def start(self, *arguments, **more) -> subprocess.Popen:
         log = (self.folder / f"{pathlib.Path(str(arguments[0])).name}.stderr").open("ab")
         self.addCleanup(log.close)
-        child = subprocess.Popen([str(a) for a in arguments], env=environment(), stderr=log, stdin=more.pop("stdin", subprocess.DEVNULL), **more)
+        more = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL} | more
+        child = subprocess.Popen([str(a) for a in arguments], env=environment(), stderr=log, **more)
         self.addCleanup(self.end, child)
         return child
 
