@@ -185,6 +185,8 @@ fmt: ## format the Swift sources in place
 .PHONY: lint
 lint: ## fail on anything that is not formatted or breaks a rule
 	$(SWIFT) format lint --strict --parallel --recursive Package.swift Sources Tests
+	@$(call need-packages,python3)
+	python3 tools/gen-index-template.py --check
 
 .PHONY: check
 check: lint verify-bpf ## format, lint, BPF object against its source, builds without warnings, tests
@@ -207,14 +209,40 @@ sanitize-thread sanitize-address: sanitize-%: need-build need-test need-root pro
 SANITIZER = env TSAN_OPTIONS=halt_on_error=1:exitcode=66 ASAN_OPTIONS=exitcode=66 \
 	LSAN_OPTIONS=exitcode=66:suppressions="$(CURDIR)/Tests/leaks.suppressed"
 
+# Real log shippers, Prometheus and validators: unpacked into .build/debian, not installed (tools/from-debian).
+SHIPPER_PROGRAMS := rsyslog libestr0 libfastjson4 liblognorm5 bsdutils syslog-ng-core libivykis0 libnet1 lnav libarchive13 jq libjq1 \
+	libonig5 prometheus prometheus-node-exporter prometheus-alertmanager buildah skopeo umoci crun libgpgme11 libassuan0 libdevmapper1.02.1 \
+	libyajl2 libsubid4 golang-github-opencontainers-image-spec-dev docker-compose
+SHIPPER_PACKAGES := systemd libsystemd0 python3 python3-jsonschema python3-yaml python3-venv gcc libc6-dev binutils util-linux
+
+.PHONY: test-shippers
+test-shippers: need-build need-root $(if $(BLOCKWATCH),,build) programs image-layout ## rsyslog, syslog-ng, journald, lnav, jq, Prometheus, runbook, image: each is started and must give back what it was given (root, a minute)
+	@$(call need-packages,$(SHIPPER_PACKAGES))
+	@tools/from-debian .build/debian $(SHIPPER_PROGRAMS)
+	@[ -x .build/shippers-venv/bin/kubernetes-validate ] || \
+		{ /usr/bin/python3 -m venv .build/shippers-venv && .build/shippers-venv/bin/pip -q install kubernetes-validate; }
+	@cd Tests/Shippers && $(AS_ROOT) env PATH="$$PATH" BLOCKWATCH="$(or $(BLOCKWATCH),$(CURDIR)/$(BINARY))" \
+		BLOCKWATCH_PROGRAMS="$(CURDIR)/.build/programs" /usr/bin/python3 -B -W error::ResourceWarning -m unittest $(or $(TEST_ARGS),discover)
+
+.PHONY: dashboard index-template
+dashboard: ## write Grafana's model of the dashboard anew
+	python3 tools/gen-dashboard.py
+index-template: ## write the index template for Elasticsearch and OpenSearch anew from the schema
+	python3 tools/gen-index-template.py
+
+.PHONY: image-layout
+image-layout: static ## the container image as an OCI layout, .build/image: the static binary on nothing
+	@tools/image-layout .build-static/release/blockwatch .build/image
+
 .PHONY: nightly
-nightly: ## what is too long for every change: both sanitizers, an hour of soak, a busy host for ten minutes, 5,000 topologies, ten minutes of fuzzing, all kernels, aarch64, the packages
+nightly: ## what is too long for every change: both sanitizers, an hour of soak, a busy host for ten minutes, 5,000 topologies, ten minutes of fuzzing, log shippers, all kernels, aarch64, the packages
 	$(MAKE) sanitize-thread
 	$(MAKE) sanitize-address
 	$(MAKE) soak SOAK_SECONDS=3600
 	$(MAKE) quiet QUIET_SECONDS=600
 	$(MAKE) topologies TOPOLOGIES=5000
 	$(MAKE) fuzz FUZZ_SECONDS=600
+	$(MAKE) test-shippers
 	$(MAKE) test-kernels
 	$(MAKE) test-aarch64
 	$(MAKE) test-package

@@ -46,7 +46,7 @@ processes. As root it keeps these and CAP_IPC_LOCK, and gives up all others.
 # of the config file's keys, what SIGHUP does not change: Settings.needingRestart
 NEXT_START = {
     "threshold", "engine", "max-overhead", "format", "output", "scope", "new-only", "duration", "command-line", "metrics",
-    "ring-size", "log-level",
+    "metrics-mode", "ring-size", "log-level",
 }
 
 # of keys that have no default

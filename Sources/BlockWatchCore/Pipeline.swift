@@ -10,9 +10,9 @@ public struct Pipeline {
     private(set) var ledger: CallLedger
     private var toldDeadlocks: Set<String> = []
     private var rate: RateLimit
-    private var records = RecordStream()
+    var records = RecordStream()
     /// What `summary` says of the probes.
-    private var overhead: Overhead?
+    var overhead: Overhead?
 
     public static let longestRepeat = RepeatSchedule.longest
 
@@ -41,9 +41,6 @@ public struct Pipeline {
 
     /// Records made since the last call, in order.
     public mutating func takeRecords() -> [Record] { records.take() }
-
-    public var totals: Totals { records.totals }
-    public var openCount: Int { ledger.calls.count }
 
     // MARK: - from the kernel
 
@@ -281,6 +278,7 @@ public struct Pipeline {
                 writeAgain(account.call.now(call), result.finding, duration, clock)
             } else if let exclusion = exclusion(of: result.sighting, lasting: duration, result.finding.reason) {
                 if result.before == nil || known.closing != nil { records.leaveOut(exclusion) }
+                ledger.setAside(call.id, exclusion.isUnwanted)
                 if exclusion == .verdict { ledger.stopRepeats(of: call.id) }
                 ledger.settle(call.id)
             } else if isAdmitted(clock) {
@@ -384,43 +382,10 @@ public struct Pipeline {
         closed(ClosedRecord(call: call, reason: .ended, nowNanoseconds: clock.monotonic, result: 0), clock)
     }
 
-    // MARK: - about blockwatch itself
-
-    public mutating func started(_ body: Started, clock: ClockReading) {
-        records.write(.started, .started(body), clock)
-    }
-
-    public mutating func lost(_ loss: Loss, clock: ClockReading) { records.write(loss, clock) }
-
-    /// What the probes on system calls take now.
-    ///
-    /// - Parameter isChange: they were taken out or put in just now, which is said.
-    public mutating func engine(_ overhead: Overhead, isChange: Bool, clock: ClockReading) {
-        self.overhead = overhead
-        if isChange { records.write(.engine, .engine(overhead), clock) }
-    }
-
-    public mutating func summarize(
-        usage: OwnUsage, threads: UInt64, schedule: ScanSchedule, clock: ClockReading
-    ) {
-        let counts = ledger.counts
-        let summary = Summary(
-            overhead: overhead, open: UInt64(openCount), openBySyscall: counts.bySyscall,
-            openByVerdict: counts.byVerdict, idleByReason: counts.idleByReason, busyByReason: counts.busyByReason,
-            openWritten: UInt64(ledger.writtenCount), totals: totals, usage: usage, threads: threads,
-            scanNanoseconds: schedule.lastDuration, scanPeriodNanoseconds: schedule.period)
-        records.write(.summary, .summary(summary), clock)
-    }
-
-    public mutating func stopped(reason: String, usage: OwnUsage, clock: ClockReading) {
-        let open = UInt64(ledger.writtenCount)
-        records.write(.stopped, .stopped(Stopped(reason: reason, totals: totals, open: open, usage: usage)), clock)
-    }
-
     /// The output had no room for a `blocked`: its end must not be written either.
     public mutating func wasDropped(_ record: Record) {
         guard case .call(let report) = record.body else { return }
-        records.takeBack(record.action)
+        records.takeBack(record.action, report)
         if record.action == .blocked { ledger.unwrite(report.call.id) }
     }
 }

@@ -150,9 +150,9 @@ import Testing
 
     @Test func `the file for Prometheus has the engine and its price`() {
         let overhead = Overhead(isTraced: false, rate: 7, callNanoseconds: 84, share: 123, limit: nil, changes: 3)
-        let text = MetricsText.text(
-            open: 0, totals: Totals(), threads: 0, scanNanoseconds: 0,
-            usage: OwnUsage(cpuNanoseconds: 0, residentBytes: 0), overhead: overhead)
+        var reading = MetricsReading(usage: OwnUsage(cpuNanoseconds: 0, residentBytes: 0))
+        reading.overhead = overhead
+        let text = MetricsText.text(reading)
         for row in [
             #"blockwatch_engine{engine="trace"} 0"#, #"blockwatch_engine{engine="scan"} 1"#,
             "blockwatch_overhead_ratio 0.000123", "blockwatch_engine_changes_total 3",

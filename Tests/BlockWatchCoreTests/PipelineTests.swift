@@ -222,6 +222,38 @@ import Testing
         pipeline.wasDropped(opened[0])
         #expect(try feed(&pipeline, Bytes.close(99, BW_CLOSE_ENDED, at: 16_000_000_000), at: 16).isEmpty)
         #expect(pipeline.totals.blocked == 0)
+        #expect(pipeline.callCounts.byReason.values.allSatisfy { $0 == 0 })
+        #expect(pipeline.callCounts.byService.values.allSatisfy { $0 == 0 })
+    }
+
+    @Test func `a call that a rule ignores is counted in no gauge that an alert looks at`() throws {
+        var plain = pipeline()
+        _ = try feed(&plain, Bytes.call(), at: 15)
+        let reason = try #require(plain.open(at: 15_000_000_000).byReason.first?.key)
+        var pipeline = pipeline(rules: [try IgnoreRule(name: "known", text: "reason=\(reason.rawValue)")])
+        #expect(try feed(&pipeline, Bytes.call(), at: 15).isEmpty)
+        let open = pipeline.open(at: 15_000_000_000)
+        #expect(open.count == 1)
+        #expect(open.byReason.isEmpty && open.oldest.isEmpty && open.byService.isEmpty)
+        #expect(pipeline.totals.hidden == ["ignore.known": 1])
+    }
+
+    @Test func `open calls are counted by what the last look found, with the oldest's age, and each call once`() throws
+    {
+        var pipeline = pipeline()
+        let opened = try feed(&pipeline, Bytes.call(), at: 15)
+        guard case .call(let report) = opened[0].body, let reason = report.finding?.reason else {
+            throw Bytes.Unexpected()
+        }
+        let open = pipeline.open(at: 20_000_000_000)
+        #expect(open.count == 1)
+        #expect(open.byReason == [reason: 1])
+        #expect(open.oldest == [reason.verdict: 20_000_000_000 - report.call.startNanoseconds])
+        #expect(open.byService == ["none": [reason.verdict: 1]])
+        #expect(pipeline.callCounts.byReason == [reason: 1])
+        _ = try feed(&pipeline, Bytes.close(99, BW_CLOSE_ENDED, at: 21_000_000_000), at: 21)
+        #expect(pipeline.open(at: 22_000_000_000) == OpenCalls())
+        #expect(pipeline.callCounts.byReason == [reason: 1], "a counter never goes back")
     }
 
     @Test func `process.* stays as at first, what it waits for does not`() throws {

@@ -188,18 +188,26 @@ import Testing
         return (code, child.errorText)
     }
 
-    @Test func `files are created 0640 whatever the umask`() async throws {
-        let folder = try Folder()
-        defer { folder.remove() }
-        let (code, error) = try await tryOut(
-            ["--output", folder.path + "/log", "--metrics", folder.path + "/metrics.prom"], umask: "0")
-        #expect(code == 0, "\(error)")
-        for name in ["log", "metrics.prom"] {
-            let mode =
-                try FileManager.default.attributesOfItem(atPath: folder.path + "/" + name)[.posixPermissions] as? Int
-            #expect(mode == 0o640, "\(name)")
+    @Test func `the log is created 0640 less the umask, and the metrics file as its option says whatever the umask`()
+        async throws
+    {
+        for (umask, options, log, metrics) in [
+            ("0", [], 0o640, 0o644), ("077", [], 0o600, 0o644), ("027", ["--metrics-mode", "664"], 0o640, 0o664),
+            ("0", ["--metrics-mode", "0600"], 0o640, 0o600),
+        ] {
+            let folder = try Folder()
+            defer { folder.remove() }
+            let (code, error) = try await tryOut(
+                ["--output", folder.path + "/log", "--metrics", folder.path + "/metrics.prom"] + options, umask: umask)
+            #expect(code == 0, "\(error)")
+            for (name, wanted) in [("log", log), ("metrics.prom", metrics)] {
+                let mode =
+                    try FileManager.default.attributesOfItem(atPath: folder.path + "/" + name)[.posixPermissions]
+                    as? Int
+                #expect(mode == wanted, "\(name), umask \(umask)")
+            }
+            #expect(try folder.names() == ["log", "metrics.prom"], "nothing is left beside them")
         }
-        #expect(try folder.names() == ["log", "metrics.prom"], "nothing is left beside them")
     }
 
     @Test func `a link in a folder that others may write to is refused, wherever it stands in the path`() async throws {

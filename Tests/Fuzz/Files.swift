@@ -227,9 +227,16 @@ func fuzzMetrics(_ bytes: [UInt8]) {
     }
     let rest = String(decoding: input.rest(), as: UTF8.self)
     totals.lost[rest] = .max
-    let text = MetricsText.text(
-        open: Int(truncatingIfNeeded: totals.blocked), totals: totals, threads: .max, scanNanoseconds: totals.blocked,
-        usage: OwnUsage(cpuNanoseconds: .max, residentBytes: totals.blocked))
+    var reading = MetricsReading(usage: OwnUsage(cpuNanoseconds: .max, residentBytes: totals.blocked))
+    reading.totals = totals
+    reading.open.count = Int(truncatingIfNeeded: totals.blocked)
+    reading.open.byReason[.lockHeld] = totals.blocked
+    reading.open.oldest[.stuck] = .max
+    // a cgroup's name is anybody's
+    reading.open.byService[Services.name(CgroupIdentity(path: "/\(rest).service"))] = [.stuck: totals.blocked]
+    reading.threads = .max
+    reading.scanNanoseconds = totals.blocked
+    let text = MetricsText.text(reading)
     require(text.utf8.last == 10, "no newline at its end")
     var samples: Set<Substring> = []
     for line in text.unicodeScalars.split(separator: "\n", omittingEmptySubsequences: false).dropLast().map({
@@ -245,14 +252,18 @@ func fuzzMetrics(_ bytes: [UInt8]) {
         // Prometheus refuses a file that has one twice
         require(samples.insert(name).inserted, "\(name) twice")
         guard let open = name.unicodeScalars.firstIndex(of: "{") else { continue }
-        // quotes and backslashes inside of the value are escaped
-        var value = name.unicodeScalars[open...].dropFirst().drop { $0 != "\"" }.dropFirst()
-        while let scalar = value.first, scalar != "\"" {
-            value = value.dropFirst()
-            guard scalar == "\\" else { continue }
-            require(value.first == "\"" || value.first == "\\", "an escape of its own: \(line)")
-            value = value.dropFirst()
-        }
-        require(String(value) == "\"}", "label \(name)")
+        var labels = name.unicodeScalars[open...].dropFirst()
+        repeat {
+            // quotes and backslashes inside of a value are escaped
+            labels = labels.drop { $0 != "\"" }.dropFirst()
+            while let scalar = labels.first, scalar != "\"" {
+                labels = labels.dropFirst()
+                guard scalar == "\\" else { continue }
+                require(labels.first == "\"" || labels.first == "\\", "an escape of its own: \(line)")
+                labels = labels.dropFirst()
+            }
+            labels = labels.dropFirst()
+        } while labels.first == ","
+        require(String(labels) == "}", "label \(name)")
     }
 }

@@ -24,7 +24,7 @@ function __blockwatch_parse_tokens -S
         __blockwatch_parse_subcommand 0 'version' 'h/help'
         switch $unparsed_tokens[1]
         case 'watch'
-            __blockwatch_parse_subcommand 0 'threshold=' 'engine=' 'max-overhead=' 'format=' 'output=' 'all' 'verdict=' 'busy-after=' 'syscall=+' 'pid=+' 'comm=+' 'user=+' 'cgroup=+' 'unit=+' 'container=+' 'path=+' 'port=+' 'reason=+' 'exclude-syscall=+' 'config=' 'repeat=' 'max-rate=' 'summary=' 'scope=' 'held-sockets' 'new-only' 'duration=' 'command-line=' 'metrics=' 'ring-size=' 'log-level=' 'version' 'h/help'
+            __blockwatch_parse_subcommand 0 'threshold=' 'engine=' 'max-overhead=' 'format=' 'output=' 'all' 'verdict=' 'busy-after=' 'syscall=+' 'pid=+' 'comm=+' 'user=+' 'cgroup=+' 'unit=+' 'container=+' 'path=+' 'port=+' 'reason=+' 'exclude-syscall=+' 'config=' 'repeat=' 'max-rate=' 'summary=' 'scope=' 'held-sockets' 'new-only' 'duration=' 'command-line=' 'metrics=' 'metrics-mode=' 'ring-size=' 'log-level=' 'version' 'h/help'
         case 'snapshot'
             __blockwatch_parse_subcommand 0 'threshold=' 'format=' 'all' 'syscall=+' 'pid=+' 'comm=+' 'user=+' 'cgroup=+' 'unit=+' 'container=+' 'path=+' 'port=+' 'reason=+' 'exclude-syscall=+' 'scope=' 'command-line=' 'exit-code' 'version' 'h/help'
         case 'explain'
@@ -134,6 +134,7 @@ complete -c 'blockwatch' -n '__blockwatch_should_offer_completions_for_flags_or_
 complete -c 'blockwatch' -n '__blockwatch_should_offer_completions_for_flags_or_options "blockwatch watch" duration' -l 'duration' -d 'Stop after this long.' -rfka ''
 complete -c 'blockwatch' -n '__blockwatch_should_offer_completions_for_flags_or_options "blockwatch watch" command-line' -l 'command-line' -d 'Command lines can hold secrets: full, redacted or none (default: redacted).' -rfka 'full redacted none'
 complete -c 'blockwatch' -n '__blockwatch_should_offer_completions_for_flags_or_options "blockwatch watch" metrics' -l 'metrics' -d 'Write a Prometheus text file for node_exporter\'s textfile collector.' -rF
+complete -c 'blockwatch' -n '__blockwatch_should_offer_completions_for_flags_or_options "blockwatch watch" metrics-mode' -l 'metrics-mode' -d 'Who may read the file of --metrics, as chmod takes it (default: 0644).' -rfka ''
 complete -c 'blockwatch' -n '__blockwatch_should_offer_completions_for_flags_or_options "blockwatch watch" ring-size' -l 'ring-size' -d 'Room for what the kernel side has to say: 2M, 64K, 4096; a power of two, a page at the least (default: 2M).' -rfka ''
 complete -c 'blockwatch' -n '__blockwatch_should_offer_completions_for_flags_or_options "blockwatch watch" log-level' -l 'log-level' -d 'Diagnostics on stderr: error, warning, info, debug.' -rfka 'error warning info debug'
 complete -c 'blockwatch' -n '__blockwatch_should_offer_completions_for_flags_or_options "blockwatch watch" version' -l 'version' -d 'Show the version.'

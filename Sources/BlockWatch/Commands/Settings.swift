@@ -26,6 +26,7 @@ struct Settings: Sendable {
     var durationNanoseconds: UInt64?
     var commandLine: CommandLinePolicy
     var metricsPath: String?
+    var metricsMode: UInt32
     var recordPath: String?
     var ringBytes: UInt32
     var logLevel: Log.Level
@@ -76,6 +77,7 @@ struct Settings: Sendable {
         durationNanoseconds = options.duration
         commandLine = options.commandLine
         metricsPath = options.metrics
+        metricsMode = options.metricsMode.value
         recordPath = options.recording.path
         ringBytes = options.ringSize
         logLevel =

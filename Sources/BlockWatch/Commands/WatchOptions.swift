@@ -20,6 +20,11 @@ struct Share: Sendable, Equatable {
     var value: Double?
 }
 
+/// `0644`
+struct FileModeBits: Sendable, Equatable {
+    var value: UInt32
+}
+
 private let commandLinePolicies = CompletionKind.list(["full", "redacted", "none"])
 
 /// The options of `watch`: CONTRACT, section 1.
@@ -113,6 +118,12 @@ struct WatchOptions: ParsableArguments {
     var metrics: String?
 
     @Option(
+        name: .customLong("metrics-mode"),
+        help: "Who may read the file of --metrics, as chmod takes it (default: 0644).",
+        transform: Self.fileMode)
+    var metricsMode = FileModeBits(value: 0o644)
+
+    @Option(
         name: .customLong("ring-size"),
         help:
             "Room for what the kernel side has to say: 2M, 64K, 4096; a power of two, a page at the least (default: 2M).",
@@ -168,6 +179,14 @@ struct WatchOptions: ParsableArguments {
             throw ValidationError("a share of all processor time from 0% to 100%, such as 1% or 0.2%; or none")
         }
         return Share(value: percent / 100)
+    }
+
+    private static func fileMode(_ text: String) throws -> FileModeBits {
+        // its owner writes it anew, and nobody runs it
+        guard (3...4).contains(text.utf8.count), let mode = UInt32(text, radix: 8), mode & ~0o666 == 0,
+            mode & 0o600 == 0o600
+        else { throw ValidationError("an octal mode such as 0644 or 0640, with 6 for the owner and nothing to run") }
+        return FileModeBits(value: mode)
     }
 
     static func policy(_ text: String) throws -> CommandLinePolicy {

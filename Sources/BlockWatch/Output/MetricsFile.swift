@@ -1,4 +1,3 @@
-import BlockWatchCapture
 import BlockWatchCore
 import Glibc
 import Synchronization
@@ -7,14 +6,21 @@ import Synchronization
 /// reads half of it; by a thread of its own, since the file system may not answer.
 final class MetricsFile: Sendable {
     private let path: String
+    private let mode: mode_t
     private let log: Log
     /// The latest, while the thread is at an older one.
     private let next = Mutex<[UInt8]?>(nil)
     private let work = Bell()
 
-    init(path: String, log: Log) {
+    /// - Parameter mode: of the file, whatever the umask: node_exporter reads it as another user. To be called once.
+    ///
+    /// C function: `umask`
+    init(path: String, mode: mode_t, log: Log) {
         self.path = path
+        self.mode = mode
         self.log = log
+        // fchmod would have to be among the system calls that are left
+        umask(FileMode.umask & ~mode)
     }
 
     func start() { _ = startDetachedThread { [self] in serve() } }
@@ -39,14 +45,8 @@ final class MetricsFile: Sendable {
         }
     }
 
-    func write(
-        pipeline: borrowing Pipeline, counters: CaptureCounters, schedule: ScanSchedule, usage: OwnUsage,
-        overhead: Overhead?
-    ) {
-        let text = MetricsText.text(
-            open: pipeline.openCount, totals: pipeline.totals, threads: counters.scanThreads,
-            scanNanoseconds: schedule.lastDuration, usage: usage, overhead: overhead)
-        let bytes = Array(text.utf8)
+    func write(_ reading: MetricsReading) {
+        let bytes = Array(MetricsText.text(reading).utf8)
         next.withLock { $0 = bytes }
         work.ring()
     }
@@ -58,7 +58,7 @@ final class MetricsFile: Sendable {
         // left over by a process of this id that was killed
         unsafe unlinkat(place.folder, beside, 0)
         let flags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW
-        let descriptor = unsafe openat(place.folder, beside, flags, 0o640)
+        let descriptor = unsafe openat(place.folder, beside, flags, mode)
         guard descriptor >= 0 else { throw SafePath.PathError(errno: errno) }
         let count = unsafe bytes.withUnsafeBytes { unsafe Glibc.write(descriptor, $0.baseAddress, $0.count) }
         var answer = count == bytes.count ? 0 : count < 0 ? errno : ENOSPC

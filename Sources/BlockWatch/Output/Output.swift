@@ -76,6 +76,8 @@ final class Output: Sendable {
     init(path: String?, log: Log) throws(SafePath.PathError) {
         self.path = path
         self.log = log
+        // now: later the file system may not have answered yet, and umask(2) is not left
+        _ = FileMode.log
         guard let path else {
             first = .descriptor(STDOUT_FILENO)
             return

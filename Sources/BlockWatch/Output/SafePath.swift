@@ -1,6 +1,18 @@
 internal import CLinux
 import Glibc
 
+/// Of files that blockwatch makes, as the umask of its start leaves it.
+enum FileMode {
+    /// C function: `umask`
+    static let umask: mode_t = {
+        let umask = Glibc.umask(0o077)
+        _ = Glibc.umask(umask)
+        return umask
+    }()
+    /// The metrics file loosens the umask.
+    static let log: mode_t = 0o640 & ~umask
+}
+
 /// A path that is followed step by step, because a symbolic link in a folder that others may write to would let them
 /// choose the file that blockwatch, as root, writes to.
 ///
@@ -95,7 +107,7 @@ struct SafePath: ~Copyable {
     /// - Parameters:
     ///   - flags: further ones.
     ///   - mode: of a new file.
-    func open(_ flags: Int32, mode: mode_t = 0o640) throws(PathError) -> Int32 {
+    func open(_ flags: Int32, mode: mode_t = FileMode.log) throws(PathError) -> Int32 {
         let base = O_WRONLY | O_CLOEXEC | O_NOCTTY | flags
         let descriptor = unsafe openat(folder, name, isInProc ? base : base | O_NOFOLLOW | O_CREAT, mode)
         guard descriptor >= 0 else { throw PathError(errno: errno) }

@@ -25,18 +25,36 @@ struct Host: Sendable {
         func text<T>(_ field: T) -> String {
             unsafe withUnsafeBytes(of: field) { unsafe String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
         }
-        name = text(names.nodename)
         kernelRelease = text(names.release)
         machine = text(names.machine)
         bootID = (try? procFS.bootID()) ?? ""
-        let etc = ProcFS(root: "/etc")
+        let root = Self.root(procFS)
+        let etc = ProcFS(root: root + "/etc")
+        name = Self.name(procFS, etc: etc) ?? text(names.nodename)
         // the second where there is no systemd
         let machineID =
             (try? etc.readFile("machine-id", limit: 64)).flatMap(MachineID.text)
-            ?? (try? ProcFS(root: "/var/lib/dbus").readFile("machine-id", limit: 64)).flatMap(MachineID.text)
+            ?? (try? ProcFS(root: root + "/var/lib/dbus").readFile("machine-id", limit: 64)).flatMap(MachineID.text)
         origin = RecordOrigin(
             hostName: name, hostID: machineID, bootID: bootID, runID: RecordOrigin.runID(.random(in: .min ... .max)))
         users = UserNames(passwd: (try? etc.readFile("passwd", limit: 4 << 20)) ?? [])
+    }
+
+    /// The host's own root: in a container that has the host's process ids it is that of the first process, which needs
+    /// CAP_SYS_PTRACE; else this one.
+    static func root(_ procFS: ProcFS) -> String {
+        let root = "\(procFS.root)/1/root"
+        return unsafe access("\(root)/etc", F_OK) == 0 ? root : ""
+    }
+
+    /// What the host calls itself, where a container has a name of its own; `nil` where it has none.
+    private static func name(_ procFS: ProcFS, etc: ProcFS) -> String? {
+        var (own, first) = (stat(), stat())
+        guard unsafe stat("\(procFS.root)/self/ns/uts", &own) == 0, unsafe stat("\(procFS.root)/1/ns/uts", &first) == 0,
+            own.st_ino != first.st_ino, let text = try? etc.readFile("hostname", limit: 256)
+        else { return nil }
+        let name = text.prefix { $0 > UInt8(ascii: " ") }
+        return name.isEmpty ? nil : String(decoding: name, as: UTF8.self)
     }
 
     /// PROC_PID_INIT_INO: the initial PID namespace has the same inode on every Linux.

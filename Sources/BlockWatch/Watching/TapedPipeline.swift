@@ -9,7 +9,7 @@ struct TapedPipeline {
     /// - Parameter start: CLOCK_MONOTONIC, nanoseconds.
     init(
         _ settings: Pipeline.Settings, host: Host, identifier: Identifier.Settings, symbols: SymbolLoader,
-        recorder: Recorder?, start: UInt64
+        names: ContainerNameReader? = nil, recorder: Recorder?, start: UInt64
     ) {
         self.recorder = recorder
         var procFS = host.procFS
@@ -23,7 +23,9 @@ struct TapedPipeline {
             settings,
             identifier: Identifier(
                 procFS: procFS, users: host.users, settings: identifier,
-                symbols: { recorder?.symbols() ?? symbols.take() }),
+                symbols: { recorder?.symbols() ?? symbols.take() },
+                // a tape does not have them, and is to tell the same again
+                containerNames: { recorder == nil ? names?.latest ?? ContainerNames() : ContainerNames() }),
             now: start)
     }
 

@@ -113,6 +113,7 @@ extension Settings {
         note("duration", durationNanoseconds != new.durationNanoseconds)
         note("command-line", commandLine != new.commandLine)
         note("metrics", metricsPath != new.metricsPath)
+        note("metrics-mode", metricsMode != new.metricsMode)
         note("ring-size", ringBytes != new.ringBytes)
         note("log-level", logLevel != new.logLevel)
         note("system calls that no filter let through so far", watched.isWidened(by: new))

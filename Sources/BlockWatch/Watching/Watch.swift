@@ -6,7 +6,7 @@ import Glibc
 struct Watch: ~Copyable {
     var settings: Settings
     let log: Log
-    private let host: Host
+    let host: Host
     let capture: Capture
     private let output: Output
     private let recorder: Recorder?
@@ -23,7 +23,10 @@ struct Watch: ~Copyable {
     var service: Service
     private let signals: Signals
     private let events: EventSet
-    private let metrics: MetricsFile?
+    let metrics: MetricsFile?
+    /// When the file for Prometheus is written next.
+    var nextMetrics: UInt64 = 0
+    let startWall: UInt64
     var known = CaptureCounters()
     /// CLOCK_MONOTONIC, nanoseconds: the last scan that began while the probes were out.
     var lastUntraced: UInt64?
@@ -96,15 +99,18 @@ struct Watch: ~Copyable {
         if let problem = output.reopeningProblem { log.warning(problem) }
         // after loading, which takes long on a slow machine
         let now = Clock.now()
-        metrics = settings.metricsPath.map { MetricsFile(path: $0, log: log) }
+        startWall = now.wall
+        metrics = settings.metricsPath.map { MetricsFile(path: $0, mode: settings.metricsMode, log: log) }
         risky = TapedReaders(readers: RiskyReaders(procFS: host.procFS), recorder: recorder)
         filePasses = FilePassRunner(log: log)
         seesAllProcesses = host.isInInitialPIDNamespace
+        let names = ContainerNameReader()
+        names.start(root: Host.root(host.procFS))
         schedule = ScanSchedule(
             threshold: settings.thresholdNanoseconds, tick: Clock.tickNanoseconds, now: now.monotonic)
         pipeline = TapedPipeline(
             settings.pipeline, host: host, identifier: Identifier.Settings(host, commandLine: settings.commandLine),
-            symbols: symbols,
+            symbols: symbols, names: names,
             recorder: recorder, start: now.monotonic)
         endings = EndingWatch(threshold: settings.thresholdNanoseconds, now: now.monotonic)
         relating = Allowance(onePartIn: 100, most: 1_000_000_000, now: now.monotonic)
@@ -234,9 +240,7 @@ struct Watch: ~Copyable {
             sayAgain(pipeline.dueRepeats(at: now.monotonic, most: capture.mostRefreshes))
             nextRepeats = finish + (Clock.processCPU() - before) * Self.repeatShare
         }
-        metrics?.write(
-            pipeline: pipeline.pure, counters: counters, schedule: schedule, usage: host.usage(),
-            overhead: budget?.overhead)
+        if finish >= nextMetrics { writeMetrics(at: finish) }
     }
 
     /// Has the programs look at all threads, and says what they bring up. A ringful at a time, so that memory stays small

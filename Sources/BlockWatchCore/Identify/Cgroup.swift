@@ -6,6 +6,8 @@ public struct CgroupIdentity: Equatable, Sendable {
     public var containerRuntime: String?
     /// The innermost Kubernetes pod, with dashes.
     public var podUID: String?
+    /// What the host calls them; the path does not tell.
+    public var containerName, podName, podNamespace: String?
     /// The innermost systemd service unit: `nginx.service`.
     public var serviceName: String?
 

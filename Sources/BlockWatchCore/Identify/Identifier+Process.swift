@@ -102,6 +102,9 @@ extension Identifier {
         process.userName = users.name(uid: record.userID)
         process.cgroupPath = record.cgroupPath
         process.cgroup = names(ofCgroup: process.cgroupPath)
+        if process.cgroup.containerID != nil || process.cgroup.podUID != nil {
+            process.cgroup = process.cgroup.named(by: containerNames())
+        }
         return process
     }
 

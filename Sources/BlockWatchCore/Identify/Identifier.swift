@@ -23,12 +23,17 @@ public struct Identifier {
     private let native: SyscallTable
     private let compat: SyscallTable
     private var stacks: StackReader
+    let containerNames: @Sendable () -> ContainerNames
     var namesOfCgroups: [[UInt8]: CgroupIdentity] = [:]
 
-    /// - Parameter symbols: for whoever has read them already; else they are read when they are needed.
+    /// - Parameters:
+    ///   - symbols: for whoever has read them already; else they are read when they are needed.
+    ///   - containerNames: as they were read last.
     public init(
-        procFS: ProcFS, users: UserNames, settings: Settings, symbols: (@Sendable () -> KernelSymbols)? = nil
+        procFS: ProcFS, users: UserNames, settings: Settings, symbols: (@Sendable () -> KernelSymbols)? = nil,
+        containerNames: @escaping @Sendable () -> ContainerNames = { ContainerNames() }
     ) {
+        self.containerNames = containerNames
         stacks = StackReader(symbols ?? { KernelSymbols(procFS) })
         self.procFS = procFS
         self.users = users

@@ -15,6 +15,22 @@ extension CallLedger {
     /// When ``takeDueRepeats(at:most:)`` has something next.
     var nextRepeat: UInt64? { calls.values.lazy.compactMap { $0.repetition?.at }.min() }
 
+    /// - Parameter now: CLOCK_MONOTONIC, nanoseconds.
+    func open(at now: UInt64) -> OpenCalls {
+        var open = OpenCalls()
+        open.count = calls.count
+        for call in calls.values where call.closing == nil && !call.isIgnored {
+            guard let reason = call.lastLook?.reason else { continue }
+            open.byReason[reason, default: 0] += 1
+            open.oldest[reason.verdict] = max(open.oldest[reason.verdict] ?? 0, call.duration(at: now))
+            if let account = call.account {
+                let service = Services.name(account.call.process.cgroup)
+                open.byService[service, default: [:]][reason.verdict, default: 0] += 1
+            }
+        }
+        return open
+    }
+
     struct Counts {
         /// All.
         var bySyscall: [String: UInt64] = [:]

@@ -108,9 +108,13 @@ struct CallLedger {
     mutating func write(_ id: UInt64, _ account: LedgerEntry.Account, at now: UInt64) -> Bool {
         guard let call = calls[id], case .unwritten(let look) = call.state else { return false }
         calls[id]?.state = .written(look, account)
+        calls[id]?.isIgnored = false
         resumeRepeats(of: id, at: now)
         return true
     }
+
+    /// An option has left it out, by what it knows now: a rule may run out.
+    mutating func setAside(_ id: UInt64, _ isUnwanted: Bool) { calls[id]?.isIgnored = isUnwanted }
 
     /// What the next record of a written call says of it; nothing, if it is not written.
     mutating func revise(_ id: UInt64, _ account: LedgerEntry.Account) {

@@ -12,6 +12,8 @@ struct LedgerEntry {
     var state: State
     /// When it is due to be written again; `nil` for never.
     var repetition: Repetition?
+    /// A filter or an ignore rule has left it out when it was last to be written: nobody wants to hear of it.
+    var isIgnored = false
 
     enum State {
         /// Seen, and in the queue for its first look.

@@ -108,6 +108,9 @@ extension ProcessIdentity {
         // a path that was cut no longer tells them
         cgroup.containerID = value["container", "id"]?.string
         cgroup.serviceName = value["service", "name"]?.string
+        cgroup.containerName = value["container", "name"]?.string
+        cgroup.podName = value["k8s", "pod", "name"]?.string
+        cgroup.podNamespace = value["k8s", "namespace", "name"]?.string
     }
 }
 

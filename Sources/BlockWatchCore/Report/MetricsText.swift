@@ -1,19 +1,67 @@
-/// Prometheus text for node_exporter's textfile collector.
-public enum MetricsText {
-    public static func text(
-        open: Int, totals: Totals, threads: UInt64, scanNanoseconds: UInt64, usage: OwnUsage,
-        overhead: Overhead? = nil
-    ) -> String {
-        var text = ""
-        func metric(_ name: String, _ kind: String, _ help: String, _ rows: [(labels: String, value: String)]) {
-            text += "# HELP blockwatch_\(name) \(help)\n# TYPE blockwatch_\(name) \(kind)\n"
-            for row in rows { text += "blockwatch_\(name)\(row.labels) \(row.value)\n" }
-        }
-        func seconds(_ nanoseconds: UInt64) -> String {
-            let digits = String(nanoseconds % 1_000_000_000)
-            return "\(nanoseconds / 1_000_000_000).\(String(repeating: "0", count: 9 - digits.count))\(digits)"
-        }
-        metric("open_calls", "gauge", "Calls in flight past the threshold.", [("", String(open))])
+/// What the metrics file is made of.
+public struct MetricsReading: Sendable {
+    public var version = ""
+    /// Nanoseconds since 1970: of the start, and of the last scan's end.
+    public var startWallNanoseconds: UInt64 = 0
+    public var scanWallNanoseconds: UInt64 = 0
+    public var thresholdNanoseconds: UInt64 = 0
+    public var open = OpenCalls()
+    public var calls = CallCounts()
+    public var totals = Totals()
+    /// Looked at by the last scan.
+    public var threads: UInt64 = 0
+    public var scanNanoseconds: UInt64 = 0
+    public var scanPeriodNanoseconds: UInt64 = 0
+    public var usage: OwnUsage
+    public var overhead: Overhead?
+
+    public init(usage: OwnUsage) { self.usage = usage }
+}
+
+/// Prometheus text for node_exporter's textfile collector. Every series that can be foreseen is there from the start, as
+/// 0: of one that appears with its first event Prometheus would not see the event.
+public struct MetricsText {
+    private var text = ""
+
+    public static func text(_ reading: MetricsReading) -> String {
+        var text = MetricsText()
+        text.addCalls(reading)
+        text.addLosses(reading)
+        text.addItself(reading)
+        if let overhead = reading.overhead { text.addOverhead(overhead) }
+        return text.text
+    }
+
+    // MARK: - what it has
+
+    private mutating func addCalls(_ reading: MetricsReading) {
+        let open = reading.open
+        metric("open_calls", "gauge", "Calls in flight past the threshold, judged or not.", "\(open.count)")
+        metric(
+            "blocked_calls", "gauge", "Calls in flight past the threshold, by verdict and reason.",
+            Reason.allCases.map { (Self.labels($0), String(open.byReason[$0] ?? 0)) })
+        metric(
+            "oldest_call_seconds", "gauge", "How long the oldest of them has been blocked; 0 without one.",
+            Verdict.allCases.map { ("{verdict=\"\($0.rawValue)\"}", Self.seconds(open.oldest[$0] ?? 0)) })
+        metric(
+            "service_blocked_calls", "gauge",
+            "Calls in flight that were written, by systemd unit; the worst \(Services.most) and the rest.",
+            open.boundedServices.flatMap { service in
+                service.counts.sorted { $0.key.rank < $1.key.rank }.map {
+                    (Self.labels(service.name, $0.key), String($0.value))
+                }
+            })
+        metric(
+            "calls_total", "counter", "Calls that were written, by their first verdict and reason.",
+            Reason.allCases.map { (Self.labels($0), String(reading.calls.byReason[$0] ?? 0)) })
+        metric(
+            "service_calls_total", "counter",
+            "Calls that were written, by systemd unit; the first \(Services.most) that came and the rest.",
+            reading.calls.byService.sorted {
+                ($0.key.service, $0.key.verdict.rank) < ($1.key.service, $1.key.verdict.rank)
+            }.map { (Self.labels($0.key.service, $0.key.verdict), String($0.value)) })
+        metric("deadlocks_total", "counter", "Deadlocks found.", String(reading.totals.deadlocks))
+        let totals = reading.totals
         metric(
             "records_total", "counter", "Records written about calls.",
             [
@@ -22,45 +70,91 @@ public enum MetricsText {
                 ("{action=\"returned\"}", String(totals.returned)), ("{action=\"ended\"}", String(totals.ended)),
                 ("{action=\"slow\"}", String(totals.slow)),
             ])
+    }
+
+    private mutating func addLosses(_ reading: MetricsReading) {
         metric(
             "hidden_total", "counter", "Calls not written because of an option.",
-            rows("by", totals.hidden))
+            Self.rows("by", reading.totals.hidden.merging(Exclusion.named.map { ($0, 0) }) { known, _ in known }))
         metric(
             "lost_total", "counter", "What may have been missed.",
-            rows("what", totals.lost))
-        metric("threads", "gauge", "Threads looked at by the last scan.", [("", String(threads))])
-        metric("scan_seconds", "gauge", "Duration of the last scan.", [("", seconds(scanNanoseconds))])
-        metric("cpu_seconds_total", "counter", "CPU time of blockwatch itself.", [("", seconds(usage.cpuNanoseconds))])
+            Self.rows("what", reading.totals.lost.merging(Loss.kinds.map { ($0, 0) }) { known, _ in known }))
+    }
+
+    private mutating func addItself(_ reading: MetricsReading) {
+        metric("info", "gauge", "Which blockwatch this is.", [("{version=\"\(Self.label(reading.version))\"}", "1")])
+        metric(
+            "start_time_seconds", "gauge", "When blockwatch started, since 1970.",
+            Self.seconds(reading.startWallNanoseconds))
+        metric(
+            "last_scan_timestamp_seconds", "gauge", "When the last scan ended, since 1970.",
+            Self.seconds(reading.scanWallNanoseconds))
+        metric(
+            "threshold_seconds", "gauge", "Calls blocked longer are told.", Self.seconds(reading.thresholdNanoseconds))
+        metric("threads", "gauge", "Threads looked at by the last scan.", String(reading.threads))
+        metric("scan_seconds", "gauge", "Duration of the last scan.", Self.seconds(reading.scanNanoseconds))
+        metric(
+            "scan_period_seconds", "gauge", "How often it scans, unless that would cost too much.",
+            Self.seconds(reading.scanPeriodNanoseconds))
+        metric(
+            "cpu_seconds_total", "counter", "CPU time of blockwatch itself.",
+            Self.seconds(reading.usage.cpuNanoseconds))
+        metric(
+            "resident_bytes", "gauge", "Resident memory of blockwatch itself.", String(reading.usage.residentBytes))
         metric(
             "engine", "gauge", "Which engine runs now.",
-            ["trace", "scan"].map { ("{engine=\"\($0)\"}", $0 == overhead?.engine ?? "scan" ? "1" : "0") })
-        if let overhead {
-            func share(_ millionths: UInt64) -> String {
-                "\(millionths / 1_000_000).\(String(1_000_000 + millionths % 1_000_000).dropFirst())"
-            }
-            metric(
-                "engine_changes_total", "counter", "How often the probes were taken out or put in.",
-                [("", String(overhead.changes))])
-            metric(
-                "system_call_overhead_seconds", "gauge", "What the probes add to one system call.",
-                [("", seconds(overhead.callNanoseconds))])
-            if let rate = overhead.rate {
-                metric(
-                    "system_calls_per_second", "gauge", "System calls of the host, when last counted.",
-                    [("", String(rate))])
-            }
-            if let part = overhead.share {
-                metric(
-                    "overhead_ratio", "gauge",
-                    "Share of all processor time that the probes take, or would take if they were in.",
-                    [("", share(part))])
-            }
-            if let limit = overhead.limit {
-                metric("overhead_limit_ratio", "gauge", "The most that they may take.", [("", share(limit))])
-            }
+            ["trace", "scan"].map {
+                ("{engine=\"\($0)\"}", $0 == reading.overhead?.engine ?? "scan" ? "1" : "0")
+            })
+    }
+
+    private mutating func addOverhead(_ overhead: Overhead) {
+        func share(_ millionths: UInt64) -> String {
+            "\(millionths / 1_000_000).\(String(1_000_000 + millionths % 1_000_000).dropFirst())"
         }
-        metric("resident_bytes", "gauge", "Resident memory of blockwatch itself.", [("", String(usage.residentBytes))])
-        return text
+        metric(
+            "engine_changes_total", "counter", "How often the probes were taken out or put in.",
+            String(overhead.changes))
+        metric(
+            "system_call_overhead_seconds", "gauge", "What the probes add to one system call.",
+            Self.seconds(overhead.callNanoseconds))
+        if let rate = overhead.rate {
+            metric("system_calls_per_second", "gauge", "System calls of the host, when last counted.", String(rate))
+        }
+        if let part = overhead.share {
+            metric(
+                "overhead_ratio", "gauge",
+                "Share of all processor time that the probes take, or would take if they were in.", share(part))
+        }
+        if let limit = overhead.limit {
+            metric("overhead_limit_ratio", "gauge", "The most that they may take.", share(limit))
+        }
+    }
+
+    // MARK: - rows
+
+    private mutating func metric(
+        _ name: String, _ kind: String, _ help: String, _ rows: [(labels: String, value: String)]
+    ) {
+        text += "# HELP blockwatch_\(name) \(help)\n# TYPE blockwatch_\(name) \(kind)\n"
+        for row in rows { text += "blockwatch_\(name)\(row.labels) \(row.value)\n" }
+    }
+
+    private mutating func metric(_ name: String, _ kind: String, _ help: String, _ value: String) {
+        metric(name, kind, help, [("", value)])
+    }
+
+    private static func seconds(_ nanoseconds: UInt64) -> String {
+        let digits = String(nanoseconds % 1_000_000_000)
+        return "\(nanoseconds / 1_000_000_000).\(String(repeating: "0", count: 9 - digits.count))\(digits)"
+    }
+
+    private static func labels(_ reason: Reason) -> String {
+        "{verdict=\"\(reason.verdict.rawValue)\",reason=\"\(reason.rawValue)\"}"
+    }
+
+    private static func labels(_ service: String, _ verdict: Verdict) -> String {
+        "{service=\"\(label(service))\",verdict=\"\(verdict.rawValue)\"}"
     }
 
     /// Names of rules are a user's. Prometheus refuses a whole file in which one sample stands twice: those that look

@@ -89,13 +89,24 @@ extension NDJSON {
             json.beginObject("container")
             limited("id", Array(id.utf8), budget.name, as: "container.id", &truncated)
             if let runtime = process.cgroup.containerRuntime { json.string("runtime", runtime) }
+            if let name = process.cgroup.containerName {
+                limited("name", Array(name.utf8), budget.name, as: "container.name", &truncated)
+            }
             json.endObject()
         }
         if let uid = process.cgroup.podUID {
             json.beginObject("k8s")
             json.beginObject("pod")
             json.string("uid", uid)
+            if let name = process.cgroup.podName {
+                limited("name", Array(name.utf8), budget.name, as: "k8s.pod.name", &truncated)
+            }
             json.endObject()
+            if let namespace = process.cgroup.podNamespace {
+                json.beginObject("namespace")
+                limited("name", Array(namespace.utf8), budget.name, as: "k8s.namespace.name", &truncated)
+                json.endObject()
+            }
             json.endObject()
         }
         if let service = process.cgroup.serviceName {

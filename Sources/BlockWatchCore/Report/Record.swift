@@ -83,6 +83,7 @@ public struct DeadlockReport: Sendable {
 public struct Loss: Sendable, Equatable {
     /// What was lost: `records`, `closings`, `calls`, `returns`, `stamps`, `program_runs`, `exits`, `lines`, `scans`.
     public var what: String
+    static let kinds = ["records", "closings", "calls", "returns", "stamps", "program_runs", "exits", "lines", "scans"]
     public var count: UInt64
     public var reason: String
 

@@ -3,6 +3,7 @@ struct RecordStream {
     private var sequence: UInt64 = 0
     private var waiting: [Record] = []
     private(set) var totals = Totals()
+    private(set) var calls = CallCounts()
 
     /// Records made since the last time, in order.
     mutating func take() -> [Record] {
@@ -24,6 +25,7 @@ struct RecordStream {
         case .slow: totals.slow += 1
         case .deadlock, .summary, .loss, .started, .stopped, .engine: break
         }
+        calls.count(action, report)
         write(action, .call(report), clock)
     }
 
@@ -42,7 +44,8 @@ struct RecordStream {
     mutating func leaveOut(_ exclusion: Exclusion) { totals.hidden[exclusion.name, default: 0] += 1 }
 
     /// The output had no room for it: it does not count.
-    mutating func takeBack(_ action: Record.Action) {
+    mutating func takeBack(_ action: Record.Action, _ report: CallReport) {
+        calls.takeBack(action, report)
         switch action {
         case .blocked: totals.blocked -= 1
         case .stillBlocked: totals.stillBlocked -= 1

@@ -71,6 +71,9 @@ enum Exclusion: Equatable {
     /// There were too many records in this second.
     case maxRate
 
+    /// All but the rules, whose names are a user's.
+    static let named = [Exclusion.newOnly, .verdict, .filter, .busyAfter, .over, .maxRate].map(\.name)
+
     /// The option's name, as ``Totals/hidden`` has it.
     var name: String {
         switch self {
@@ -83,6 +86,9 @@ enum Exclusion: Equatable {
         case .maxRate: "max_rate"
         }
     }
+
+    /// Nobody wants to hear of this call, unlike of one that comes when there is no room.
+    var isUnwanted: Bool { if case .ignoreRule = self { true } else { isLasting } }
 
     /// It stays, whatever becomes of the call; an ignore rule may run out.
     var isLasting: Bool { self == .filter || self == .newOnly }
