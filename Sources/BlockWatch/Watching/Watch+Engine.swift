@@ -52,9 +52,17 @@ extension Watch {
     mutating func lookForEndings(at now: UInt64) {
         if isTraced { endings.suspend() }
         guard endings.isDue(at: now) else { return }
-        let before = Clock.processCPU()
-        scan(threads: endings.threads(of: pipeline.writtenThreads, at: now, period: schedule.period))
-        endings.spend(Clock.processCPU() - before)
+        let before = Clock.threadCPU()
+        let due = endings.threads(of: pipeline.writtenThreads, at: now, period: schedule.period)
+        // to visit one alone costs as much as to pass by forty
+        if UInt64(due.count) * 40 > known.scanThreads {
+            let cost = Clock.threadCPU() - before
+            scan(Clock.now(), isDue: false)
+            endings.spend(cost + schedule.lastDuration)
+        } else {
+            scan(threads: due)
+            endings.spend(Clock.threadCPU() - before)
+        }
     }
 
     /// While the probes are out only scans see what is past the threshold.
