@@ -20,7 +20,7 @@ OPTIONS = {
     "--threshold 50ms": (("--threshold", "50ms"), 0.05),
     "--syscall flock": (("--syscall", "flock"), 5.0),
 }
-UNWATCHED, WATCHED, PRECISE = 1.4, 1.7, 2.6
+UNWATCHED, WATCHED, PRECISE = 1.15, 1.35, 2.6
 
 
 def goal(loop: str, state: str, ratio: float) -> dict:

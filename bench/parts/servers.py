@@ -146,7 +146,7 @@ class Nginx:
 
 def run(bench) -> Section:
     section = Section("servers", TITLE)
-    rounds, seconds = (2, 1) if bench.quick else (10, 3)
+    rounds, seconds = (2, 1) if bench.quick else (20, 3)
     budgeted = "default options"
     states = {
         "nothing": nothing,
