@@ -119,12 +119,15 @@ static __always_inline void note_io(struct thread_state *state, s32 fd, u32 numb
 	io->fd = fd;
 }
 
-/* What a watched call that has returned leaves behind, however long it took. */
+/* What a watched call that has returned leaves behind. */
 static __always_inline void note_return(struct thread_state *state, struct pt_regs *regs, u32 meaning, u32 number,
-					u32 abi, s64 ret)
+					u32 abi, s64 ret, bool has_waited)
 {
 	u32 class = class_in(meaning, abi);
 
+	/* a look at a set that returns soon is no wait */
+	if ((class & BW_CLASS_MASK) == BW_CLASS_SET && (ret > 0 || (!ret && has_waited)))
+		state->by_clock = !ret;
 	if (class & BW_MOVES_BYTES) {
 		if (ret > 0)
 			note_io(state, first_arg(regs, abi), number, traits_in(meaning, abi) & BW_TRAIT_SENDS);
@@ -148,10 +151,7 @@ static __noinline int exit_slowly(struct task_struct *task, struct thread_state 
 	} else {
 		state->in_flight.stamp = 0;
 	}
-	/* a look at a set that returns soon is no wait */
-	if ((class & BW_CLASS_MASK) == BW_CLASS_SET && (ret > 0 || (!ret && stamp && age >= settings.near_age)))
-		state->by_clock = !ret;
-	note_return(state, regs, meaning, number, abi, ret);
+	note_return(state, regs, meaning, number, abi, ret, stamp && age >= settings.near_age);
 	return 0;
 }
 
@@ -188,9 +188,7 @@ int BPF_PROG(on_sys_exit, struct pt_regs *regs, long ret)
 	state->in_flight.stamp = 0;
 	if (abi == BW_ABI_COMPAT)
 		ret = (s32)ret;
-	if ((class_in(meaning, abi) & BW_CLASS_MASK) == BW_CLASS_SET && ret > 0)
-		state->by_clock = 0;
-	note_return(state, regs, meaning, number, abi, ret);
+	note_return(state, regs, meaning, number, abi, ret, false);
 	return 0;
 }
 

@@ -68,13 +68,13 @@ enum bw_abi {
 	BW_ABI_COMPAT = 1, /* i386: 32-bit programs, and int 0x80 from 64-bit ones */
 };
 
-/* Written by user space before the programs are loaded; the verifier folds it. */
 /* What a number means: in four bytes, because every system call of the host asks. */
 struct bw_call_class {
 	bw_u8 watched[2]; /* by enum bw_abi: enum bw_class and its flags */
 	bw_u8 traits[2];  /* the same: BW_TRAIT_... */
 };
 
+/* Written by user space before the programs are loaded; the verifier folds it. */
 struct bw_settings {
 	bw_u64 threshold_ns;
 	bw_u64 tick_ns;	     /* length of a jiffy: clock_getres(CLOCK_MONOTONIC_COARSE) */
@@ -91,8 +91,8 @@ struct bw_settings {
 #define BW_TRAIT_SENDS 1 /* bytes go away from the thread */
 #define BW_TRAIT_POLLS 2 /* its first argument is an array of struct pollfd, its second how many there are */
 #define BW_TRAIT_MILLISECONDS 4 /* its third argument is its time-out; 0: it does not wait */
-#define BW_TRAIT_MILLISECONDS_4TH 16 /* its fourth argument is; below 0: for ever */
 #define BW_TRAIT_CONNECTS 8 /* what was moved on the descriptor before was on another connection */
+#define BW_TRAIT_MILLISECONDS_4TH 16 /* its fourth argument is its time-out; below 0: for ever */
 
 /* Shared memory, read by user space at any time and written by the programs. */
 struct bw_counters {

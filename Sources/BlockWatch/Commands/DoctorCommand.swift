@@ -20,7 +20,7 @@ struct DoctorCommand: ParsableCommand {
             // ends with 78 and the line if it is not understood
             let options = (try? WatchOptions.parse(["--config", config])) ?? WatchOptions()
             let settings = Settings.load(options, arguments: ["--config", config])
-            report.say(.good, "config file \(config)", "\(settings.ignoreRules.count) ignore rules")
+            report.say(.good, "config file \(config)", "\(settings.pipeline.ignoreRules.count) ignore rules")
         }
         let host = Host(procFS: ProcFS(root: "/proc"))
         report.say(.good, "kernel", "\(host.kernelRelease) on \(host.machine)")

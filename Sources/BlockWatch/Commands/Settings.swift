@@ -10,19 +10,16 @@ struct ConfigError: Error {
 /// What `watch` runs with: the config file's options as if they stood before those of the command line. Of an option
 /// with one value the command line's wins; lists are joined.
 struct Settings: Sendable {
-    var thresholdNanoseconds: UInt64
+    /// Filters, rules and rates: what a reload changes, but for the threshold.
+    var pipeline: Pipeline.Settings
     var engine: Engine
     /// Of one; `nil` for no limit.
     var maxOverhead: Double?
     var switchProbesNanoseconds: UInt64?
     var format: OutputFormat
     var outputPath: String?
-    var repeatNanoseconds: UInt64?
-    var maxRate: UInt64
     var summaryNanoseconds: UInt64?
     var scope: Scope
-    var newOnly: Bool
-    var heldSockets: Bool
     var durationNanoseconds: UInt64?
     var commandLine: CommandLinePolicy
     var metricsPath: String?
@@ -30,14 +27,12 @@ struct Settings: Sendable {
     var recordPath: String?
     var ringBytes: UInt32
     var logLevel: Log.Level
-    var filter: Filter
-    var ignoreRules: [IgnoreRule]
-    var verdicts: Set<Verdict>
-    var busyAfterNanoseconds: UInt64
     /// As given, for the `started` record.
     var commandLineOptions: [String]
     var configPath: String?
     let watched: Watched
+
+    var thresholdNanoseconds: UInt64 { pipeline.thresholdNanoseconds }
 
     /// - Parameter arguments: those of the command line, without the program's name.
     static func load(_ options: WatchOptions, arguments: [String]) -> Settings {
@@ -61,19 +56,19 @@ struct Settings: Sendable {
     }
 
     private init(_ options: WatchOptions, rules: [IgnoreRule], arguments: [String]) {
-        thresholdNanoseconds = options.threshold
+        pipeline = Pipeline.Settings(
+            thresholdNanoseconds: options.threshold, newOnly: options.newOnly,
+            repeatNanoseconds: (options.repetition ?? Span(nanoseconds: max(options.threshold, 10_000_000_000)))
+                .nanoseconds,
+            maxRate: options.maxRate, filter: options.filters.filter, ignoreRules: rules, verdicts: options.verdicts,
+            tellsHeldSockets: options.heldSockets, busyAfterNanoseconds: max(options.busyAfter, options.threshold))
         engine = options.engine
         maxOverhead = options.maxOverhead.value
         switchProbesNanoseconds = options.switchProbes.nanoseconds
         format = options.format
         outputPath = options.output
-        repeatNanoseconds =
-            (options.repetition ?? Span(nanoseconds: max(options.threshold, 10_000_000_000))).nanoseconds
-        maxRate = options.maxRate
         summaryNanoseconds = options.summary.nanoseconds
         scope = options.scope
-        newOnly = options.newOnly
-        heldSockets = options.heldSockets
         durationNanoseconds = options.duration
         commandLine = options.commandLine
         metricsPath = options.metrics
@@ -87,13 +82,9 @@ struct Settings: Sendable {
             case .info: .info
             case .debug: .debug
             }
-        filter = options.filters.filter
-        ignoreRules = rules
-        verdicts = options.verdicts
-        busyAfterNanoseconds = max(options.busyAfter, options.threshold)
         commandLineOptions = arguments
         configPath = options.config
-        watched = Watched(filter: filter, verdicts: verdicts)
+        watched = Watched(filter: pipeline.filter, verdicts: pipeline.verdicts)
     }
 
     // MARK: - the config file

@@ -11,6 +11,8 @@ struct Host: Sendable {
     /// What its records say of where they come from.
     let origin: RecordOrigin
     let users: UserNames
+    /// The host's own root folder; empty where this process has the same.
+    let root: String
 
     #if arch(arm64)
         static let nativeABI = ABI.aarch64
@@ -28,7 +30,7 @@ struct Host: Sendable {
         kernelRelease = text(names.release)
         machine = text(names.machine)
         bootID = (try? procFS.bootID()) ?? ""
-        let root = Self.root(procFS)
+        root = Self.root(procFS)
         let etc = ProcFS(root: root + "/etc")
         name = Self.name(procFS, etc: etc) ?? text(names.nodename)
         // the second where there is no systemd
@@ -40,9 +42,9 @@ struct Host: Sendable {
         users = UserNames(passwd: (try? etc.readFile("passwd", limit: 4 << 20)) ?? [])
     }
 
-    /// The host's own root: in a container that has the host's process ids it is that of the first process, which needs
+    /// In a container that has the host's process ids it is that of the first process, which needs
     /// CAP_SYS_PTRACE; else this one.
-    static func root(_ procFS: ProcFS) -> String {
+    private static func root(_ procFS: ProcFS) -> String {
         let root = "\(procFS.root)/1/root"
         return unsafe access("\(root)/etc", F_OK) == 0 ? root : ""
     }

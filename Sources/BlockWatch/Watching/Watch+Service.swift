@@ -92,13 +92,6 @@ extension Watch {
 }
 
 extension Settings {
-    var pipeline: Pipeline.Settings {
-        Pipeline.Settings(
-            thresholdNanoseconds: thresholdNanoseconds, newOnly: newOnly, repeatNanoseconds: repeatNanoseconds,
-            maxRate: maxRate, filter: filter, ignoreRules: ignoreRules, verdicts: verdicts,
-            tellsHeldSockets: heldSockets, busyAfterNanoseconds: busyAfterNanoseconds)
-    }
-
     /// What was settled when the programs were loaded and the files opened.
     fileprivate func needingRestart(_ new: Settings) -> [String] {
         var names: [String] = []
@@ -109,7 +102,7 @@ extension Settings {
         note("format", format != new.format)
         note("output", outputPath != new.outputPath)
         note("scope", scope != new.scope)
-        note("new-only", newOnly != new.newOnly)
+        note("new-only", pipeline.newOnly != new.pipeline.newOnly)
         note("duration", durationNanoseconds != new.durationNanoseconds)
         note("command-line", commandLine != new.commandLine)
         note("metrics", metricsPath != new.metricsPath)
@@ -122,14 +115,11 @@ extension Settings {
 
     /// What takes effect at once.
     fileprivate mutating func take(_ new: Settings) {
-        repeatNanoseconds = new.repeatNanoseconds
-        maxRate = new.maxRate
+        let before = pipeline
+        pipeline = new.pipeline
+        pipeline.thresholdNanoseconds = before.thresholdNanoseconds
+        pipeline.newOnly = before.newOnly
         summaryNanoseconds = new.summaryNanoseconds
-        heldSockets = new.heldSockets
-        filter = new.filter
-        ignoreRules = new.ignoreRules
-        verdicts = new.verdicts
-        busyAfterNanoseconds = new.busyAfterNanoseconds
     }
 
     /// What the programs in the kernel were loaded for: only calls that could be written.
@@ -140,7 +130,7 @@ extension Settings {
         func isWidened(by new: Settings) -> Bool {
             [Host.nativeABI, .i386].contains { abi in
                 SyscallTable.table(for: abi).all.contains { call in
-                    call.kernelByte != 0 && new.filter.mayAdmit(call, verdicts: new.verdicts)
+                    call.kernelByte != 0 && new.pipeline.filter.mayAdmit(call, verdicts: new.pipeline.verdicts)
                         && !filter.mayAdmit(call, verdicts: verdicts)
                 }
             }

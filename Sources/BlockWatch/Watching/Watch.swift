@@ -74,7 +74,8 @@ struct Watch: ~Copyable {
             capture = try Capture(
                 CaptureSettings(
                     thresholdNanoseconds: settings.thresholdNanoseconds, trace: settings.engine == .trace,
-                    filter: settings.filter, verdicts: settings.verdicts, ringBytes: settings.ringBytes))
+                    filter: settings.pipeline.filter, verdicts: settings.pipeline.verdicts,
+                    ringBytes: settings.ringBytes))
         } catch {
             fail(error.exitCode, error.description)
         }
@@ -105,7 +106,7 @@ struct Watch: ~Copyable {
         filePasses = FilePassRunner(log: log)
         seesAllProcesses = host.isInInitialPIDNamespace
         let names = ContainerNameReader()
-        names.start(root: Host.root(host.procFS))
+        names.start(root: host.root)
         schedule = ScanSchedule(
             threshold: settings.thresholdNanoseconds, tick: Clock.tickNanoseconds, now: now.monotonic)
         pipeline = TapedPipeline(
