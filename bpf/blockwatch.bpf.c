@@ -27,6 +27,7 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 #include "thread_state.h"
 #include "shared.bpf.h"
 #include "stamps.bpf.h"
+#include "homes.bpf.h"
 
 /* what a thread is in */
 #include "registers.bpf.h"

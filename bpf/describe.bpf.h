@@ -294,7 +294,7 @@ static __noinline u64 last_ran_ns(struct task_struct *task, u64 now_ns)
 /* When the thread last ran, and who stopped it if it is stopped. */
 static __noinline int describe_pause(struct bw_call *call, struct task_struct *task)
 {
-	struct thread_state *leader = bpf_task_storage_get(&threads, task->group_leader, 0, 0);
+	struct thread_state *leader = state_of(task->group_leader);
 
 	call->last_ran_ns = last_ran_ns(task, call->now_ns);
 	call->stopper_tgid = 0;

@@ -21,13 +21,14 @@ static __noinline int close_ended(struct task_struct *task, u64 stamp, u32 numbe
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(on_process_exit, struct task_struct *task)
 {
-	struct thread_state *state = bpf_task_storage_get(&threads, task, 0, 0);
+	struct thread_state *state = state_of(task);
+	struct home *home;
 	u64 stamp;
 
 	if (!state)
 		return 0;
 	if (state->filled[SLOT_UNTRACED] && has_left_untraced(task, state))
-		forget_untraced(task, state, state->in_flight.stamp);
+		forget_own(state);
 	stamp = take(&state->in_flight.stamp);
 	close_ended(task, stamp, state->in_flight.number);
 	stamp = take(&state->interrupted.stamp);
@@ -42,6 +43,9 @@ int BPF_PROG(on_process_exit, struct task_struct *task)
 		send_close(NULL, call_id(task, stamp, state->outside_call.kind << 12), BW_CLOSE_ENDED, 0);
 	state->filled[SLOT_INTERRUPTED] = state->filled[SLOT_UNENTERED] = state->filled[SLOT_OUTSIDE_CALL] =
 		state->filled[SLOT_RENEWING] = 0;
+	home = home_of(task);
+	if (home && &home->state == state)
+		move_out(home);
 	return 0;
 }
 

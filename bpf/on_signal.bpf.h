@@ -11,7 +11,9 @@ int BPF_PROG(on_signal, int signal, void *info, struct task_struct *task)
 
 	if (signal < SIGSTOP || signal > SIGTTOU)
 		return 0;
-	state = bpf_task_storage_get(&threads, task->group_leader, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	state = state_of(task->group_leader);
+	if (!state)
+		state = bpf_task_storage_get(&threads, task->group_leader, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (!state)
 		return 0;
 	state->stopper_tgid = sender->tgid;

@@ -5,13 +5,18 @@
 
 /* Entry off the fast path: another slot is filled, or an exit was missed.
  * True if this entry goes on with a call that has its stamp already. */
-static __noinline bool enter_slowly(struct task_struct *task, struct thread_state *state, struct pt_regs *regs,
-				    u32 number, u32 abi)
+__noinline int enter_slowly(struct thread_state *state)
 {
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
+	u32 number, abi = abi_of(task);
 	u64 stamp;
 
+	if (!state || !regs)
+		return false;
+	number = regs_number(regs);
 	if (state->filled[SLOT_UNTRACED])
-		forget_untraced(task, state, state->in_flight.stamp);
+		forget_own(state);
 	stamp = take(&state->in_flight.stamp);
 	if (stamp) {
 		count(missed_exits, 1);
@@ -67,6 +72,7 @@ int BPF_PROG(on_sys_enter, struct pt_regs *regs, long id)
 	u32 meaning = meaning_of(id), abi, class;
 	struct thread_state *state;
 	struct task_struct *task;
+	struct home *home;
 
 	tally_call();
 	if (!(meaning & WATCHED_BY_ANY))
@@ -76,13 +82,18 @@ int BPF_PROG(on_sys_enter, struct pt_regs *regs, long id)
 	class = class_in(meaning, abi);
 	if (!class || class == (BW_CLASS_SIGRETURN | BW_FD_NONE << BW_FD_SHIFT))
 		return 0;
-	state = bpf_task_storage_get(&threads, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
-	if (!state) {
-		count(null_storage, 1);
-		return 0;
+	home = home_of(task);
+	if (home && (home->owner == (u64)task || (!home->owner && move_in(home)))) {
+		state = &home->state;
+	} else {
+		state = bpf_task_storage_get(&threads, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+		if (!state) {
+			count(null_storage, 1);
+			return 0;
+		}
 	}
 	if (state->in_flight.stamp || state->attention) {
-		if (enter_slowly(task, state, regs, id, abi))
+		if (enter_slowly(state))
 			return 0;
 		state->restarted = 0;
 	}

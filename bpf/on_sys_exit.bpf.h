@@ -4,11 +4,17 @@
 #define BLOCKWATCH_ON_SYS_EXIT_BPF_H
 
 /* rt_sigreturn leaves with the registers of what the handler interrupted. */
-static __noinline int leave_handler(struct task_struct *task, struct thread_state *state, struct pt_regs *regs)
+__noinline int leave_handler(struct thread_state *state)
 {
-	struct call_slot *interrupted = &state->interrupted;
-	u64 ip = regs_ip(regs);
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
+	struct call_slot *interrupted;
+	u64 ip;
 
+	if (!state || !regs)
+		return 0;
+	interrupted = &state->interrupted;
+	ip = regs_ip(regs);
 	if (regs_sp(regs) != interrupted->sp)
 		return 0; /* an inner handler's */
 	if (ip < interrupted->ip && interrupted->ip - ip <= 4)
@@ -22,23 +28,43 @@ static __noinline int leave_handler(struct task_struct *task, struct thread_stat
 			return 0;
 		if (may_renew(watched_class(ended.number, ended.abi), regs_result(regs)) && goes_on(state, &ended))
 			return keep_renewing(state, &ended);
-		close_returned(task, state, &ended, regs_result(regs));
-		state->renewals = 0;
+		close_returned(state, &ended, regs_result(regs));
 		return 0;
 	}
 	close_unseen(task, state, interrupted);
 	return 0;
 }
 
+/* A call will be entered again. */
+__noinline int keep_interrupted(struct thread_state *state, struct call_slot *ended)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+
+	if (!state || !ended)
+		return 0;
+	if (state->filled[SLOT_INTERRUPTED]) {
+		if (ended->sp < state->interrupted.sp || on_alternate_stack(task, ended->sp)) {
+			/* a handler's own call is interrupted too: the outer one is what we follow */
+			if (ended->stamp & STAMP_REPORTED)
+				send_close(state, call_id(task, ended->stamp, ended->number), BW_CLOSE_UNSEEN, 0);
+			return 0;
+		}
+		close_unseen(task, state, &state->interrupted);
+	}
+	state->interrupted = *ended;
+	state->filled[SLOT_INTERRUPTED] = 1;
+	return 0;
+}
+
 /* Inlined, since the kernel counts how deep functions are nested. */
-static __always_inline int leave_slowly(struct task_struct *task, struct thread_state *state, struct pt_regs *regs, s64 ret)
+static __always_inline int leave_slowly(struct thread_state *state, struct pt_regs *regs, s64 ret)
 {
 	struct workspace *room;
 	struct call_slot *ended;
 	u32 zero = 0;
 
 	if (state->filled[SLOT_UNTRACED]) {
-		forget_untraced(task, state, state->in_flight.stamp);
+		forget_own(state);
 		return 0;
 	}
 	room = bpf_map_lookup_elem(&exit_scratch, &zero);
@@ -66,22 +92,10 @@ static __always_inline int leave_slowly(struct task_struct *task, struct thread_
 			return keep_renewing(state, ended);
 		if (ends_renewal(state, class, ret) && !is_of_retry(state, ended, ret))
 			close_renewing(state);
-		close_returned(task, state, ended, ret);
-		state->renewals = 0;
+		close_returned(state, ended, ret);
 		return 0;
 	}
-	if (state->filled[SLOT_INTERRUPTED]) {
-		if (ended->sp < state->interrupted.sp || on_alternate_stack(task, ended->sp)) {
-			/* a handler's own call is interrupted too: the outer one is what we follow */
-			if (ended->stamp & STAMP_REPORTED)
-				send_close(state, call_id(task, ended->stamp, ended->number), BW_CLOSE_UNSEEN, 0);
-			return 0;
-		}
-		close_unseen(task, state, &state->interrupted);
-	}
-	state->interrupted = *ended;
-	state->filled[SLOT_INTERRUPTED] = 1;
-	return 0;
+	return keep_interrupted(state, ended);
 }
 
 static __always_inline u64 first_arg(struct pt_regs *regs, u32 abi)
@@ -136,23 +150,42 @@ static __always_inline void note_return(struct thread_state *state, struct pt_re
 	}
 }
 
-/* Exit off the fast path: it has waited, or another slot is filled, or it is entered again. */
-static __noinline int exit_slowly(struct task_struct *task, struct thread_state *state, struct pt_regs *regs, s64 ret)
+/* The same, looked at by the verifier once and not behind each way that leads there. */
+__noinline int note_late_return(struct thread_state *state, s64 ret, u32 has_waited)
 {
-	u32 number = regs_number(regs), abi = abi_of(task), meaning = meaning_of(number), class = class_in(meaning, abi);
-	u64 stamp = state->in_flight.stamp, age = stamp_now() - (stamp >> STAMP_SHIFT);
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
 
+	if (state && regs)
+		note_return(state, regs, meaning_of(regs_number(regs)), regs_number(regs), abi_of(task), ret, has_waited);
+	return 0;
+}
+
+/* Exit off the fast path: it has waited, or another slot is filled, or it is entered again. */
+__noinline int exit_slowly(struct thread_state *state, s64 ret)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
+	u32 number, abi = abi_of(task), meaning, class;
+	u64 stamp, age;
+
+	if (!state || !regs)
+		return 0;
+	number = regs_number(regs);
+	meaning = meaning_of(number);
+	class = class_in(meaning, abi);
+	stamp = state->in_flight.stamp;
+	age = stamp_now() - (stamp >> STAMP_SHIFT);
 	/* sign-extended by hand: of an i386 call the upper half is not to be relied on */
 	if (abi == BW_ABI_COMPAT)
 		ret = (s32)ret;
 	if (!stamp || stamp & STAMP_REPORTED || is_restart(ret) || age >= settings.near_age || state->renewals ||
 	    (age >= settings.short_age && may_renew(class, ret)) || ends_renewal(state, class, ret)) {
-		leave_slowly(task, state, regs, ret);
+		leave_slowly(state, regs, ret);
 	} else {
 		state->in_flight.stamp = 0;
 	}
-	note_return(state, regs, meaning, number, abi, ret, stamp && age >= settings.near_age);
-	return 0;
+	return note_late_return(state, ret, stamp && age >= settings.near_age);
 }
 
 SEC("tp_btf/sys_exit")
@@ -167,22 +200,22 @@ int BPF_PROG(on_sys_exit, struct pt_regs *regs, long ret)
 		return 0;
 	task = bpf_get_current_task_btf();
 	if (number < 0) {
-		state = bpf_task_storage_get(&threads, task, 0, 0);
+		state = state_of(task);
 		if (state && state->filled[SLOT_INTERRUPTED] && !state->filled[SLOT_UNTRACED])
-			leave_handler(task, state, regs);
+			leave_handler(state);
 		return 0;
 	}
 	abi = abi_of(task);
 	if (!class_in(meaning, abi))
 		return 0;
-	state = bpf_task_storage_get(&threads, task, 0, 0);
+	state = state_of(task);
 	if (!state)
 		return 0; /* entered before blockwatch began, and short */
 	/* nothing but the call itself, and it has not waited: of an empty slot the age is that of the host, of a
 	 * reported call the threshold at least, and from -516 to -512 lie the codes for "enter again" */
 	if (stamp_now() - (state->in_flight.stamp >> STAMP_SHIFT) >= settings.short_age || state->attention |
 	    state->renewals || (u32)ret + 516 <= 4) {
-		exit_slowly(task, state, regs, ret);
+		exit_slowly(state, ret);
 		return 0;
 	}
 	state->in_flight.stamp = 0;

@@ -103,6 +103,8 @@ static __always_inline bool is_restart_number(u32 number, u32 abi)
 /* A struct bw_call_class as one number: half of what is done for a call that is not watched is to find that out. */
 static __always_inline u32 meaning_of(u32 number)
 {
+	/* what is compared is what is used: clang would compare one copy and use another, and the verifier refuses */
+	asm volatile("" : "+r"(number));
 	/* int 0x80 and x32 bring any number: unsigned, so that -1 is out too */
 	return number < BW_SYSCALLS_MAX ? *(const volatile u32 *)&settings.calls[number] : 0;
 }

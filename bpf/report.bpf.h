@@ -24,6 +24,7 @@ struct workspace {
 	u64 task; /* a pointer stored and loaded again is a number, which functions of their own can take */
 	struct look now;
 	struct wait wait; /* its arguments lie in `call` */
+	u32 stamp_at;	  /* where its stamp lives in the thread's state, bytes */
 	struct call_slot ended; /* an exit's */
 };
 
@@ -109,7 +110,7 @@ static __always_inline long report(struct workspace *room, struct task_struct *t
 }
 
 /* A call that was never reported has returned past the threshold. */
-__noinline int report_slow(struct thread_state *state, struct call_slot *slot, s64 result)
+static __always_inline int report_slow(struct thread_state *state, struct call_slot *slot, s64 result)
 {
 	u32 zero = 0;
 	struct workspace *room = bpf_map_lookup_elem(&exit_scratch, &zero);

@@ -56,15 +56,21 @@ static __always_inline bool wants_refresh(u64 id)
 	return control.refresh_some && bpf_map_lookup_elem(&refresh, &id);
 }
 
-/* Reports room->wait if it is past the threshold and new, or asked for. `word` is where its stamp lives. */
-static __always_inline void report_if_late_inlined(struct task_struct *task, struct thread_state *state, u64 *word,
+/* Reports room->wait if it is past the threshold and new, or asked for. One place for all slots: the verifier looks at
+ * what is called as often as it is called. */
+static __always_inline void report_if_late_inlined(struct task_struct *task, struct thread_state *state,
 						   struct workspace *room)
 {
+	/* an offset from memory: each pointer or number that were returned would be a way of its own to the verifier */
+	u32 at = *(volatile u32 *)&room->stamp_at & ~7;
+	u64 *word = (void *)state + at;
 	struct wait *wait = &room->wait;
 	struct look *now = &room->now;
 	u64 stamp = wait->stamp, id = call_id(task, stamp, wait->number | wait->kind << 12);
 	u32 frozen = !!(wait->flags & BW_CALL_FROZEN);
 
+	if (at > sizeof(*state) - sizeof(stamp))
+		return;
 	if (stamp & STAMP_REPORTED) {
 		if (!wants_refresh(id) && state->told_frozen == frozen)
 			return;
@@ -100,53 +106,55 @@ static __always_inline void report_if_late_inlined(struct task_struct *task, str
 		bpf_map_delete_elem(&refresh, &id);
 }
 
-static __noinline int report_if_late(struct task_struct *task, struct thread_state *state, u64 *word,
-				     struct workspace *room)
+static __noinline int report_if_late(struct task_struct *task, struct thread_state *state, struct workspace *room)
 {
 	int done = 0;
 
-	report_if_late_inlined(task, state, word, room);
+	if (*(volatile u64 *)&room->wait.stamp)
+		report_if_late_inlined(task, state, room);
 	/* a result that clang knows it drops, and the verifier finds a stack pointer in its place */
 	asm volatile("" : "+r"(done));
 	return done;
 }
 
-/* A call that was entered with its stamp. */
+/* A call that was entered with its stamp. As the others below, fills room->wait. */
 static __noinline int scan_in_flight(struct task_struct *task, struct thread_state *state, struct pt_regs *regs,
 				     struct workspace *room)
 {
 	struct look *now = &room->now;
 	struct wait *wait = &room->wait;
 	u32 shown = regs_number(regs);
+	u64 stamp = state->in_flight.stamp;
 
 	*wait = (struct wait){
-		.stamp = state->in_flight.stamp,
 		.number = state->in_flight.number,
 		.abi = state->in_flight.abi,
 		.renewals = state->renewals,
 		.flags = now->flags,
 	};
-	if (!wait->stamp)
+	if (!stamp)
 		return 0;
-	if (!(wait->stamp & STAMP_REPORTED) && !is_sure(wait->stamp, now->clock)) {
+	if (!(stamp & STAMP_REPORTED) && !is_sure(stamp, now->clock)) {
 		if (BPF_CORE_READ(task, __state))
-			note_crossing(task, stamp_to_ns(wait->stamp, now->clock, now->now_ns));
+			note_crossing(task, stamp_to_ns(stamp, now->clock, now->now_ns));
 		return 0;
 	}
 	if (shown != wait->number && !(state->restarted && is_restart_number(shown, wait->abi))) {
 		/* the registers tell of another call: its exit was missed */
-		if (state->in_flight.stamp == wait->stamp &&
-		    __sync_val_compare_and_swap(&state->in_flight.stamp, wait->stamp, 0) == wait->stamp) {
+		if (state->in_flight.stamp == stamp &&
+		    __sync_val_compare_and_swap(&state->in_flight.stamp, stamp, 0) == stamp) {
 			count(missed_exits, 1);
-			if (wait->stamp & STAMP_REPORTED)
-				send_close(state, call_id(task, wait->stamp, wait->number), BW_CLOSE_UNSEEN, 0);
+			if (stamp & STAMP_REPORTED)
+				send_close(state, call_id(task, stamp, wait->number), BW_CLOSE_UNSEEN, 0);
 		}
 		return 0;
 	}
+	wait->stamp = stamp;
 	regs_args(regs, wait->abi, room->call.args);
 	wait->ip = regs_ip(regs);
 	wait->sp = regs_sp(regs);
-	return report_if_late(task, state, &state->in_flight.stamp, room);
+	room->stamp_at = offsetof(struct thread_state, in_flight.stamp);
+	return 0;
 }
 
 /* A call in a slot of its own: interrupted or unentered. */
@@ -162,10 +170,10 @@ static __always_inline int scan_slot(struct task_struct *task, struct thread_sta
 		.flags = room->now.flags,
 		.renewals = slot == &state->unentered ? state->renewals : 0,
 	};
-	if (!room->wait.stamp)
-		return 0;
 	copy_args(room->call.args, slot->args);
-	return report_if_late(task, state, &slot->stamp, room);
+	room->stamp_at = slot == &state->unentered ? offsetof(struct thread_state, unentered.stamp)
+						   : offsetof(struct thread_state, interrupted.stamp);
+	return 0;
 }
 
 /* A wait outside any call: new, gone on, or another than at the last scan. */
@@ -192,9 +200,8 @@ static __noinline int scan_outside_call(struct task_struct *task, struct thread_
 	wait->abi = kind == BW_KIND_EXITING ? abi_of_program(regs) : abi_of(task);
 	wait->ip = outside->ip;
 	wait->sp = outside->sp;
-	if (!wait->stamp)
-		return 0;
-	return report_if_late(task, state, &outside->stamp, room);
+	room->stamp_at = offsetof(struct thread_state, outside_call.stamp);
+	return 0;
 }
 
 /* The thread sleeps in a call that it was never seen to enter. */
@@ -225,6 +232,90 @@ static __noinline int scan_unentered(struct task_struct *task, struct thread_sta
 	return scan_slot(task, state, unentered, room);
 }
 
+/* They carry a copy of their creator's registers and would seem to hang in its call for ever. One that only the kernel can
+ * wake holds up the work it was given. */
+static __always_inline bool is_worker(struct task_struct *task)
+{
+	return task->flags & PF_IO_WORKER ||
+	       (task->flags & PF_USER_WORKER && bpf_core_field_exists(struct kernel_clone_args, user_worker));
+}
+
+/* Fills room->wait with what the thread waits in; its stamp stays 0 if that is nothing. */
+static __noinline int scan_thread(struct task_struct *task, struct thread_state *state, struct pt_regs *regs,
+				  struct workspace *room, u32 asleep)
+{
+	struct look *now = &room->now;
+	bool is_handler_return;
+	u32 call_class;
+	s32 number;
+
+	if (is_worker(task)) {
+		now->kind = BW_KIND_IO_WORKER;
+		if (asleep & TASK_UNINTERRUPTIBLE)
+			return scan_outside_call(task, state, regs, room);
+		if (state->filled[SLOT_OUTSIDE_CALL])
+			close_outside_call(task, state);
+		return 0;
+	}
+	if (task->flags & (PF_EXITING | PF_POSTCOREDUMP | PF_DUMPCORE)) {
+		now->kind = BW_KIND_EXITING;
+		return asleep ? scan_outside_call(task, state, regs, room) : 0;
+	}
+	if (is_frozen(task, asleep))
+		now->flags = BW_CALL_FROZEN;
+
+	if (state->filled[SLOT_INTERRUPTED]) {
+		/* in flight as well: a handler's call */
+		if (state->in_flight.stamp) {
+			scan_in_flight(task, state, regs, room);
+			report_if_late(task, state, room);
+		}
+		now->flags |= BW_CALL_INTERRUPTED;
+		return scan_slot(task, state, &state->interrupted, room);
+	}
+	if (state->in_flight.stamp)
+		return scan_in_flight(task, state, regs, room);
+	number = regs_number(regs);
+	call_class = watched_class(number, abi_of(task));
+	is_handler_return = (call_class & BW_CLASS_MASK) == BW_CLASS_SIGRETURN;
+	if (asleep & (TASK_STOPPED | TASK_TRACED) || now->flags & BW_CALL_FROZEN) {
+		/* Stopped on its way out of a call, or in front of one. It keeps the call if it will go
+		 * back into it; a tracer that stopped it at entry shows -ENOSYS there. */
+		s64 result = regs_result(regs);
+
+		if (number >= 0 && !is_handler_return &&
+		    (is_restart(abi_of(task) == BW_ABI_COMPAT ? (s32)result : result) ||
+		     ((s32)result == -ENOSYS && asleep & TASK_TRACED))) {
+			now->flags |= BW_CALL_INTERRUPTED;
+			return scan_unentered(task, state, regs, room);
+		}
+		now->kind = BW_KIND_STOPPED;
+		return scan_outside_call(task, state, regs, room);
+	}
+	if (!asleep) {
+		/* Running, and in no call that we know of: what an earlier scan saw is over. Where the exit of
+		 * that call is watched it says so itself, with the result. */
+		if (state->filled[SLOT_OUTSIDE_CALL])
+			close_outside_call(task, state);
+		if (state->filled[SLOT_UNENTERED] && !watched_class(state->unentered.number, state->unentered.abi)) {
+			state->filled[SLOT_UNENTERED] = 0;
+			close_unseen(task, state, &state->unentered);
+		}
+		return 0;
+	}
+	if (number >= 0 && !is_handler_return && (call_class || !settings.narrow)) {
+		/* also one that never blocks by itself: seccomp or a tracer may hold it in front of the kernel */
+		if (state->filled[SLOT_OUTSIDE_CALL])
+			close_outside_call(task, state);
+		return scan_unentered(task, state, regs, room);
+	}
+	if (number < 0) {
+		now->kind = BW_KIND_PAGE;
+		return scan_outside_call(task, state, regs, room);
+	}
+	return 0;
+}
+
 static __always_inline void start_scan(void)
 {
 	struct task_struct *self = bpf_get_current_task_btf();
@@ -248,31 +339,24 @@ int scan(struct bpf_iter__task *ctx)
 	struct workspace *room;
 	struct look *now;
 	u32 zero = 0;
-	u32 asleep, flags, call_class;
-	bool is_handler_return, is_worker;
-	s32 number;
+	u32 asleep;
 
 	if (ctx->meta->seq_num == 0)
 		start_scan();
 	if (!task)
 		return 0;
 	counters.scan_threads++;
-	flags = task->flags;
-	if (flags & PF_KTHREAD || task->exit_state || task->tgid == scanner_tgid)
+	if (task->flags & PF_KTHREAD || task->exit_state || task->tgid == scanner_tgid)
 		return 0;
 	asleep = task_state(task) & ~TASK_NOLOAD;
-	/* They carry a copy of their creator's registers and would seem to hang in its call for ever. One that
-	 * only the kernel can wake holds up the work it was given. */
-	is_worker = flags & PF_IO_WORKER ||
-		    (flags & PF_USER_WORKER && bpf_core_field_exists(struct kernel_clone_args, user_worker));
-	state = bpf_task_storage_get(&threads, task, 0, 0);
+	state = state_of(task);
 	if (control.only_note) {
 		if (state)
 			note_sleeper(task, state, asleep);
 		return 0;
 	}
 	if (!state) {
-		if (!asleep || (is_worker && !(asleep & TASK_UNINTERRUPTIBLE)))
+		if (!asleep || (is_worker(task) && !(asleep & TASK_UNINTERRUPTIBLE)))
 			return 0;
 		state = bpf_task_storage_get(&threads, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
 		if (!state) {
@@ -297,73 +381,9 @@ int scan(struct bpf_iter__task *ctx)
 	if (state->filled[SLOT_UNSAID_CLOSE] && !send_close(NULL, state->unsaid_close, BW_CLOSE_UNSEEN, 0))
 		state->filled[SLOT_UNSAID_CLOSE] = 0;
 
-	if (is_worker) {
-		now->kind = BW_KIND_IO_WORKER;
-		if (asleep & TASK_UNINTERRUPTIBLE)
-			scan_outside_call(task, state, regs, room);
-		else if (state->filled[SLOT_OUTSIDE_CALL])
-			close_outside_call(task, state);
-		return 0;
-	}
-	if (flags & PF_EXITING || flags & PF_POSTCOREDUMP || flags & PF_DUMPCORE) {
-		now->kind = BW_KIND_EXITING;
-		if (asleep)
-			scan_outside_call(task, state, regs, room);
-		return 0;
-	}
-	if (is_frozen(task, asleep))
-		now->flags = BW_CALL_FROZEN;
-
-	if (state->in_flight.stamp) {
-		scan_in_flight(task, state, regs, room);
-		if (!state->filled[SLOT_INTERRUPTED])
-			return 0;
-	}
-	if (state->filled[SLOT_INTERRUPTED]) {
-		now->flags |= BW_CALL_INTERRUPTED;
-		scan_slot(task, state, &state->interrupted, room);
-		return 0;
-	}
-	number = regs_number(regs);
-	call_class = watched_class(number, abi_of(task));
-	is_handler_return = (call_class & BW_CLASS_MASK) == BW_CLASS_SIGRETURN;
-	if (asleep & (TASK_STOPPED | TASK_TRACED) || now->flags & BW_CALL_FROZEN) {
-		/* Stopped on its way out of a call, or in front of one. It keeps the call if it will go
-		 * back into it; a tracer that stopped it at entry shows -ENOSYS there. */
-		s64 result = regs_result(regs);
-
-		if (number >= 0 && !is_handler_return &&
-		    (is_restart(abi_of(task) == BW_ABI_COMPAT ? (s32)result : result) ||
-		     ((s32)result == -ENOSYS && asleep & TASK_TRACED))) {
-			now->flags |= BW_CALL_INTERRUPTED;
-			scan_unentered(task, state, regs, room);
-		} else {
-			now->kind = BW_KIND_STOPPED;
-			scan_outside_call(task, state, regs, room);
-		}
-		return 0;
-	}
-	if (!asleep) {
-		/* Running, and in no call that we know of: what an earlier scan saw is over. Where the exit of
-		 * that call is watched it says so itself, with the result. */
-		if (state->filled[SLOT_OUTSIDE_CALL])
-			close_outside_call(task, state);
-		if (state->filled[SLOT_UNENTERED] && !watched_class(state->unentered.number, state->unentered.abi)) {
-			state->filled[SLOT_UNENTERED] = 0;
-			close_unseen(task, state, &state->unentered);
-		}
-		return 0;
-	}
-	if (number >= 0 && !is_handler_return && (call_class || !settings.narrow)) {
-		/* also one that never blocks by itself: seccomp or a tracer may hold it in front of the kernel */
-		if (state->filled[SLOT_OUTSIDE_CALL])
-			close_outside_call(task, state);
-		scan_unentered(task, state, regs, room);
-	} else if (number < 0) {
-		now->kind = BW_KIND_PAGE;
-		scan_outside_call(task, state, regs, room);
-	}
-	return 0;
+	room->wait.stamp = 0;
+	scan_thread(task, state, regs, room, asleep);
+	return report_if_late(task, state, room);
 }
 
 #endif

@@ -10,13 +10,17 @@
 #define BLOCKWATCH_SLOTS_BPF_H
 
 /* The call has returned: says so, or says all of it now if only now it is late. */
-static __always_inline void close_returned(struct task_struct *task, struct thread_state *state,
-					   struct call_slot *ended, s64 result)
+__noinline int close_returned(struct thread_state *state, struct call_slot *ended, s64 result)
 {
+	if (!state || !ended)
+		return 0;
 	if (ended->stamp & STAMP_REPORTED)
-		send_close(state, call_id(task, ended->stamp, ended->number), BW_CLOSE_RETURNED, result);
+		send_close(state, call_id(bpf_get_current_task_btf(), ended->stamp, ended->number), BW_CLOSE_RETURNED,
+			   result);
 	else if (is_sure(ended->stamp, stamp_now()))
 		report_slow(state, ended, result);
+	state->renewals = 0;
+	return 0;
 }
 
 /* The call is over, but nobody knows how it ended. */

@@ -48,6 +48,12 @@ static __noinline int forget_untraced(struct task_struct *task, struct thread_st
 	return 0;
 }
 
+/* The same of the current thread. */
+__noinline int forget_own(struct thread_state *state)
+{
+	return state ? forget_untraced(bpf_get_current_task_btf(), state, state->in_flight.stamp) : 0;
+}
+
 /* Whether what the slots hold is older than what the thread does. */
 static __always_inline bool has_run_untraced(struct task_struct *task, const struct thread_state *state)
 {

@@ -128,7 +128,7 @@ int view(struct bpf_iter__task *ctx)
 	if (!room || !regs)
 		return 0;
 	call = &room->call;
-	state = bpf_task_storage_get(&threads, task, 0, 0);
+	state = state_of(task);
 	if (state && has_run_untraced(task, state))
 		state = NULL;
 	asleep = task_state(task) & ~TASK_NOLOAD;

@@ -30,6 +30,7 @@ import Testing
                 ("late_age", MemoryLayout<S>.offset(of: \.late_age)),
                 ("narrow", MemoryLayout<S>.offset(of: \.narrow)),
                 ("short_age", MemoryLayout<S>.offset(of: \.short_age)),
+                ("homes_shift", MemoryLayout<S>.offset(of: \.homes_shift)),
                 ("precise", MemoryLayout<S>.offset(of: \.precise)), ("trace", MemoryLayout<S>.offset(of: \.trace)),
                 ("calls", MemoryLayout<S>.offset(of: \.calls)),
             ])
@@ -150,7 +151,7 @@ import Testing
     @Test func `the object has every program and map that Capture asks for`() throws {
         let object = try EmbeddedObject()
         for name in ["on_sys_enter", "on_sys_exit", "on_process_exit", "scan"] { _ = unsafe try object.program(name) }
-        for name in ["records", "refresh", ".rodata.settings", ".data.counters", ".data.control"] {
+        for name in ["records", "refresh", "homes", ".rodata.settings", ".data.counters", ".data.control"] {
             _ = unsafe try object.map(name)
         }
         #expect(throws: CaptureError.self) { _ = unsafe try object.program("nothing") }
@@ -179,6 +180,7 @@ import Testing
         #expect(raw.late_age == 251_000_000)
         #expect(raw.near_age < raw.sure_age)
         #expect(raw.short_age == 750_000)
+        #expect(raw.homes_shift == 20)
         #expect(raw.calls.0.watched.0 == 7)
         #expect(raw.calls.0.watched.1 == 9)
     }

@@ -85,6 +85,7 @@ struct bw_settings {
 	bw_u32 trace;	     /* engine trace; 0: engine scan, no program on any system call */
 	bw_u32 narrow;	     /* some calls that can block are not watched: sleeping in one is nobody's business */
 	bw_u32 short_age;    /* in stamp units: what returns before it has not waited */
+	bw_u32 homes_shift;  /* 32 less the binary logarithm of how many threads have their state in the table */
 	struct bw_call_class calls[BW_SYSCALLS_MAX]; /* by number */
 };
 
