@@ -186,7 +186,7 @@ static __noinline int ask_special(struct pass_room *room, struct bpf_iter__task_
 	return 0;
 }
 
-/* Descriptors of chosen processes, and connected sockets of chosen processes. */
+/* Descriptors of chosen processes, and connected and listening sockets of chosen processes. */
 static __always_inline struct bw_question *asked_of_process(struct pass_room *room, struct bpf_iter__task_file *ctx,
 							    u32 mode)
 {
@@ -209,7 +209,8 @@ static __always_inline struct bw_question *asked_of_process(struct pass_room *ro
 	socket = (struct socket *)room->private;
 	sk = BPF_CORE_READ(socket, sk);
 	family = BPF_CORE_READ(sk, __sk_common.skc_family);
-	if ((family != AF_INET && family != AF_INET6) || !BPF_CORE_READ(sk, __sk_common.skc_dport))
+	if ((family != AF_INET && family != AF_INET6) ||
+	    (!BPF_CORE_READ(sk, __sk_common.skc_dport) && BPF_CORE_READ(sk, __sk_common.skc_state) != TCP_LISTEN))
 		return NULL;
 	/* how many there were in this pass */
 	if (wanted->session != ctx->meta->session_id) {

@@ -43,7 +43,7 @@ def own_type(path, part):
         return "object"
     if kind == "string" and part.get("pattern", "").startswith("^\\d{4}-"):
         return "date"
-    if kind == "string" and path[0] in ("network", "members") and path[-1] == "address":
+    if kind == "string" and (path[0] in ("network", "members") and path[-1] == "address" or path == ("host", "ip")):
         return "ip"
     return {"string": "keyword", "integer": "long", "number": "double", "boolean": "boolean"}[kind]
 

@@ -95,15 +95,37 @@ struct Examiner {
         return believed
     }
 
-    /// Community IDs of the connections that the processes of these calls hold, by process.
-    func heldSockets(of calls: [BlockedCall], _ source: inout some HolderSource) -> [Int: [String]] {
+    /// The connections that the processes of these calls hold, by process.
+    func heldConnections(
+        of calls: [BlockedCall], _ source: inout some HolderSource
+    ) -> [Int: HeldConnections] {
         let pids = Set(calls.map(\.process.pid)).sorted()
         guard !pids.isEmpty, let answers = source.files(pids.map(FileQuestion.sockets)) else { return [:] }
-        var held: [Int: Set<String>] = [:]
+        var held: [Int: HeldConnections] = [:]
         for member in answers.members where pids.indices.contains(member.question) {
-            guard let id = SocketKind.resource(member.object).network?.communityID else { continue }
-            held[pids[member.question], default: []].insert(id)
+            guard let network = SocketKind.resource(member.object).network else { continue }
+            held[pids[member.question], default: HeldConnections()].add(network)
         }
-        return held.mapValues { $0.sorted() }
+        return held
+    }
+}
+
+/// What a process holds of connections to other hosts.
+struct HeldConnections {
+    /// Community IDs.
+    private(set) var ids: Set<String> = []
+    private var countByEnd: [String: Int] = [:]
+
+    mutating func add(_ network: NetworkFields) {
+        guard let address = network.local.address, let port = network.local.port else { return }
+        let end = address.contains(":") ? "[\(address)]:\(port)" : "\(address):\(port)"
+        // whoever listens there is asked by those too whom it has not accepted
+        if network.state == "LISTEN" { return countByEnd[end, default: 0] += 1 << 16 }
+        if let id = network.communityID, ids.insert(id).inserted { countByEnd[end, default: 0] += 1 }
+    }
+
+    /// Ends at this host that it listens at, or that several connections share, 4 at most: a client's each have a port of their own.
+    var served: [String] {
+        countByEnd.filter { $0.value > 1 }.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.prefix(4).map(\.key)
     }
 }

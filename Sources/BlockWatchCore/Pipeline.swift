@@ -289,9 +289,11 @@ public struct Pipeline {
             }
         }
         let calls = examiner.identifier.complete(first.map(\.result.sighting), clock: clock, risky: &risky)
-        let held = settings.tellsHeldSockets ? examiner.heldSockets(of: calls, &source) : [:]
+        let held = settings.tellsHeldSockets ? examiner.heldConnections(of: calls, &source) : [:]
         for ((result, duration), var call) in zip(first, calls) {
-            call.heldSockets = held[call.process.pid]?.filter { $0 != call.resource.network?.communityID } ?? []
+            let all = held[call.process.pid] ?? HeldConnections()
+            call.heldSockets = all.ids.filter { $0 != call.resource.network?.communityID }.sorted()
+            call.heldEndpoints = all.served
             writeFirst(call, result.finding, duration, clock)
         }
     }

@@ -126,18 +126,18 @@ import Testing
         }
     }
 
-    @Test func `--held-sockets names the connections that a blocked process holds besides`() async throws {
+    @Test func `held_sockets names the connections that a blocked process holds besides`() async throws {
         try await Hanging.run("tcp-chain") { client in
-            try await Watcher.run(["--threshold", "500ms", "--held-sockets"]) { watcher in
+            try await Watcher.run(["--threshold", "500ms"]) { watcher in
                 let reading = try await watcher.blocked(tid: client.tid)
                 let connection = try #require(reading.text("network.community_id"))
                 #expect(!reading.strings("held_sockets").contains(connection), "its own is no other")
                 let server = try #require(client.says.integer("holder_pid"))
                 #expect(try await watcher.blocked(tid: server).strings("held_sockets") == [connection])
             }
-            try await Watcher.run(["--threshold", "500ms"]) { watcher in
+            try await Watcher.run(["--threshold", "500ms", "--no-held-sockets"]) { watcher in
                 let server = try #require(client.says.integer("holder_pid"))
-                #expect(try await watcher.blocked(tid: server)["held_sockets"] == nil, "only when asked for")
+                #expect(try await watcher.blocked(tid: server)["held_sockets"] == nil, "when it is not wanted")
             }
         }
     }

@@ -149,7 +149,7 @@ enum bw_key_kind {
 	BW_KEY_PORT = 6,    /* protocol in `device`, local port of a socket without a peer */
 	BW_KEY_UNIX = 7,    /* address of the name of a listener */
 	BW_KEY_FD = 8,	    /* process in `device`, descriptor in `number`: told as struct bw_member */
-	BW_KEY_SOCKETS = 9, /* process in `device`: its connected IP sockets, BW_SOCKETS_MAX of them, as struct bw_member */
+	BW_KEY_SOCKETS = 9, /* process in `device`: its connected and listening IP sockets, BW_SOCKETS_MAX of them, as struct bw_member */
 };
 
 struct bw_key {

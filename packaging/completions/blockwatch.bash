@@ -186,7 +186,7 @@ _blockwatch() {
 
 _blockwatch_watch() {
     repeating_flags=()
-    non_repeating_flags=(--all --held-sockets --new-only --version -h --help)
+    non_repeating_flags=(--all --held-sockets --no-held-sockets --new-only --version -h --help)
     repeating_options=(--syscall --pid --comm --user --cgroup --unit --container --path --port --reason --exclude-syscall)
     non_repeating_options=(--threshold --engine --max-overhead --format --output --verdict --busy-after --config --repeat --max-rate --summary --scope --duration --command-line --metrics --metrics-mode --ring-size --log-level)
     __blockwatch_offer_flags_options 0

@@ -24,7 +24,7 @@ function __blockwatch_parse_tokens -S
         __blockwatch_parse_subcommand 0 'version' 'h/help'
         switch $unparsed_tokens[1]
         case 'watch'
-            __blockwatch_parse_subcommand 0 'threshold=' 'engine=' 'max-overhead=' 'format=' 'output=' 'all' 'verdict=' 'busy-after=' 'syscall=+' 'pid=+' 'comm=+' 'user=+' 'cgroup=+' 'unit=+' 'container=+' 'path=+' 'port=+' 'reason=+' 'exclude-syscall=+' 'config=' 'repeat=' 'max-rate=' 'summary=' 'scope=' 'held-sockets' 'new-only' 'duration=' 'command-line=' 'metrics=' 'metrics-mode=' 'ring-size=' 'log-level=' 'version' 'h/help'
+            __blockwatch_parse_subcommand 0 'threshold=' 'engine=' 'max-overhead=' 'format=' 'output=' 'all' 'verdict=' 'busy-after=' 'syscall=+' 'pid=+' 'comm=+' 'user=+' 'cgroup=+' 'unit=+' 'container=+' 'path=+' 'port=+' 'reason=+' 'exclude-syscall=+' 'config=' 'repeat=' 'max-rate=' 'summary=' 'scope=' 'held-sockets' 'no-held-sockets' 'new-only' 'duration=' 'command-line=' 'metrics=' 'metrics-mode=' 'ring-size=' 'log-level=' 'version' 'h/help'
         case 'snapshot'
             __blockwatch_parse_subcommand 0 'threshold=' 'format=' 'all' 'syscall=+' 'pid=+' 'comm=+' 'user=+' 'cgroup=+' 'unit=+' 'container=+' 'path=+' 'port=+' 'reason=+' 'exclude-syscall=+' 'scope=' 'command-line=' 'exit-code' 'version' 'h/help'
         case 'explain'
@@ -129,7 +129,8 @@ complete -c 'blockwatch' -n '__blockwatch_should_offer_completions_for_flags_or_
 complete -c 'blockwatch' -n '__blockwatch_should_offer_completions_for_flags_or_options "blockwatch watch" max-rate' -l 'max-rate' -d 'At most so many records a second (default: 1000).' -rfka ''
 complete -c 'blockwatch' -n '__blockwatch_should_offer_completions_for_flags_or_options "blockwatch watch" summary' -l 'summary' -d 'How often a summary is said, or never (default: 1m).' -rfka ''
 complete -c 'blockwatch' -n '__blockwatch_should_offer_completions_for_flags_or_options "blockwatch watch" scope' -l 'scope' -d 'host: refuse to run where the host\'s processes cannot be seen. namespace: watch this PID namespace.' -rfka 'host namespace'
-complete -c 'blockwatch' -n '__blockwatch_should_offer_completions_for_flags_or_options "blockwatch watch" held-sockets' -l 'held-sockets' -d 'Add the connections that a blocked process holds besides (held_sockets), so that hosts can be joined.'
+complete -c 'blockwatch' -n '__blockwatch_should_offer_completions_for_flags_or_options "blockwatch watch" held-sockets' -l 'held-sockets' -d 'Add the connections that a blocked process holds besides (held_sockets), so that hosts can be joined (default: in NDJSON).'
+complete -c 'blockwatch' -n '__blockwatch_should_offer_completions_for_flags_or_options "blockwatch watch" no-held-sockets' -l 'no-held-sockets' -d 'Add the connections that a blocked process holds besides (held_sockets), so that hosts can be joined (default: in NDJSON).'
 complete -c 'blockwatch' -n '__blockwatch_should_offer_completions_for_flags_or_options "blockwatch watch" new-only' -l 'new-only' -d 'Leave out calls that were blocked already when blockwatch started.'
 complete -c 'blockwatch' -n '__blockwatch_should_offer_completions_for_flags_or_options "blockwatch watch" duration' -l 'duration' -d 'Stop after this long.' -rfka ''
 complete -c 'blockwatch' -n '__blockwatch_should_offer_completions_for_flags_or_options "blockwatch watch" command-line' -l 'command-line' -d 'Command lines can hold secrets: full, redacted or none (default: redacted).' -rfka 'full redacted none'

@@ -61,7 +61,8 @@ struct Settings: Sendable {
             repeatNanoseconds: (options.repetition ?? Span(nanoseconds: max(options.threshold, 10_000_000_000)))
                 .nanoseconds,
             maxRate: options.maxRate, filter: options.filters.filter, ignoreRules: rules, verdicts: options.verdicts,
-            tellsHeldSockets: options.heldSockets, busyAfterNanoseconds: max(options.busyAfter, options.threshold))
+            tellsHeldSockets: options.heldSockets ?? options.isForPrograms,
+            busyAfterNanoseconds: max(options.busyAfter, options.threshold))
         engine = options.engine
         maxOverhead = options.maxOverhead.value
         switchProbesNanoseconds = options.switchProbes.nanoseconds
@@ -133,7 +134,8 @@ struct Settings: Sendable {
         if flags.contains(entry.key) {
             switch entry.value {
             case "true": return ["--\(entry.key)"]
-            case "false": return []
+            // the one that is on by itself
+            case "false": return entry.key == "held-sockets" ? ["--no-\(entry.key)"] : []
             default: throw bad("\(entry.key): true or false, not \(entry.value)")
             }
         }

@@ -98,9 +98,11 @@ struct WatchOptions: ParsableArguments {
     var scope: Scope = .host
 
     @Flag(
-        name: .customLong("held-sockets"),
-        help: "Add the connections that a blocked process holds besides (held_sockets), so that hosts can be joined.")
-    var heldSockets = false
+        name: .customLong("held-sockets"), inversion: .prefixedNo,
+        help:
+            "Add the connections that a blocked process holds besides (held_sockets), so that hosts can be joined (default: in NDJSON)."
+    )
+    var heldSockets: Bool?
 
     @Flag(name: .customLong("new-only"), help: "Leave out calls that were blocked already when blockwatch started.")
     var newOnly = false
@@ -134,6 +136,9 @@ struct WatchOptions: ParsableArguments {
     var logLevel: LevelName = .info
 
     @OptionGroup var recording: RecordOptions
+
+    /// Records as NDJSON, which somebody may gather from many hosts.
+    var isForPrograms: Bool { format == .ndjson || (format == .auto && (output != nil || !Terminal.isThere)) }
 
     // MARK: - values
 

@@ -38,7 +38,8 @@ struct Host: Sendable {
             (try? etc.readFile("machine-id", limit: 64)).flatMap(MachineID.text)
             ?? (try? ProcFS(root: root + "/var/lib/dbus").readFile("machine-id", limit: 64)).flatMap(MachineID.text)
         origin = RecordOrigin(
-            hostName: name, hostID: machineID, bootID: bootID, runID: RecordOrigin.runID(.random(in: .min ... .max)))
+            hostName: name, hostID: machineID, bootID: bootID, runID: RecordOrigin.runID(.random(in: .min ... .max)),
+            addresses: HostAddresses.all(procFS))
         users = UserNames(passwd: (try? etc.readFile("passwd", limit: 4 << 20)) ?? [])
     }
 

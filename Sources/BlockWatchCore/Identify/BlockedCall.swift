@@ -27,6 +27,8 @@ public struct BlockedCall: Sendable {
     public var isSupervised = false
     /// Community IDs of the other sockets that the process holds; empty unless asked for.
     public var heldSockets: [String] = []
+    /// Addresses and ports at this host that several of its process's connections come to: what it serves.
+    public var heldEndpoints: [String] = []
 
     /// As at first, but for what it waits for.
     func now(_ fresh: BlockedCall) -> BlockedCall {

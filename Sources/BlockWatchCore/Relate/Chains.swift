@@ -204,7 +204,8 @@ extension Findings {
                     Root(
                         kind: sent == nil ? .remote : .network,
                         doing: sent.map { "\($0) retransmits, not acknowledged" } ?? decisive.unansweredText,
-                        address: address), ["remote", address])
+                        address: address, communityID: decisive.call.resource.network?.communityID),
+                    ["remote", address])
             case .device(let name):
                 steps.append("device \(TerminalText.escaped(Array(name.utf8)))")
                 let silence = look.silence(judge.deciding[wait.tid] ?? wait)

@@ -61,6 +61,8 @@ public struct Root: Sendable, Equatable {
     public var name: [UInt8]?
     public var doing: String?
     public var address: String?
+    /// Of a remote one: the connection to it, by which its own host's records are found.
+    public var communityID: String?
 }
 
 /// One descriptor of a set that is waited for.

@@ -83,32 +83,32 @@ struct OpenCall {
 /// Chains that end at another host go on there, where that was recorded too: both ends of a connection have one
 /// Community ID.
 struct Joining {
-    /// Of each group of calls, the call on another host that it hangs on, and which of its own calls does.
-    struct Link {
-        var from: Trees.Thread
-        var to: OpenCall
-    }
-
     /// By chain and host.
     struct Group: Hashable {
         var host: Int
         var chain: String
     }
 
-    private(set) var links: [Group: Link] = [:]
+    /// Of a call whose chain ends at a connection, the call on another host that it hangs on.
+    private(set) var links: [Trees.Thread: OpenCall] = [:]
+    /// Of a call behind such a one, which does not say by which connection.
+    private var inherited: [Trees.Thread: OpenCall] = [:]
 
     init(_ calls: [OpenCall]) {
         var holders: [String: [OpenCall]] = [:]
         for call in calls {
             for id in call.waitsOn.union(call.holds) { holders[id, default: []].append(call) }
         }
+        var unlinked: [(call: OpenCall, group: Group)] = []
+        var first: [Group: OpenCall] = [:]
         for call in calls {
             guard let root = call.report.finding?.root.value, root.kind == .remote, let chain = call.chainID else {
                 continue
             }
             let group = Group(host: call.host, chain: chain)
-            guard links[group] == nil else { continue }
-            let others = call.waitsOn.flatMap { id in
+            // the one that the chain ends at, whoever has it; of an older recording those of the call itself
+            let ends = root.communityID.map { [$0] } ?? Array(call.waitsOn)
+            let others = ends.flatMap { id in
                 (holders[id] ?? []).filter { $0.host != call.host }.map {
                     (isDirect: $0.waitsOn.contains(id), call: $0)
                 }
@@ -120,23 +120,33 @@ struct Joining {
                     other.call.report.call.process.tid
                 )
             }
-            if let other = others.min(by: { rank($0) < rank($1) }) {
-                links[group] = Link(from: call.thread, to: other.call)
+            guard let other = others.min(by: { rank($0) < rank($1) })?.call else {
+                if root.communityID == nil { unlinked.append((call, group)) }
+                continue
             }
+            links[call.thread] = other
+            if first[group] == nil { first[group] = other }
         }
+        for (call, group) in unlinked { inherited[call.thread] = first[group] }
     }
 
-    /// Where the chain of a group ends when it is followed from host to host.
+    /// Where the chain of a call ends when it is followed from host to host.
     ///
-    /// - Returns: the last group, or the last call where that one is the root itself.
-    func end(of group: Group) -> (group: Group?, call: OpenCall)? {
-        guard var link = links[group] else { return nil }
-        var seen: Set<Group> = [group]
-        while let chain = link.to.chainID {
-            let next = Group(host: link.to.host, chain: chain)
-            guard seen.insert(next).inserted, let further = links[next] else { return (next, link.to) }
-            link = further
+    /// - Returns: the last call, and its chain, if it has one; `nil` where the chain does not leave its host. All calls of a
+    ///   circle of hosts, and behind it, end at the same one.
+    func end(of call: OpenCall) -> (group: Group?, call: OpenCall)? {
+        guard var last = onward(call) else { return nil }
+        var seen = [call]
+        while let next = onward(last) {
+            if let start = seen.firstIndex(where: { $0.thread == last.thread }) {
+                last = seen[start...].min { ($0.host, $0.thread.tid) < ($1.host, $1.thread.tid) } ?? last
+                break
+            }
+            seen.append(last)
+            last = next
         }
-        return (nil, link.to)
+        return (last.chainID.map { Group(host: last.host, chain: $0) }, last)
     }
+
+    private func onward(_ call: OpenCall) -> OpenCall? { links[call.thread] ?? inherited[call.thread] }
 }

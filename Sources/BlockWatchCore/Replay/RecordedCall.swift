@@ -186,7 +186,8 @@ extension Root {
         guard let value, let kind = value["kind"]?.string.flatMap(Kind.init) else { return nil }
         self.init(
             kind: kind, pid: RecordedRecord.number(value["pid"]), name: value["name"]?.bytes,
-            doing: value["doing"]?.printable, address: value["address"]?.printable)
+            doing: value["doing"]?.printable, address: value["address"]?.printable,
+            communityID: value["community_id"]?.string)
     }
 }
 

@@ -34,7 +34,7 @@ extension ReplayReport {
     ) {
         var shownThreads = Set(shown(calls).map(\.thread))
         // who others hang on is shown with them
-        for link in joining.links.values where shownThreads.contains(link.from) { shownThreads.insert(link.to.thread) }
+        for (from, to) in joining.links where shownThreads.contains(from) { shownThreads.insert(to.thread) }
         let prefixes = hosts.count > 1 ? hosts.indices.map { name(of: $0) + ": " } : [""]
         var entries: [Int: [Trees.Entry]] = [:]
         var titles: [String: String] = [:]
@@ -43,12 +43,12 @@ extension ReplayReport {
 
         // calls that are roots of others' chains and have none themselves
         var groupOfRoot: [Trees.Thread: String] = [:]
-        var places: [Joining.Group: (key: String, host: Int)] = [:]
+        var places: [Trees.Thread: (key: String, host: Int)] = [:]
         func place(_ group: Joining.Group, _ call: OpenCall) -> (key: String, host: Int) {
-            if let known = places[group] { return known }
+            if let known = places[call.thread] { return known }
             var key = "\(group.host) \(group.chain)"
             var host = group.host
-            if let end = joining.end(of: group) {
+            if let end = joining.end(of: call) {
                 host = end.call.host
                 if let last = end.group {
                     // a circle of hosts has no end: one of them stands for it
@@ -65,7 +65,7 @@ extension ReplayReport {
             } else if hosts.count > 1, let root = call.report.finding?.root.value {
                 titles[key] = prefixes[host] + Trees.title(root, deadlock: byChain[group.chain])
             }
-            places[group] = (key, host)
+            places[call.thread] = (key, host)
             return (key, host)
         }
         let visible = calls.filter { shownThreads.contains($0.thread) }
@@ -79,19 +79,12 @@ extension ReplayReport {
                 let place = place(group, call)
                 entry.group = place.key
                 host = place.host
-                if let link = joining.links[group], link.from == call.thread || isEdge(call, like: link) {
-                    entry.above = link.to.thread
-                }
+                if let to = joining.links[call.thread] { entry.above = to.thread }
             } else if let key = groupOfRoot[call.thread] {
                 entry.group = key
             }
             entries[host, default: []].append(entry)
         }
         return (entries, deadlocks, titles)
-    }
-
-    /// A call that ends at the same far end as the one that was followed, with no thread between.
-    private func isEdge(_ call: OpenCall, like link: Joining.Link) -> Bool {
-        !call.waitsOn.isDisjoint(with: link.to.waitsOn.union(link.to.holds))
     }
 }

@@ -39,6 +39,7 @@ extension NDJSON {
             }
             if call.heldSockets.count > budget.heldSockets { truncated.append("held_sockets") }
         }
+        if !call.heldEndpoints.isEmpty { json.strings("held_endpoints", call.heldEndpoints) }
         if !call.stack.isEmpty {
             if budget.stackFrames > 0 {
                 json.strings("stack", Array(call.stack.prefix(budget.stackFrames)))

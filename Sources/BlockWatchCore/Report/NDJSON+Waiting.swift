@@ -49,6 +49,7 @@ extension NDJSON {
             if let address = root.address {
                 json.string("address", JSONWriter.cut(Array(address.utf8), budget: 128, keep: .head).bytes)
             }
+            if let id = root.communityID { json.string("community_id", id) }
             json.endObject()
         }
         if case .unknown = finding.root {

@@ -75,7 +75,7 @@ public struct NDJSON: Sendable {
         json.beginObject("log")
         json.string("level", level(record))
         json.endObject()
-        json.host(of: origin)
+        json.host(of: origin, tellsAddresses: record.action == .started || record.action == .summary)
         json.beginObject("blockwatch")
         json.run(of: origin)
         switch record.body {
@@ -142,13 +142,14 @@ public struct NDJSON: Sendable {
 
 extension JSONWriter {
     /// `host`
-    mutating func host(of origin: RecordOrigin) {
+    mutating func host(of origin: RecordOrigin, tellsAddresses: Bool = false) {
         beginObject("host")
         string("name", origin.hostName)
         if let id = origin.hostID { string("id", id) }
         beginObject("boot")
         string("id", origin.bootID)
         endObject()
+        if tellsAddresses, !origin.addresses.isEmpty { strings("ip", origin.addresses) }
         endObject()
     }
 

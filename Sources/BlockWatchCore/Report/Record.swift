@@ -37,8 +37,13 @@ public struct RecordOrigin: Sendable, Hashable {
     public var bootID: String
     /// Of this start of blockwatch: numbers and totals count within it.
     public var runID: String?
+    /// By which other hosts know it; said with what is said of blockwatch itself.
+    public var addresses: [String]
 
-    public init(hostName: String, hostID: String? = nil, bootID: String, runID: String? = nil) {
+    public init(
+        hostName: String, hostID: String? = nil, bootID: String, runID: String? = nil, addresses: [String] = []
+    ) {
+        self.addresses = addresses
         self.hostName = hostName
         self.hostID = hostID
         self.bootID = bootID
