@@ -71,10 +71,12 @@ pictures: need-root $(if $(BLOCKWATCH),,build) ## make the pictures of docs/ ane
 	@$(AS_ROOT) tools/make-pictures $(or $(BLOCKWATCH),$(BINARY)) docs
 
 .PHONY: test
-test: need-build need-test need-root programs ## install what the tests need, build, and run all of them (root)
+test: need-build need-test need-fleet need-root programs ## install what the tests need, build, and run all of them (root)
 	$(SWIFT) build $(BUILD_FLAGS)
 	$(SWIFT) build $(TEST_FLAGS)
+	@$(FLEET_PYTHON) -B -m unittest discover -s Tests/Fleet -p test_fleet.py
 	@if answer=$$($(AS_ROOT) $(BINARY) doctor); then \
+		$(MAKE) --no-print-directory test-fleet BLOCKWATCH_BINARY="$(CURDIR)/$(BINARY)" TEST_ARGS="discover -s Tests/Fleet -p test_hosts.py" && \
 		$(if $(TEST_ARGS),$(call run-tests,$(TEST_ARGS)),$(call run-tests,--skip '$(ALONE)|$(ELSEWHERE)') && $(call run-tests,--no-parallel --filter '$(ALONE)')); \
 	else \
 		echo "$$answer" | grep '^MISS' >&2 || true; \
@@ -224,9 +226,27 @@ test-shippers: need-build need-root $(if $(BLOCKWATCH),,build) programs image-la
 	@cd Tests/Shippers && $(AS_ROOT) env PATH="$$PATH" BLOCKWATCH="$(or $(BLOCKWATCH),$(CURDIR)/$(BINARY))" \
 		BLOCKWATCH_PROGRAMS="$(CURDIR)/.build/programs" /usr/bin/python3 -B -W error::ResourceWarning -m unittest $(or $(TEST_ARGS),discover)
 
+# DuckDB always, ClickHouse's engine where there is one for this machine; the tests say which have run.
+FLEET_PYTHON := .build/fleet-venv/bin/python
+.PHONY: need-fleet
+need-fleet:
+	@$(call need-packages,python3 python3-venv iproute2 util-linux haproxy)
+	@[ -x $(FLEET_PYTHON) ] || /usr/bin/python3 -m venv .build/fleet-venv
+	@cmp -s fleet/requirements.txt .build/fleet-venv/requirements.txt || \
+		{ .build/fleet-venv/bin/pip -q install --no-deps -r fleet/requirements.txt && cp fleet/requirements.txt .build/fleet-venv; }
+	@cmp -s fleet/requirements-chdb.txt .build/fleet-venv/requirements-chdb.txt || \
+		{ .build/fleet-venv/bin/pip -q install --no-deps -r fleet/requirements-chdb.txt && cp fleet/requirements-chdb.txt .build/fleet-venv; } || \
+		echo "chdb cannot be installed here: what is tested with ClickHouse is NOT run" >&2
+
+.PHONY: test-fleet
+test-fleet: need-build need-fleet need-root $(if $(BLOCKWATCH_BINARY),,build) ## who holds up whom across hosts, in DuckDB and ClickHouse: known truths, and real programs on simulated hosts
+	@$(AS_ROOT) env PATH="$$PATH" BLOCKWATCH_BINARY="$(or $(BLOCKWATCH_BINARY),$(CURDIR)/$(BINARY))" $(FLEET_PYTHON) -B -m unittest \
+		$(or $(TEST_ARGS),discover -s Tests/Fleet)
+
 .PHONY: dashboard index-template
 dashboard: ## write Grafana's model of the dashboard anew
 	python3 tools/gen-dashboard.py
+	python3 tools/gen-fleet-dashboard.py
 index-template: ## write the index template for Elasticsearch and OpenSearch anew from the schema
 	python3 tools/gen-index-template.py
 

@@ -73,15 +73,23 @@ class DuckDB:
 class ClickHouse:
     name = "clickhouse"
     session = None
+    is_whole = False
+    """The database is there, with nothing taken out of it."""
 
     def __init__(self, files: list[str], change=None):
         # one a process: chdb has one engine
         if ClickHouse.session is None:
             ClickHouse.session = chdb_session.Session()
-        self.query("DROP DATABASE IF EXISTS blockwatch SYNC")
-        for script in scripts("clickhouse", change):
-            for statement in statements(script):
-                self.query(statement)
+        if change is None and ClickHouse.is_whole:
+            for table in ("records", "calls", "open_state", "runs", "rejected"):
+                self.query(f"TRUNCATE TABLE blockwatch.{table}")
+        else:
+            ClickHouse.is_whole = False
+            self.query("DROP DATABASE IF EXISTS blockwatch SYNC")
+            for script in scripts("clickhouse", change):
+                for statement in statements(script):
+                    self.query(statement)
+            ClickHouse.is_whole = change is None
         for file in files:
             self.query(f"INSERT INTO blockwatch.lines SELECT line FROM file('{file}', LineAsString, 'line String')")
 

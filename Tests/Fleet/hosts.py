@@ -88,14 +88,15 @@ class Host:
             self.watcher = None
 
     def end(self) -> None:
+        # nsenter stops with the program that it runs, and then nobody would reap that: the namespace would not go
+        for child in self.children:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(child.pid, signal.SIGKILL)
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.init, signal.SIGKILL)
         self.first.wait()
         self.first.stdout.close()
         for child in self.children:
-            # nsenter stops with the program that it runs
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(child.pid, signal.SIGKILL)
             child.wait()
             for stream in (child.stdin, child.stdout, child.stderr):
                 if stream:

@@ -8,6 +8,7 @@ import json
 import os
 import pathlib
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -85,7 +86,6 @@ class Hosts(unittest.TestCase):
     def setUp(self):
         self.fleet = self.enterContext(Fleet())
         self.lock = str(self.fleet.folder / "lock")
-        self.environment = {"stdout": subprocess.PIPE}
 
     def program(self, host, code: str, *arguments: str, **more):
         child = host.start("/usr/bin/python3", "-c", code, *arguments, stdout=subprocess.PIPE, **more)
@@ -161,13 +161,13 @@ class Hosts(unittest.TestCase):
     def test_a_stopped_server(self):
         web, db = self.fleet.host("web1", "10.77.0.1"), self.fleet.host("db1", "10.77.0.5")
         server = self.program(db, LOOP, self.lock)
-        web.watch(), db.watch()
-        self.clients(web, "10.77.0.5", 6379, 1)
-        self.hear(web, "reply_pending", 1)
         pid = self.inside(server)
-        os.kill(pid, 19)
+        os.kill(pid, signal.SIGSTOP)
+        web.watch(), db.watch()
         self.hear(db, "stopped", 1)
-        self.judge({("db1", f"python3[{pid}]", 2)})
+        self.clients(web, "10.77.0.5", 6379, 2)
+        self.hear(web, "reply_pending", 2)
+        self.judge({("db1", f"python3[{pid}]", 3)}, agree=False)
 
     def test_connections_that_were_not_accepted(self):
         """Nobody has them; who listens there is known, and that is a guess."""

@@ -29,7 +29,7 @@ SELECT c.ts AS ts, h.host AS host, c.host_name AS host_name, c.host_id AS host_i
     h.missing > 0 AND c.verdict IN ('deadlock', 'stuck', 'waiting')
         AND dateDiff('microsecond', c.ts, h.host_at) > 2 * least(intDiv(c.duration, 1000) + 20000000, 3600000000) + 60000000 AS is_doubtful,
     toUInt8(if(indexOf(['deadlock', 'stuck', 'waiting', 'busy', 'idle'], c.verdict) = 0, 9, indexOf(['deadlock', 'stuck', 'waiting', 'busy', 'idle'], c.verdict))) AS rank,
-    h.host || '/' || toString(c.tid) || '/' || toString(c.run_id) || c.event_id AS call_key, true AS is_open
+    h.host || '/' || toString(c.tid) || '/' || toString(c.run_id) || c.event_id AS call_key, toUInt8(1) AS is_open
 FROM (SELECT * FROM blockwatch.open_state FINAL WHERE action IN ('blocked', 'still_blocked')) AS c
     JOIN (SELECT * FROM blockwatch.host_runs WHERE is_current) AS h ON h.host_name = c.host_name AND h.host_id = c.host_id AND h.run_id = c.run_id
 ORDER BY c.ts DESC, c.sequence DESC, c.run_id LIMIT 1 BY host, tid;
@@ -71,36 +71,36 @@ WHERE dateDiff('second', if(h.heard < toDateTime64('1971-01-01', 6, 'UTC'), h.se
 -- Where each open call's wait goes on at another host.
 CREATE OR REPLACE VIEW blockwatch.open_links AS
 WITH base AS (
-    SELECT call_key, host, tid, verdict, rank, chain_id, started, until, root_kind, root_address, root_connection, waits_on, held_sockets, held_endpoints
+    SELECT call_key, host, tid, verdict, rank, chain_id, started, until, root_kind, root_address, root_connection, waits_on, held_sockets, held_endpoints, is_open
     FROM blockwatch.open_calls WHERE NOT is_doubtful),
 -- the connections at which chains leave their host: the one that the record names, else those to the root's address, else all it waits on
 leaving AS (
-    SELECT call_key, host, tid, chain_id, root_address, started, until, multiIf(root_connection <> '', [root_connection],
+    SELECT call_key, host, tid, chain_id, root_address, started, until, is_open, multiIf(root_connection <> '', [root_connection],
         arrayExists(w -> w.far = root_address, waits_on), arrayMap(w -> w.id, arrayFilter(w -> w.far = root_address, waits_on)), arrayMap(w -> w.id, waits_on)) AS ids
     FROM base WHERE root_kind = 'remote' AND verdict <> 'idle'),
 holding AS (
-    SELECT call_key, host, tid, rank, started, until, w.1 AS id, w.2 AS near, w.3 AS is_indirect
-    FROM (SELECT call_key, host, tid, rank, started, until, arrayJoin(arrayConcat(arrayMap(w -> (w.id, w.near, 0), waits_on), arrayMap(h -> (h, '', 1), held_sockets))) AS w FROM base)),
+    SELECT call_key, host, tid, rank, started, until, is_open, w.1 AS id, w.2 AS near, w.3 AS is_indirect
+    FROM (SELECT call_key, host, tid, rank, started, until, is_open, arrayJoin(arrayConcat(arrayMap(w -> (w.id, w.near, 0), waits_on), arrayMap(h -> (h, '', 1), held_sockets))) AS w FROM base)),
 -- by connection, to the worst off who has it, then who waits on it. Clocks may be 10 s apart. The same private addresses elsewhere are the same
 -- connection's other end only if they are its other end.
 exact AS (
     SELECT l.call_key AS call_key, min((h.rank, h.is_indirect, h.tid, h.call_key)) AS best
-    FROM (SELECT call_key, host, root_address, started, until, arrayJoin(ids) AS id FROM leaving) AS l JOIN holding AS h ON h.id = l.id
-    WHERE h.host <> l.host AND h.started <= l.until + INTERVAL 10 SECOND AND h.until >= l.until - INTERVAL 10 SECOND AND (h.near = '' OR h.near = l.root_address)
+    FROM (SELECT call_key, host, root_address, started, until, is_open, arrayJoin(ids) AS id FROM leaving) AS l JOIN holding AS h ON h.id = l.id
+    WHERE h.host <> l.host AND (l.is_open OR h.started <= l.until + INTERVAL 10 SECOND) AND (h.is_open OR h.until >= l.until - INTERVAL 10 SECOND) AND (h.near = '' OR h.near = l.root_address)
     GROUP BY l.call_key),
 -- else who listens at that address and port, if its host alone has the address: it has not accepted the connection, or more than a record names.
 -- That is a guess: another process of it may have the connection and not be blocked at all.
 serving AS (
-    SELECT endpoint, min((rank, tid, call_key)) AS best, min(at_host) AS host, min(b_started) AS started, max(b_until) AS until
-    FROM (SELECT b.host AS at_host, b.tid AS tid, b.rank AS rank, b.call_key AS call_key, b.started AS b_started, b.until AS b_until, b.any_address AS any_address,
+    SELECT endpoint, min((rank, tid, call_key)) AS best, min(at_host) AS host, min(b_started) AS started, max(b_until) AS until, max(b_open) AS is_open
+    FROM (SELECT b.host AS at_host, b.is_open AS b_open, b.tid AS tid, b.rank AS rank, b.call_key AS call_key, b.started AS b_started, b.until AS b_until, b.any_address AS any_address,
             if(b.any_address, bw_endpoint(a.address, b.port), b.served) AS endpoint
-        FROM (SELECT host, tid, rank, call_key, started, until, toString(arrayJoin(held_endpoints)) AS served, startsWith(served, '0.0.0.0:') OR startsWith(served, '[::]:') AS any_address,
+        FROM (SELECT host, tid, rank, call_key, started, until, is_open, toString(arrayJoin(held_endpoints)) AS served, startsWith(served, '0.0.0.0:') OR startsWith(served, '[::]:') AS any_address,
                 toUInt16OrZero(extract(served, ':([0-9]+)$')) AS port FROM base) AS b
         LEFT JOIN blockwatch.addresses AS a ON a.host = if(b.any_address, b.host, ''))
     WHERE endpoint <> '' GROUP BY endpoint HAVING uniqExact(at_host) = 1),
 own AS (
     SELECT l.call_key AS call_key, l.host AS host, l.chain_id AS chain_id, l.ids AS ids, e.best.4 AS by_connection,
-        if(s.endpoint <> '' AND s.host <> l.host AND s.started <= l.until + INTERVAL 10 SECOND AND s.until >= l.until - INTERVAL 10 SECOND, s.best.3, '') AS by_endpoint,
+        if(s.endpoint <> '' AND s.host <> l.host AND (l.is_open OR s.started <= l.until + INTERVAL 10 SECOND) AND (s.is_open OR s.until >= l.until - INTERVAL 10 SECOND), s.best.3, '') AS by_endpoint,
         if(by_connection <> '', by_connection, by_endpoint) AS next, if(by_connection <> '', 'connection', 'endpoint') AS how
     FROM leaving AS l LEFT JOIN exact AS e ON e.call_key = l.call_key LEFT JOIN serving AS s ON s.endpoint = l.root_address),
 -- who waits behind such a call, and does not say by which connection, goes with it
@@ -109,52 +109,58 @@ together AS (
     FROM own)
 SELECT call_key, if(is_beside, beside, next) AS next, if(is_beside, beside_how, how) AS how FROM together WHERE if(is_beside, beside, next) <> '';
 
--- Where that leads in the end, within 8 hosts; who is next is looked up, so that no step reads the calls again.
+-- Where that leads in the end, within 8 hosts.
 CREATE OR REPLACE VIEW blockwatch.open_ends AS
-WITH (SELECT (arrayPushBack(groupArray(call_key), ''), arrayPushBack(groupArray(next), ''), arrayPushBack(groupArray(toString(how)), '')) FROM blockwatch.open_links) AS m,
-(SELECT (arrayPushBack(groupArray(call_key), ''), arrayPushBack(groupArray(host || ': ' || if(chain <> '', chain, process_name || '[' || toString(pid) || '] ' || syscall || ' ' || resource_name)), '')) FROM blockwatch.open_calls WHERE transform(call_key, arrayDistinct(m.2), arrayDistinct(m.2), '') <> '') AS t
-SELECT call_key, transform(call_key, m.1, m.2, '') AS k1, transform(k1, m.1, m.2, '') AS k2, transform(k2, m.1, m.2, '') AS k3, transform(k3, m.1, m.2, '') AS k4, transform(k4, m.1, m.2, '') AS k5, transform(k5, m.1, m.2, '') AS k6, transform(k6, m.1, m.2, '') AS k7, transform(k7, m.1, m.2, '') AS k8,
-    arrayFilter(k -> k <> '', [call_key, k1, k2, k3, k4, k5, k6, k7, k8]) AS walked, arrayFirstIndex(n -> n > 1, arrayEnumerateUniq(walked)) AS again, again > 0 AS is_circle,
-    if(is_circle, arraySlice(walked, 1, again - 1), walked) AS steps, toUInt8(length(steps) - if(is_circle, 0, 1)) AS hops,
-    -- of a circle, and of whoever waits for one, one of its calls stands for it
-    if(is_circle, arraySort(arraySlice(steps, indexOf(steps, walked[again]))), []) AS circle, if(is_circle, circle[1], steps[-1]) AS end_key,
-    arrayExists(k -> transform(k, m.1, m.3, '') = 'endpoint', arraySlice(steps, 1, hops)) AS is_guess,
-    arrayStringConcat(arrayConcat([host || ': ' || if(chain <> '', chain, process_name || '[' || toString(pid) || '] ' || syscall || ' ' || resource_name)], arrayMap(k -> transform(k, t.1, t.2, ''), arraySlice(steps, 2))), ' <- ') AS path
-FROM blockwatch.open_calls WHERE verdict <> 'idle' AND NOT is_doubtful;
+WITH RECURSIVE walk AS (
+    SELECT call_key AS start, next AS at_key, [call_key] AS path, how = 'endpoint' AS is_guess, call_key = next AS is_circle FROM blockwatch.open_links
+    UNION ALL
+    SELECT w.start, o.next, arrayPushBack(w.path, w.at_key), w.is_guess OR o.how = 'endpoint', has(w.path, o.next) OR o.next = w.at_key
+    FROM walk AS w JOIN blockwatch.open_links AS o ON o.call_key = w.at_key WHERE NOT w.is_circle AND length(w.path) < 8),
+-- the last step of each; of a circle, and of whoever waits for one, one of its calls stands for it
+ended AS (
+    SELECT start, l.2 AS path, l.3 AS is_guess, l.4 AS is_circle, length(l.2) AS hops, if(l.4, arraySort(arraySlice(l.2, indexOf(l.2, l.1))), []) AS circle, if(l.4, circle[1], l.1) AS end_key,
+        if(l.4, path, arrayPushBack(path, end_key)) AS steps
+    FROM (SELECT start, argMax((at_key, path, is_guess, is_circle), length(path)) AS l FROM walk GROUP BY start)),
+told AS (
+    SELECT s.start AS start, arrayStringConcat(arrayMap(t -> t.2, arraySort(groupArray((s.place, t.text)))), ' <- ') AS path, any(s.e.1) AS end_key, any(s.e.2) AS hops, any(s.e.3) AS is_circle, any(s.e.4) AS is_guess, any(s.e.5) AS circle, any(s.e.6) AS steps
+    FROM (SELECT start, step.1 AS place, step.2 AS call_key, e FROM (SELECT start, (end_key, hops, is_circle, is_guess, circle, steps) AS e, arrayJoin(arrayMap((k, i) -> (i, k), steps, arrayEnumerate(steps))) AS step FROM ended)) AS s
+    JOIN (SELECT call_key, host || ': ' || if(chain <> '', chain, process_name || '[' || toString(pid) || '] ' || syscall || ' ' || resource_name) AS text FROM blockwatch.open_calls) AS t ON t.call_key = s.call_key GROUP BY s.start)
+SELECT b.call_key AS call_key, if(e.end_key <> '', e.end_key, b.call_key) AS end_key, toUInt8(e.hops) AS hops, e.is_circle AS is_circle, e.is_guess AS is_guess, e.circle AS circle, if(e.end_key <> '', e.path, b.text) AS path, if(e.end_key <> '', e.steps, [b.call_key]) AS steps
+FROM (SELECT call_key, host || ': ' || if(chain <> '', chain, process_name || '[' || toString(pid) || '] ' || syscall || ' ' || resource_name) AS text FROM blockwatch.open_calls WHERE verdict <> 'idle' AND NOT is_doubtful) AS b LEFT JOIN told AS e ON e.start = b.call_key;
 
 -- The same of all calls, at the end of each.
 CREATE OR REPLACE VIEW blockwatch.all_links AS
 WITH base AS (
-    SELECT call_key, host, tid, verdict, rank, chain_id, started, until, root_kind, root_address, root_connection, waits_on, held_sockets, held_endpoints
+    SELECT call_key, host, tid, verdict, rank, chain_id, started, until, root_kind, root_address, root_connection, waits_on, held_sockets, held_endpoints, is_open
     FROM blockwatch.all_calls WHERE NOT is_doubtful),
 -- the connections at which chains leave their host: the one that the record names, else those to the root's address, else all it waits on
 leaving AS (
-    SELECT call_key, host, tid, chain_id, root_address, started, until, multiIf(root_connection <> '', [root_connection],
+    SELECT call_key, host, tid, chain_id, root_address, started, until, is_open, multiIf(root_connection <> '', [root_connection],
         arrayExists(w -> w.far = root_address, waits_on), arrayMap(w -> w.id, arrayFilter(w -> w.far = root_address, waits_on)), arrayMap(w -> w.id, waits_on)) AS ids
     FROM base WHERE root_kind = 'remote' AND verdict <> 'idle'),
 holding AS (
-    SELECT call_key, host, tid, rank, started, until, w.1 AS id, w.2 AS near, w.3 AS is_indirect
-    FROM (SELECT call_key, host, tid, rank, started, until, arrayJoin(arrayConcat(arrayMap(w -> (w.id, w.near, 0), waits_on), arrayMap(h -> (h, '', 1), held_sockets))) AS w FROM base)),
+    SELECT call_key, host, tid, rank, started, until, is_open, w.1 AS id, w.2 AS near, w.3 AS is_indirect
+    FROM (SELECT call_key, host, tid, rank, started, until, is_open, arrayJoin(arrayConcat(arrayMap(w -> (w.id, w.near, 0), waits_on), arrayMap(h -> (h, '', 1), held_sockets))) AS w FROM base)),
 -- by connection, to the worst off who has it, then who waits on it. Clocks may be 10 s apart. The same private addresses elsewhere are the same
 -- connection's other end only if they are its other end.
 exact AS (
     SELECT l.call_key AS call_key, min((h.rank, h.is_indirect, h.tid, h.call_key)) AS best
-    FROM (SELECT call_key, host, root_address, started, until, arrayJoin(ids) AS id FROM leaving) AS l JOIN holding AS h ON h.id = l.id
-    WHERE h.host <> l.host AND h.started <= l.until + INTERVAL 10 SECOND AND h.until >= l.until - INTERVAL 10 SECOND AND (h.near = '' OR h.near = l.root_address)
+    FROM (SELECT call_key, host, root_address, started, until, is_open, arrayJoin(ids) AS id FROM leaving) AS l JOIN holding AS h ON h.id = l.id
+    WHERE h.host <> l.host AND (l.is_open OR h.started <= l.until + INTERVAL 10 SECOND) AND (h.is_open OR h.until >= l.until - INTERVAL 10 SECOND) AND (h.near = '' OR h.near = l.root_address)
     GROUP BY l.call_key),
 -- else who listens at that address and port, if its host alone has the address: it has not accepted the connection, or more than a record names.
 -- That is a guess: another process of it may have the connection and not be blocked at all.
 serving AS (
-    SELECT endpoint, min((rank, tid, call_key)) AS best, min(at_host) AS host, min(b_started) AS started, max(b_until) AS until
-    FROM (SELECT b.host AS at_host, b.tid AS tid, b.rank AS rank, b.call_key AS call_key, b.started AS b_started, b.until AS b_until, b.any_address AS any_address,
+    SELECT endpoint, min((rank, tid, call_key)) AS best, min(at_host) AS host, min(b_started) AS started, max(b_until) AS until, max(b_open) AS is_open
+    FROM (SELECT b.host AS at_host, b.is_open AS b_open, b.tid AS tid, b.rank AS rank, b.call_key AS call_key, b.started AS b_started, b.until AS b_until, b.any_address AS any_address,
             if(b.any_address, bw_endpoint(a.address, b.port), b.served) AS endpoint
-        FROM (SELECT host, tid, rank, call_key, started, until, toString(arrayJoin(held_endpoints)) AS served, startsWith(served, '0.0.0.0:') OR startsWith(served, '[::]:') AS any_address,
+        FROM (SELECT host, tid, rank, call_key, started, until, is_open, toString(arrayJoin(held_endpoints)) AS served, startsWith(served, '0.0.0.0:') OR startsWith(served, '[::]:') AS any_address,
                 toUInt16OrZero(extract(served, ':([0-9]+)$')) AS port FROM base) AS b
         LEFT JOIN blockwatch.addresses AS a ON a.host = if(b.any_address, b.host, ''))
     WHERE endpoint <> '' GROUP BY endpoint HAVING uniqExact(at_host) = 1),
 own AS (
     SELECT l.call_key AS call_key, l.host AS host, l.chain_id AS chain_id, l.ids AS ids, e.best.4 AS by_connection,
-        if(s.endpoint <> '' AND s.host <> l.host AND s.started <= l.until + INTERVAL 10 SECOND AND s.until >= l.until - INTERVAL 10 SECOND, s.best.3, '') AS by_endpoint,
+        if(s.endpoint <> '' AND s.host <> l.host AND (l.is_open OR s.started <= l.until + INTERVAL 10 SECOND) AND (s.is_open OR s.until >= l.until - INTERVAL 10 SECOND), s.best.3, '') AS by_endpoint,
         if(by_connection <> '', by_connection, by_endpoint) AS next, if(by_connection <> '', 'connection', 'endpoint') AS how
     FROM leaving AS l LEFT JOIN exact AS e ON e.call_key = l.call_key LEFT JOIN serving AS s ON s.endpoint = l.root_address),
 -- who waits behind such a call, and does not say by which connection, goes with it
@@ -163,31 +169,37 @@ together AS (
     FROM own)
 SELECT call_key, if(is_beside, beside, next) AS next, if(is_beside, beside_how, how) AS how FROM together WHERE if(is_beside, beside, next) <> '';
 
--- Where that leads in the end, within 8 hosts; who is next is looked up, so that no step reads the calls again.
+-- Where that leads in the end, within 8 hosts.
 CREATE OR REPLACE VIEW blockwatch.all_ends AS
-WITH (SELECT (arrayPushBack(groupArray(call_key), ''), arrayPushBack(groupArray(next), ''), arrayPushBack(groupArray(toString(how)), '')) FROM blockwatch.all_links) AS m,
-(SELECT (arrayPushBack(groupArray(call_key), ''), arrayPushBack(groupArray(host || ': ' || if(chain <> '', chain, process_name || '[' || toString(pid) || '] ' || syscall || ' ' || resource_name)), '')) FROM blockwatch.all_calls WHERE transform(call_key, arrayDistinct(m.2), arrayDistinct(m.2), '') <> '') AS t
-SELECT call_key, transform(call_key, m.1, m.2, '') AS k1, transform(k1, m.1, m.2, '') AS k2, transform(k2, m.1, m.2, '') AS k3, transform(k3, m.1, m.2, '') AS k4, transform(k4, m.1, m.2, '') AS k5, transform(k5, m.1, m.2, '') AS k6, transform(k6, m.1, m.2, '') AS k7, transform(k7, m.1, m.2, '') AS k8,
-    arrayFilter(k -> k <> '', [call_key, k1, k2, k3, k4, k5, k6, k7, k8]) AS walked, arrayFirstIndex(n -> n > 1, arrayEnumerateUniq(walked)) AS again, again > 0 AS is_circle,
-    if(is_circle, arraySlice(walked, 1, again - 1), walked) AS steps, toUInt8(length(steps) - if(is_circle, 0, 1)) AS hops,
-    -- of a circle, and of whoever waits for one, one of its calls stands for it
-    if(is_circle, arraySort(arraySlice(steps, indexOf(steps, walked[again]))), []) AS circle, if(is_circle, circle[1], steps[-1]) AS end_key,
-    arrayExists(k -> transform(k, m.1, m.3, '') = 'endpoint', arraySlice(steps, 1, hops)) AS is_guess,
-    arrayStringConcat(arrayConcat([host || ': ' || if(chain <> '', chain, process_name || '[' || toString(pid) || '] ' || syscall || ' ' || resource_name)], arrayMap(k -> transform(k, t.1, t.2, ''), arraySlice(steps, 2))), ' <- ') AS path
-FROM blockwatch.all_calls WHERE verdict <> 'idle' AND NOT is_doubtful;
+WITH RECURSIVE walk AS (
+    SELECT call_key AS start, next AS at_key, [call_key] AS path, how = 'endpoint' AS is_guess, call_key = next AS is_circle FROM blockwatch.all_links
+    UNION ALL
+    SELECT w.start, o.next, arrayPushBack(w.path, w.at_key), w.is_guess OR o.how = 'endpoint', has(w.path, o.next) OR o.next = w.at_key
+    FROM walk AS w JOIN blockwatch.all_links AS o ON o.call_key = w.at_key WHERE NOT w.is_circle AND length(w.path) < 8),
+-- the last step of each; of a circle, and of whoever waits for one, one of its calls stands for it
+ended AS (
+    SELECT start, l.2 AS path, l.3 AS is_guess, l.4 AS is_circle, length(l.2) AS hops, if(l.4, arraySort(arraySlice(l.2, indexOf(l.2, l.1))), []) AS circle, if(l.4, circle[1], l.1) AS end_key,
+        if(l.4, path, arrayPushBack(path, end_key)) AS steps
+    FROM (SELECT start, argMax((at_key, path, is_guess, is_circle), length(path)) AS l FROM walk GROUP BY start)),
+told AS (
+    SELECT s.start AS start, arrayStringConcat(arrayMap(t -> t.2, arraySort(groupArray((s.place, t.text)))), ' <- ') AS path, any(s.e.1) AS end_key, any(s.e.2) AS hops, any(s.e.3) AS is_circle, any(s.e.4) AS is_guess, any(s.e.5) AS circle, any(s.e.6) AS steps
+    FROM (SELECT start, step.1 AS place, step.2 AS call_key, e FROM (SELECT start, (end_key, hops, is_circle, is_guess, circle, steps) AS e, arrayJoin(arrayMap((k, i) -> (i, k), steps, arrayEnumerate(steps))) AS step FROM ended)) AS s
+    JOIN (SELECT call_key, host || ': ' || if(chain <> '', chain, process_name || '[' || toString(pid) || '] ' || syscall || ' ' || resource_name) AS text FROM blockwatch.all_calls) AS t ON t.call_key = s.call_key GROUP BY s.start)
+SELECT b.call_key AS call_key, if(e.end_key <> '', e.end_key, b.call_key) AS end_key, toUInt8(e.hops) AS hops, e.is_circle AS is_circle, e.is_guess AS is_guess, e.circle AS circle, if(e.end_key <> '', e.path, b.text) AS path, if(e.end_key <> '', e.steps, [b.call_key]) AS steps
+FROM (SELECT call_key, host || ': ' || if(chain <> '', chain, process_name || '[' || toString(pid) || '] ' || syscall || ' ' || resource_name) AS text FROM blockwatch.all_calls WHERE verdict <> 'idle' AND NOT is_doubtful) AS b LEFT JOIN told AS e ON e.start = b.call_key;
 
 -- Each call with the root of its chain, on whatever host.
 CREATE OR REPLACE VIEW blockwatch.chains AS
 WITH rooted AS (
     SELECT c.host AS host, c.pid AS pid, c.tid AS tid, c.process_name AS process_name, c.service_name AS service_name, c.syscall AS syscall, c.resource_name AS resource_name, c.verdict AS verdict, c.reason AS reason,
-        c.started AS started, c.until AS until, c.duration AS duration, c.action AS action, c.chain_id AS chain_id, x.hops AS hops, x.is_circle AS is_circle, x.is_guess AS is_guess, x.circle AS circle, x.path AS path, x.call_key AS call_key, x.end_key AS end_key,
+        c.started AS started, c.until AS until, c.duration AS duration, c.action AS action, c.chain_id AS chain_id, x.hops AS hops, x.is_circle AS is_circle, x.is_guess AS is_guess, x.circle AS circle, x.path AS path, x.steps AS steps, x.call_key AS call_key, x.end_key AS end_key,
         multiIf(x.is_circle, 'circle', e.root_kind IN ('', 'unknown') OR (e.verdict = 'idle' AND x.hops > 0), 'process', toString(e.root_kind)) AS root_kind,
         e.host AS end_host, e.chain_id AS end_chain, e.pid AS end_pid, e.process_name AS end_name, e.root_pid AS end_root_pid, e.root_name AS end_root_name, e.root_doing AS end_doing, e.root_address AS end_address,
         root_kind = 'circle' OR (root_kind = 'process' AND (e.root_pid = 0 OR e.verdict = 'idle')) AS is_itself, trim(e.syscall || ' ' || e.resource_name) || ', ' || e.verdict || ' ' || e.reason AS itself,
         root_kind IN ('remote', 'network') AS is_elsewhere
     FROM blockwatch.open_ends AS x JOIN blockwatch.open_calls AS c ON c.call_key = x.call_key JOIN blockwatch.open_calls AS e ON e.call_key = x.end_key)
 SELECT r.host AS host, r.pid AS pid, r.tid AS tid, r.process_name AS process_name, r.service_name AS service_name, r.syscall AS syscall, r.resource_name AS resource_name, r.verdict AS verdict, r.reason AS reason,
-    r.started AS started, r.until AS until, r.duration AS duration, r.action AS action, r.chain_id AS chain_id, r.hops AS hops, r.is_circle AS is_circle, r.is_guess AS is_guess, r.circle AS circle, r.path AS path, r.call_key AS call_key, r.end_key AS end_key,
+    r.started AS started, r.until AS until, r.duration AS duration, r.action AS action, r.chain_id AS chain_id, r.hops AS hops, r.is_circle AS is_circle, r.is_guess AS is_guess, r.circle AS circle, r.path AS path, r.steps AS steps, r.call_key AS call_key, r.end_key AS end_key,
     r.root_kind AS root_kind, multiIf(NOT r.is_elsewhere, r.end_host, p.host <> '' AND p.host <> r.end_host, p.host, a.host <> r.end_host, a.host, '') AS root_host,
     multiIf(r.is_itself, r.end_pid, r.is_elsewhere, if(p.host <> r.end_host, p.pid, 0), r.end_root_pid) AS root_pid, multiIf(r.is_itself, r.end_name, r.is_elsewhere, if(p.host <> r.end_host, p.process_name, ''), r.end_root_name) AS root_name,
     multiIf(r.root_kind = 'circle', 'waits in a circle of ' || toString(length(r.circle)), r.is_itself, r.itself, r.end_doing) AS root_doing, if(r.is_elsewhere, r.end_address, '') AS root_address,
@@ -199,14 +211,14 @@ FROM rooted AS r LEFT JOIN blockwatch.endpoints AS p ON p.endpoint = if(r.is_els
 CREATE OR REPLACE VIEW blockwatch.all_chains AS
 WITH rooted AS (
     SELECT c.host AS host, c.pid AS pid, c.tid AS tid, c.process_name AS process_name, c.service_name AS service_name, c.syscall AS syscall, c.resource_name AS resource_name, c.verdict AS verdict, c.reason AS reason,
-        c.started AS started, c.until AS until, c.duration AS duration, c.action AS action, c.chain_id AS chain_id, x.hops AS hops, x.is_circle AS is_circle, x.is_guess AS is_guess, x.circle AS circle, x.path AS path, x.call_key AS call_key, x.end_key AS end_key,
+        c.started AS started, c.until AS until, c.duration AS duration, c.action AS action, c.chain_id AS chain_id, x.hops AS hops, x.is_circle AS is_circle, x.is_guess AS is_guess, x.circle AS circle, x.path AS path, x.steps AS steps, x.call_key AS call_key, x.end_key AS end_key,
         multiIf(x.is_circle, 'circle', e.root_kind IN ('', 'unknown') OR (e.verdict = 'idle' AND x.hops > 0), 'process', toString(e.root_kind)) AS root_kind,
         e.host AS end_host, e.chain_id AS end_chain, e.pid AS end_pid, e.process_name AS end_name, e.root_pid AS end_root_pid, e.root_name AS end_root_name, e.root_doing AS end_doing, e.root_address AS end_address,
         root_kind = 'circle' OR (root_kind = 'process' AND (e.root_pid = 0 OR e.verdict = 'idle')) AS is_itself, trim(e.syscall || ' ' || e.resource_name) || ', ' || e.verdict || ' ' || e.reason AS itself,
         root_kind IN ('remote', 'network') AS is_elsewhere
     FROM blockwatch.all_ends AS x JOIN blockwatch.all_calls AS c ON c.call_key = x.call_key JOIN blockwatch.all_calls AS e ON e.call_key = x.end_key)
 SELECT r.host AS host, r.pid AS pid, r.tid AS tid, r.process_name AS process_name, r.service_name AS service_name, r.syscall AS syscall, r.resource_name AS resource_name, r.verdict AS verdict, r.reason AS reason,
-    r.started AS started, r.until AS until, r.duration AS duration, r.action AS action, r.chain_id AS chain_id, r.hops AS hops, r.is_circle AS is_circle, r.is_guess AS is_guess, r.circle AS circle, r.path AS path, r.call_key AS call_key, r.end_key AS end_key,
+    r.started AS started, r.until AS until, r.duration AS duration, r.action AS action, r.chain_id AS chain_id, r.hops AS hops, r.is_circle AS is_circle, r.is_guess AS is_guess, r.circle AS circle, r.path AS path, r.steps AS steps, r.call_key AS call_key, r.end_key AS end_key,
     r.root_kind AS root_kind, multiIf(NOT r.is_elsewhere, r.end_host, p.host <> '' AND p.host <> r.end_host, p.host, a.host <> r.end_host, a.host, '') AS root_host,
     multiIf(r.is_itself, r.end_pid, r.is_elsewhere, if(p.host <> r.end_host, p.pid, 0), r.end_root_pid) AS root_pid, multiIf(r.is_itself, r.end_name, r.is_elsewhere, if(p.host <> r.end_host, p.process_name, ''), r.end_root_name) AS root_name,
     multiIf(r.root_kind = 'circle', 'waits in a circle of ' || toString(length(r.circle)), r.is_itself, r.itself, r.end_doing) AS root_doing, if(r.is_elsewhere, r.end_address, '') AS root_address,

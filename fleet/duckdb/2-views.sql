@@ -51,33 +51,33 @@ GROUP BY endpoint HAVING count(DISTINCT host) = 1;
 CREATE OR REPLACE MACRO chain_ends(only_open) AS TABLE
 WITH RECURSIVE base AS MATERIALIZED (
     SELECT call_key, host, tid, pid, process_name, verdict, rank, syscall, resource_name, chain, chain_id, started, until, root_kind, root_address, root_connection,
-        waits_on, held_sockets, held_endpoints, truncated, is_doubtful FROM open_calls WHERE only_open
+        waits_on, held_sockets, held_endpoints, truncated, is_doubtful, is_open FROM open_calls WHERE only_open
     UNION ALL
     SELECT call_key, host, tid, pid, process_name, verdict, rank, syscall, resource_name, chain, chain_id, started, until, root_kind, root_address, root_connection,
-        waits_on, held_sockets, held_endpoints, truncated, is_doubtful FROM all_calls WHERE NOT only_open),
+        waits_on, held_sockets, held_endpoints, truncated, is_doubtful, is_open FROM all_calls WHERE NOT only_open),
 -- the connections at which chains leave their host: the one that the record names, else those to the root's address, else all it waits on
 leaving AS (
-    SELECT call_key, host, tid, chain_id, root_address, started, until, CASE WHEN root_connection <> '' THEN [root_connection]
+    SELECT call_key, host, tid, chain_id, root_address, started, until, is_open, CASE WHEN root_connection <> '' THEN [root_connection]
         WHEN len(list_filter(waits_on, lambda w: w.far = root_address)) > 0 THEN list_transform(list_filter(waits_on, lambda w: w.far = root_address), lambda w: w.id)
         ELSE list_transform(waits_on, lambda w: w.id) END AS ids
     FROM base WHERE root_kind = 'remote' AND verdict <> 'idle' AND NOT is_doubtful),
 holding AS (
-    SELECT call_key, host, tid, rank, started, until, w.id AS id, w.near AS near, 0 AS is_indirect
+    SELECT call_key, host, tid, rank, started, until, is_open, w.id AS id, w.near AS near, 0 AS is_indirect
         FROM (SELECT *, unnest(waits_on) AS w FROM base WHERE NOT is_doubtful)
     UNION ALL
-    SELECT call_key, host, tid, rank, started, until, unnest(held_sockets), '', 1 FROM base WHERE NOT is_doubtful),
+    SELECT call_key, host, tid, rank, started, until, is_open, unnest(held_sockets), '', 1 FROM base WHERE NOT is_doubtful),
 -- by connection, to the worst off who has it, then who waits on it. Clocks may be 10 s apart. The same private addresses elsewhere are the same
 -- connection's other end only if they are its other end.
 exact AS (
     SELECT l.call_key, min((h.rank, h.is_indirect, h.tid, h.call_key)) AS best
     FROM (SELECT * EXCLUDE (ids), unnest(ids) AS id FROM leaving) AS l JOIN holding AS h ON h.id = l.id
-    WHERE h.host <> l.host AND h.started <= l.until + INTERVAL 10 SECOND AND h.until >= l.until - INTERVAL 10 SECOND
+    WHERE h.host <> l.host AND (l.is_open OR h.started <= l.until + INTERVAL 10 SECOND) AND (h.is_open OR h.until >= l.until - INTERVAL 10 SECOND)
         AND (h.near = '' OR h.near = l.root_address)
     GROUP BY l.call_key),
 -- else who listens at that address and port, if its host alone has the address: it has not accepted the connection, or more than a record names.
 -- That is a guess: another process of it may have the connection and not be blocked at all.
 serving AS (
-    SELECT endpoint, min((rank, tid, call_key)) AS best, min(host) AS host, min(started) AS started, max(until) AS until
+    SELECT endpoint, min((rank, tid, call_key)) AS best, min(host) AS host, min(started) AS started, max(until) AS until, bool_or(is_open) AS is_open
     FROM (SELECT b.*, CASE WHEN e.any_address THEN endpoint(a.address, e.port) ELSE e.endpoint END AS endpoint
         FROM (SELECT *, unnest(held_endpoints) AS served FROM base WHERE NOT is_doubtful) AS b,
             LATERAL (SELECT served AS endpoint, starts_with(served, '0.0.0.0:') OR starts_with(served, '[::]:') AS any_address,
@@ -87,7 +87,7 @@ serving AS (
 own AS (
     SELECT l.call_key, l.host, l.chain_id, l.ids, coalesce(e.best[4], s.best[3]) AS next, CASE WHEN e.best IS NULL THEN 'endpoint' ELSE 'connection' END AS how
     FROM leaving AS l LEFT JOIN exact AS e USING (call_key)
-    LEFT JOIN serving AS s ON s.endpoint = l.root_address AND s.host <> l.host AND s.started <= l.until + INTERVAL 10 SECOND AND s.until >= l.until - INTERVAL 10 SECOND),
+    LEFT JOIN serving AS s ON s.endpoint = l.root_address AND s.host <> l.host AND (l.is_open OR s.started <= l.until + INTERVAL 10 SECOND) AND (s.is_open OR s.until >= l.until - INTERVAL 10 SECOND)),
 -- who waits behind such a call, and does not say by which connection
 beside AS (SELECT host, chain_id, min(next) AS next, min(how) AS how FROM own WHERE next IS NOT NULL AND chain_id <> '' GROUP BY ALL),
 onward AS (
@@ -112,7 +112,9 @@ told AS (
         FROM (SELECT start, CASE WHEN is_circle THEN path ELSE list_append(path, end_key) END AS keys FROM ended))
     JOIN said USING (call_key) GROUP BY start)
 SELECT base.call_key, coalesce(end_key, base.call_key) AS end_key, coalesce(hops, 0) AS hops, coalesce(is_circle, false) AS is_circle, coalesce(is_guess, false) AS is_guess,
-    coalesce(circle, []) AS circle, coalesce(told.path, said.text) AS path
+    coalesce(circle, []) AS circle, coalesce(told.path, said.text) AS path,
+    -- the calls that it goes by, itself the first
+    CASE WHEN ended.start IS NULL THEN [base.call_key] WHEN is_circle THEN ended.path ELSE list_append(ended.path, end_key) END AS steps
 FROM base JOIN said USING (call_key) LEFT JOIN ended ON start = base.call_key LEFT JOIN told ON told.start = base.call_key
 WHERE verdict <> 'idle' AND NOT is_doubtful;
 
@@ -121,7 +123,7 @@ CREATE OR REPLACE MACRO rooted(only_open) AS TABLE
 WITH waiting AS (SELECT * FROM open_calls WHERE only_open UNION ALL SELECT * FROM all_calls WHERE NOT only_open),
 rooted AS (
     SELECT c.host, c.host_name, c.host_id, c.pid, c.tid, c.process_name, c.service_name, c.pod_name, c.user_name, c.command_line, c.syscall, c.resource_kind, c.resource_name, c.verdict, c.reason, c.rank,
-        c.started, c.until, c.duration, c.action, c.event_id, c.run_id, c.chain_id, c.victims AS local_victims, x.hops, x.is_circle, x.is_guess, x.circle, x.path, x.call_key, x.end_key,
+        c.started, c.until, c.duration, c.action, c.event_id, c.run_id, c.chain_id, c.victims AS local_victims, x.hops, x.is_circle, x.is_guess, x.circle, x.path, x.steps, x.call_key, x.end_key,
         CASE WHEN x.is_circle THEN 'circle' WHEN e.root_kind IN ('', 'unknown') OR (e.verdict = 'idle' AND x.hops > 0) THEN 'process' ELSE e.root_kind END AS root_kind,
         e AS e
     FROM chain_ends(only_open) AS x JOIN waiting AS c USING (call_key) JOIN waiting AS e ON e.call_key = x.end_key),
@@ -148,7 +150,7 @@ FROM placed;
 
 CREATE OR REPLACE VIEW chains AS
 SELECT host, pid, tid, process_name, service_name, syscall, resource_name, verdict, reason, started, duration, hops, is_guess, is_circle,
-    root_key, root_host, root_kind, root_pid, root_name, root_doing, root_address, path, call_key, end_key, chain_id, circle
+    root_key, root_host, root_kind, root_pid, root_name, root_doing, root_address, path, steps, call_key, end_key, chain_id, circle
 FROM rooted(true);
 
 -- Hosts without a summary for three minutes: the monitor itself hangs, is gone, or its shipper is.
