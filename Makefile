@@ -66,7 +66,7 @@ record-hangs: build programs ## make the recording that the tests play anew, aft
 	@tools/record-hangs $(BINARY) .build/programs Tests/BlockWatchCoreTests/Recordings/hangs.tape
 
 .PHONY: pictures
-pictures: need-root $(if $(BLOCKWATCH),,build) ## make the pictures of docs/ anew, from real terminals and Chromium
+pictures: need-root need-fleet $(if $(BLOCKWATCH),,build) ## make the pictures of docs/ anew, from real terminals and Chromium
 	@$(call need-packages,$(PICTURE_PACKAGES))
 	@$(AS_ROOT) tools/make-pictures $(or $(BLOCKWATCH),$(BINARY)) docs
 
@@ -74,7 +74,7 @@ pictures: need-root $(if $(BLOCKWATCH),,build) ## make the pictures of docs/ ane
 test: need-build need-test need-fleet need-root programs ## install what the tests need, build, and run all of them (root)
 	$(SWIFT) build $(BUILD_FLAGS)
 	$(SWIFT) build $(TEST_FLAGS)
-	@$(FLEET_PYTHON) -B -m unittest discover -s Tests/Fleet -p test_fleet.py
+	@$(call run-fleet)
 	@if answer=$$($(AS_ROOT) $(BINARY) doctor); then \
 		$(MAKE) --no-print-directory test-fleet BLOCKWATCH_BINARY="$(CURDIR)/$(BINARY)" TEST_ARGS="discover -s Tests/Fleet -p test_hosts.py" && \
 		$(if $(TEST_ARGS),$(call run-tests,$(TEST_ARGS)),$(call run-tests,--skip '$(ALONE)|$(ELSEWHERE)') && $(call run-tests,--no-parallel --filter '$(ALONE)')); \
@@ -238,10 +238,15 @@ need-fleet:
 		{ .build/fleet-venv/bin/pip -q install --no-deps -r fleet/requirements-chdb.txt && cp fleet/requirements-chdb.txt .build/fleet-venv; } || \
 		echo "chdb cannot be installed here: what is tested with ClickHouse is NOT run" >&2
 
+# both databases at once; the second process has what only chdb takes
+fleet-tests = BLOCKWATCH_BINARY="$(or $(BLOCKWATCH_BINARY),$(CURDIR)/$(BINARY))" $(FLEET_PYTHON) -B -m unittest discover -s Tests/Fleet
+run-fleet = $(fleet-tests) -k test_duckdb -k Agreement -k test_both & first=$$!; \
+	$(fleet-tests) -k test_clickhouse -k Outside && wait $$first || { kill $$first 2>/dev/null; false; }
+
 .PHONY: test-fleet
 test-fleet: need-build need-fleet need-root $(if $(BLOCKWATCH_BINARY),,build) ## who holds up whom across hosts, in DuckDB and ClickHouse: known truths, and real programs on simulated hosts
-	@$(AS_ROOT) env PATH="$$PATH" BLOCKWATCH_BINARY="$(or $(BLOCKWATCH_BINARY),$(CURDIR)/$(BINARY))" $(FLEET_PYTHON) -B -m unittest \
-		$(or $(TEST_ARGS),discover -s Tests/Fleet)
+	@$(if $(TEST_ARGS),,$(call run-fleet) && )$(AS_ROOT) env PATH="$$PATH" BLOCKWATCH_BINARY="$(or $(BLOCKWATCH_BINARY),$(CURDIR)/$(BINARY))" \
+		$(FLEET_PYTHON) -B -m unittest $(or $(TEST_ARGS),discover -s Tests/Fleet -p test_hosts.py)
 
 .PHONY: dashboard index-template
 dashboard: ## write Grafana's model of the dashboard anew
