@@ -106,12 +106,16 @@ class Host:
 class Fleet:
     """Hosts at one switch, until the end of the block."""
 
+    count = 0
+    """A network namespace goes some time after its last process, and its links with it: each fleet has names of its own."""
+
     def __enter__(self) -> "Fleet":
         self.room = tempfile.TemporaryDirectory(prefix="blockwatch-fleet.")
         self.folder = pathlib.Path(self.room.name)
         self.folder.chmod(0o755)
         self.hosts: list[Host] = []
-        self.bridge = f"bw{os.getpid() % 1000000}"
+        Fleet.count += 1
+        self.bridge = f"bw{os.getpid() % 10000}x{Fleet.count}"
         run("ip", "link", "add", self.bridge, "type", "bridge")
         run("ip", "link", "set", self.bridge, "up")
         return self

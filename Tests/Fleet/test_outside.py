@@ -74,6 +74,20 @@ class Outside(unittest.TestCase):
             loaded.query(f"OPTIMIZE TABLE blockwatch.{table} FINAL")
             self.assertEqual(loaded.ask(f"SELECT count() AS n FROM blockwatch.{table}")[0]["n"], 0, table)
 
+    @unittest.skipUnless(engines.ClickHouse in engines.ENGINES, "chdb is not installed here")
+    def test_what_is_asked_every_ten_seconds_is_the_same(self):
+        loaded = Loader(engines.ClickHouse, self.folder)(self.recordings()).loaded
+        engines.ClickHouse.is_whole = False
+        for statement in engines.statements((ROOT / "fleet/clickhouse/4-materialized.sql").read_text()):
+            loaded.query(statement)
+        for view in ("chains", "root_blockers"):
+            loaded.query(f"SYSTEM REFRESH VIEW blockwatch.{view}_now")
+            loaded.query(f"SYSTEM WAIT VIEW blockwatch.{view}_now")
+            order = f"ORDER BY {'call_key' if view == 'chains' else 'root_key'}"
+            self.assertEqual(loaded.ask(f"SELECT * FROM blockwatch.{view}_now {order}"), loaded.ask(f"SELECT * FROM blockwatch.{view} {order}"))
+        # nothing of it goes on beside the other tests
+        loaded.query("DROP DATABASE blockwatch SYNC")
+
     def report(self, lines: list[str]) -> str:
         file = pathlib.Path(self.folder, "recording.ndjson")
         file.write_text("".join(line + "\n" for line in lines))
