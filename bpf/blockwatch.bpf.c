@@ -11,6 +11,7 @@
  *   scan             iter/task                  reports what is past the threshold     scan.bpf.h
  *   holders          iter/task_file             tells who has which file open          holders.bpf.h
  *   view             iter/task                  tells what chosen threads are doing    view.bpf.h
+ *   watch_...        several                    one process closely, when asked for            watch_one.bpf.h
  *
  * `.h` declares, `.bpf.h` is code. What moves between them all is a thread's state: thread_state.h
  * has the table of events and slots. What goes to user space is in include/blockwatch.h.
@@ -54,3 +55,6 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 #include "rings.bpf.h"
 #include "holders.bpf.h"
 #include "view.bpf.h"
+
+/* one process, only when asked for */
+#include "watch_one.bpf.h"

@@ -43,6 +43,8 @@ enum { EINTR = 4, EAGAIN = 11, ENOSYS = 38, ETIME = 62 };
 #define AF_NETLINK 16
 #define AF_VSOCK 40
 #define SOCK_STREAM 1
+#define SOL_SOCKET 1
+#define SO_ERROR 4
 
 /* of i386's socketcall */
 #define SYS_SOCKET 1

@@ -35,7 +35,9 @@ enum {
 	BPF_MAP_TYPE_TASK_STORAGE = 29,
 };
 enum bpf_func_id { BPF_FUNC_loop = 181 }; /* 5.17 on */
+enum { BPF_ANY = 0, BPF_NOEXIST = 1 };
 enum { BPF_F_NO_PREALLOC = 1, BPF_F_MMAPABLE = 1024 };
+enum { BPF_F_USER_STACK = 1 << 8 };
 enum { BPF_LOCAL_STORAGE_GET_F_CREATE = 1 };
 enum { BPF_RB_AVAIL_DATA = 0, BPF_RB_RING_SIZE = 1 };
 
@@ -101,6 +103,10 @@ struct signal_struct {
 	struct sigpending shared_pending;
 	struct hlist_head posix_timers;
 	struct hrtimer real_timer;
+	atomic_t live;
+	unsigned int flags;
+	int group_exit_code;
+	unsigned long long sum_sched_runtime;
 };
 
 struct qstr { const unsigned char *name; u32 len; };
@@ -246,7 +252,7 @@ struct task_struct {
 	unsigned int flags;
 	unsigned int ptrace;
 	struct sched_entity se;
-	int exit_state;
+	int exit_state, exit_code;
 	unsigned in_iowait : 1;
 	unsigned long jobctl;
 	u32 pid, tgid;

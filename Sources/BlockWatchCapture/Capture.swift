@@ -19,6 +19,8 @@ public struct CaptureSettings: Sendable {
 
     /// Some calls that can block are left out of these tables.
     public var isNarrow: Bool
+    /// One process is to be watched closely.
+    public var processWatch: ProcessWatchSettings?
     /// Room for records: a power of two, and a multiple of the page size.
     public var ringBytes: UInt32
 
@@ -76,6 +78,8 @@ public struct CaptureCounters: Sendable, Equatable {
     /// The kernel can visit single threads: ``scan(threads:)`` looks at no others.
     public let visitsSingly: Bool
     private let tracing: [Int32]
+    /// `nil` unless it was asked for.
+    public let processWatch: ProcessWatch?
     /// Who holds what, and what any thread is doing.
     public let holders: Holders
 
@@ -90,6 +94,7 @@ public struct CaptureCounters: Sendable, Equatable {
         for name in SystemCallProbes.programs {
             unsafe bpf_program__set_autoload(try object.program(name), settings.trace)
         }
+        if let watch = settings.processWatch { try ProcessWatch.include(in: object, watch) }
         unsafe bpf_map__set_max_entries(try object.map("records"), settings.ringBytes)
         unsafe bpf_map__set_max_entries(try object.map("homes"), UInt32(1) << Capture.homesBits(settings))
         guard unsafe bpf_object__load(object.pointer) == 0 else {
@@ -124,6 +129,7 @@ public struct CaptureCounters: Sendable, Equatable {
         // last, and soon before the first scan: a call that restarts between the two would seem to begin there
         let probes = settings.trace ? try SystemCallProbes(of: object, control: controlMemory) : nil
         if let probes { tracing += probes.tracing }
+        let processWatch = settings.processWatch == nil ? nil : try ProcessWatch(of: object, owner: links)
         let scanProgram = unsafe bpf_program__fd(try object.program("scan"))
         let visitsSingly = IteratorLink.isSupported(program: scanProgram)
         holders = Holders(
@@ -134,6 +140,7 @@ public struct CaptureCounters: Sendable, Equatable {
             viewed: unsafe bpf_map__fd(try object.map("viewed")), visitsSingly: visitsSingly, control: controlMemory,
             owner: links)
         // all at once: a half-made owner cannot be thrown away
+        self.processWatch = processWatch
         self.counterMemory = counterMemory
         self.controlMemory = controlMemory
         self.crossingMemory = crossingMemory
@@ -359,7 +366,7 @@ public struct CaptureCounters: Sendable, Equatable {
 }
 
 /// Owns the user side of the ring buffer.
-@safe private final class Ring {
+@safe final class Ring {
     let inbox = Inbox()
     let pointer: OpaquePointer
 
@@ -386,7 +393,7 @@ public struct CaptureCounters: Sendable, Equatable {
 }
 
 /// Where the ring's callback puts records: bytes are copied before the kernel may use their room again.
-private final class Inbox {
+final class Inbox {
     private var bytes: [UInt8] = []
     private var ends: [Int] = []
 

@@ -25,6 +25,12 @@ internal import Glibc
                 next: "this build is broken: run make verify-bpf")
         }
         unsafe pointer = object
+        // nobody pays for the room of what only explain --for loads
+        for name in ProcessWatch.maps {
+            if let map = unsafe bpf_object__find_map_by_name(object, name) {
+                _ = unsafe bpf_map__set_autocreate(map, false)
+            }
+        }
     }
 
     deinit {

@@ -39,4 +39,18 @@ extension Pipeline {
         }
         return Explanation(threads: threads.sorted { $0.call.process.tid < $1.call.process.tid })
     }
+
+    /// What descriptors of a process are: sockets with their addresses; of others nothing, their links say it.
+    ///
+    /// - Parameter pid: as the kernel has it.
+    public func sockets(among descriptors: [Int], pid: Int, source: inout some HolderSource) -> [Int: String] {
+        guard let answers = source.files(descriptors.map { .descriptor(pid: pid, $0) }) else { return [:] }
+        var names: [Int: String] = [:]
+        for member in answers.members where member.object.family == .socket && descriptors.indices ~= member.question {
+            let descriptor = descriptors[member.question]
+            let resource = examiner.identifier.resource(of: member.object, descriptor: descriptor)
+            names[descriptor] = TerminalText.escaped(resource.name)
+        }
+        return names
+    }
 }

@@ -117,6 +117,26 @@ import Testing
         }
     }
 
+    @Test func `what is told of a watched process`() throws {
+        for (name, size) in [
+            ("bw_watch_settings", MemoryLayout<bw_watch_settings>.size),
+            ("bw_watch_counters", MemoryLayout<bw_watch_counters>.size),
+            ("bw_watch_control", MemoryLayout<bw_watch_control>.size), ("bw_watched", MemoryLayout<bw_watched>.size),
+            ("bw_total_key", MemoryLayout<bw_total_key>.size), ("bw_total", MemoryLayout<bw_total>.size),
+            ("bw_watched_call", MemoryLayout<bw_watched_call>.size), ("bw_life", MemoryLayout<bw_life>.size),
+            ("bw_sample", MemoryLayout<bw_sample>.size),
+        ] {
+            let layout = try #require(try layout(of: name), "the object has no struct \(name)")
+            #expect(layout.size == size, "size of \(name)")
+        }
+        let call = try #require(try layout(of: "bw_watched_call"))
+        #expect(call.offsets["args"] == MemoryLayout<bw_watched_call>.offset(of: \.args))
+        #expect(call.offsets["payload"] == MemoryLayout<bw_watched_call>.offset(of: \.payload))
+        let life = try #require(try layout(of: "bw_life"))
+        #expect(life.offsets["comm"] == MemoryLayout<bw_life>.offset(of: \.comm))
+        #expect(life.offsets["status"] == MemoryLayout<bw_life>.offset(of: \.status))
+    }
+
     /// The committed objects, also that of the other architecture.
     private func committed(_ architecture: String) -> String {
         let here = #filePath

@@ -459,6 +459,126 @@ struct bw_lock {
 	bw_u32 waiter;	 /* thread that sleeps until it gets it */
 };
 
+/* ---- one process, watched closely for a while: watch_one.bpf.h ---- */
+
+#define BW_PAYLOAD_LEN 128	 /* bytes of a program's memory that go along with a call */
+#define BW_WATCHED_MAX 8192	 /* processes at once */
+#define BW_TOTALS_MAX 16384	 /* rows of what is summed up */
+#define BW_WATCH_BUDGET 256	 /* calls of a thread that are told one by one, in each turn */
+#define BW_WATCH_FIRST 1024	 /* and of a new one at first: it is about to start, load and try */
+#define BW_SAMPLE_DEPTH 16
+#define BW_BORN_APART 64	 /* so many new processes have rows of their own; later ones share them by name */
+
+/* What a call's arguments say of what it is on: a byte a number, kind << 4 | argument. */
+enum bw_argument {
+	BW_ARGUMENT_NONE = 0,
+	BW_ARGUMENT_FD = 1,
+	BW_ARGUMENT_PATH = 2,	 /* a string in the program's memory */
+	BW_ARGUMENT_ADDRESS = 3, /* a struct sockaddr, its length in the argument behind it */
+	BW_ARGUMENT_TIME = 4,	 /* 16 bytes of a struct timespec or timeval */
+	BW_ARGUMENT_POLL = 5,	 /* an array of struct pollfd, as many as the argument behind it says */
+	BW_ARGUMENT_SOCKET_ERROR = 6, /* getsockopt: of SO_ERROR the error that it tells is the call's own */
+};
+
+struct bw_watch_settings {
+	char name[BW_COMM_LEN]; /* processes that come to have it are watched too; empty: none */
+	bw_u8 arguments[2][BW_SYSCALLS_MAX]; /* by enum bw_abi and number */
+};
+
+struct bw_watch_counters {
+	bw_u64 lost_calls;   /* the ring was full: a call is in the sums, and missing where they are told one by one */
+	bw_u64 lost_lives;   /* the ring was full, or there are too many: a process that came or went */
+	bw_u64 lost_samples; /* the ring was full */
+	bw_u64 lost_sums;    /* no room for another row: a call is nowhere */
+	bw_u64 null_storage; /* no task storage for a thread: a call is nowhere */
+	bw_u64 lumped;	     /* no room for what they were on: summed up without it */
+};
+
+/* Written by user space while it watches. */
+struct bw_watch_control {
+	bw_u32 turn; /* a new one gives each thread its budget anew */
+	bw_u32 is_over;
+};
+
+/* bw_watched.flags, bw_life.flags */
+#define BW_WATCHED_NAMED 1 /* it has the name that was asked for, or was asked for itself */
+#define BW_WATCHED_BORN 2  /* it came while somebody watched */
+#define BW_WATCHED_FOLDED 4 /* its rows are those of all of its name */
+
+/* Value of the map `watched`, by tgid in the initial namespace. */
+struct bw_watched {
+	bw_u64 who; /* of folded ones, whose rows theirs are */
+	bw_u32 flags;
+	bw_u32 tgid; /* in the namespace of whoever watches */
+};
+
+struct bw_total_key {
+	bw_u64 who;	/* thread id, or bw_watched.who */
+	bw_u64 object;	/* the descriptor + 1, or a hash of path or address; 0: none; ~0: many */
+	bw_u32 number;	/* system call, BW_TOTAL_COMPAT */
+	bw_s32 error;	/* of a call that failed: errno, else 0 */
+};
+#define BW_TOTAL_COMPAT 0x80000000u
+
+struct bw_total {
+	bw_u64 count, total_ns, max_ns;
+	bw_u64 results; /* of calls that move bytes: how many */
+	bw_u64 zeros;	/* of calls that returned 0: how many */
+};
+
+enum bw_watch_record_type {
+	BW_RECORD_WATCHED_CALL = 32, /* struct bw_watched_call */
+	BW_RECORD_LIFE = 33,	     /* struct bw_life */
+	BW_RECORD_SAMPLE = 34,	     /* struct bw_sample */
+};
+
+struct bw_watched_call {
+	bw_u32 type;
+	bw_u32 payload_len;
+	bw_u64 who;
+	bw_u64 sequence; /* of the thread's calls; gaps are calls that are only summed up */
+	bw_u64 start_ns, duration_ns;
+	bw_s64 result;
+	bw_u64 args[6];
+	bw_u32 tgid, pid; /* in the namespace of whoever watches */
+	bw_u32 number, abi;
+	bw_u8 payload[BW_PAYLOAD_LEN]; /* last: only `payload_len` bytes are sent */
+};
+
+enum bw_life_event {
+	BW_LIFE_BORN = 1,
+	BW_LIFE_NAMED = 2, /* it has another name now: it executes another program */
+	BW_LIFE_EXITED = 3,
+};
+
+struct bw_life {
+	bw_u32 type;
+	bw_u32 event; /* enum bw_life_event */
+	bw_u64 now_ns, who;
+	bw_u64 cpu_ns;	 /* BW_LIFE_EXITED: of all its threads */
+	bw_u32 tgid, parent; /* in the namespace of whoever watches */
+	bw_u32 kernel_tgid;
+	bw_u32 flags;	 /* BW_WATCHED_... */
+	bw_s32 status;	 /* BW_LIFE_EXITED: as wait(2) has it */
+	bw_u32 pad;
+	char comm[BW_COMM_LEN], parent_comm[BW_COMM_LEN];
+};
+
+/* What a thread was at when a timer looked. */
+struct bw_sample {
+	bw_u32 type;
+	bw_u32 tgid, pid;
+	bw_u32 in_kernel;
+	bw_s32 number; /* of the call it is in; -1: none */
+	bw_u32 abi;
+	bw_u32 depth, pad;
+	bw_u64 stack[BW_SAMPLE_DEPTH]; /* of the program, innermost first */
+};
+
+_Static_assert(sizeof(struct bw_total_key) == 24, "keys have no holes");
+_Static_assert(sizeof(struct bw_life) == 88, "bw_life is part of the contract");
+_Static_assert(sizeof(struct bw_watched_call) == 240, "bw_watched_call is part of the contract");
+_Static_assert(sizeof(struct bw_sample) == 160, "bw_sample is part of the contract");
 _Static_assert(sizeof(struct bw_crossing) == 16, "bw_crossing is part of the contract");
 _Static_assert(sizeof(struct bw_tally) == 64, "processors do not share a line of the cache");
 _Static_assert(sizeof(struct bw_close) == 32, "bw_close is part of the contract");

@@ -358,13 +358,16 @@ _blockwatch_explain() {
     repeating_flags=()
     non_repeating_flags=(--exit-code --version -h --help)
     repeating_options=()
-    non_repeating_options=(--verdict --scope)
+    non_repeating_options=(--verdict --for --scope)
     __blockwatch_offer_flags_options 1
 
     # Offer option value completions
     case "${prev}" in
     '--verdict')
         __blockwatch_add_completions -W 'all'$'\n''deadlock'$'\n''stuck'$'\n''waiting'$'\n''busy'$'\n''idle'$'\n''cycle'$'\n''connect_unanswered'$'\n''connect_backlog_full'$'\n''not_accepted'$'\n''lock_held'$'\n''owner_gone'$'\n''peer_gone'$'\n''peer_stuck'$'\n''send_stalled'$'\n''kernel_stuck'$'\n''stopped'$'\n''overdue'$'\n''reply_pending'$'\n''peer_busy'$'\n''peer_sleeping'$'\n''lock_busy'$'\n''peer_waiting'$'\n''in_progress'$'\n''unknown'$'\n''listening'$'\n''awaiting_request'$'\n''awaiting_input'$'\n''timer'$'\n''awaiting_child'$'\n''parked'$'\n''event_loop'$'\n''peer_idle'
+        return
+        ;;
+    '--for')
         return
         ;;
     '--scope')

@@ -7,12 +7,17 @@ struct ExplainCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "explain",
         abstract: "Say in sentences why a process hangs: what each thread waits for, and who is at the root.",
-        usage: "blockwatch explain PROCESS [--scope host|namespace] [--exit-code]\nblockwatch explain --verdict NAME",
+        usage: """
+            blockwatch explain PROCESS [--for DURATION] [--scope host|namespace] [--exit-code]
+            blockwatch explain --verdict NAME
+            """,
         discussion: """
             Takes a process id, a thread id, or a name.
+            With --for 3s it watches the process call by call: on a processor where, or round and round in which calls.
             With --verdict NAME it says what a verdict or a reason means instead.
               blockwatch explain 4711
               blockwatch explain mysqld
+              blockwatch explain --for 3s worker
               blockwatch explain --verdict peer_stuck
             """)
 
@@ -22,6 +27,13 @@ struct ExplainCommand: ParsableCommand {
         help: ArgumentHelp("What a verdict or reason means (peer_stuck), or all of them (all).", valueName: "name"),
         completion: .list(["all"] + Verdict.allCases.map(\.rawValue) + Reason.allCases.map(\.rawValue)))
     var verdict: String?
+
+    @Option(
+        name: .customLong("for"),
+        help: ArgumentHelp(
+            "Watch it for so long, call by call, and say what it does: 3s, 500ms; a process of that name may come and go.",
+            valueName: "duration"), transform: WatchOptions.threshold)
+    var span: UInt64?
 
     @Option(
         help:
@@ -38,34 +50,21 @@ struct ExplainCommand: ParsableCommand {
         guard (process == nil) != (verdict == nil) else {
             throw ValidationError("explain takes a process (its id or name), or --verdict NAME")
         }
+        guard span == nil || verdict == nil else {
+            throw ValidationError("--for watches a process: it does not go with --verdict")
+        }
     }
 
     func run() throws {
         if let verdict { return try explain(verdict: verdict) }
         guard let process else { return }
+        if let span { return watch(process, nanoseconds: span) }
         let procFS = ProcFS(root: "/proc")
         let processes = ProcessFinder(procFS: procFS).find(process)
         var pids: [Int32] = []
         switch processes {
-        case .nobody:
-            fail(
-                .wrongUsage,
-                Int32(process) == nil
-                    ? "no process is named \(process); pgrep -l \(process) lists similar names"
-                    : "there is no process or thread \(process): it has ended, or never was; blockwatch snapshot shows what is blocked"
-            )
-        case .kernelThread(let name):
-            printLines([
-                "\(TerminalText.escaped(name))[\(process)] is a thread of the kernel itself. It makes no system calls; what it does:",
-                "  cat /proc/\(process)/stack /proc/\(process)/wchan",
-            ])
-            Glibc.exit(0)
-        case .zombie(let name, let parent):
-            printLines([
-                "\(TerminalText.escaped(name))[\(process)] has ended and is a zombie: it waits for nothing and holds nothing.",
-                "  Its parent, PID \(parent), has not called wait for it: blockwatch explain \(parent)",
-            ])
-            Glibc.exit(0)
+        case .nobody: failForNobody(process)
+        case .kernelThread, .zombie: tellNothingToWatch(process, processes)
         case .thread(let pid): pids = [pid]
         case .processes(let found): pids = found
         }
@@ -98,6 +97,34 @@ struct ExplainCommand: ParsableCommand {
         }
         printLines(lines)
         Glibc.exit(exitCode && foundSomething ? 1 : 0)
+    }
+
+    /// Of a process that makes no calls: what it is, and the end.
+    func tellNothingToWatch(_ process: String, _ found: ProcessFinder.Found) {
+        switch found {
+        case .kernelThread(let name):
+            printLines([
+                "\(TerminalText.escaped(name))[\(process)] is a thread of the kernel itself. It makes no system calls; what it does:",
+                "  cat /proc/\(process)/stack /proc/\(process)/wchan",
+            ])
+            Glibc.exit(0)
+        case .zombie(let name, let parent):
+            printLines([
+                "\(TerminalText.escaped(name))[\(process)] has ended and is a zombie: it waits for nothing and holds nothing.",
+                "  Its parent, PID \(parent), has not called wait for it: blockwatch explain \(parent)",
+            ])
+            Glibc.exit(0)
+        case .processes, .thread, .nobody: break
+        }
+    }
+
+    func failForNobody(_ process: String) -> Never {
+        fail(
+            .wrongUsage,
+            Int32(process) == nil
+                ? "no process is named \(process); pgrep -l \(process) lists similar names"
+                : "there is no process or thread \(process): it has ended, or never was; blockwatch snapshot shows what is blocked"
+        )
     }
 
     private func explain(verdict name: String) throws {

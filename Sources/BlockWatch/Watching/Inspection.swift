@@ -15,17 +15,16 @@ struct Inspection: ~Copyable {
     init(
         scope: Scope, thresholdNanoseconds: UInt64, filter: Filter, commandLine: CommandLinePolicy,
         verdicts: Set<Verdict> = Set(Verdict.allCases), recordPath: String?, traces: Bool = false,
-        usesTerminal: Bool = false, log: Log
+        usesTerminal: Bool = false, processWatch: ProcessWatchSettings? = nil, log: Log
     ) {
         let symbols = SymbolLoader(ProcFS(root: "/proc"))
         host = Host(procFS: ProcFS(root: "/proc"))
         host.requireScope(scope)
         host.requireCapabilities()
-        do throws(CaptureError) {
-            capture = try Capture(
-                CaptureSettings(
-                    thresholdNanoseconds: thresholdNanoseconds, trace: traces, filter: filter, verdicts: verdicts))
-        } catch {
+        var settings = CaptureSettings(
+            thresholdNanoseconds: thresholdNanoseconds, trace: traces, filter: filter, verdicts: verdicts)
+        settings.processWatch = processWatch
+        do throws(CaptureError) { capture = try Capture(settings) } catch {
             fail(error.exitCode, error.description)
         }
         recorder = Recorder.begin(path: recordPath, host: host, symbols: symbols, log: log)

@@ -15,8 +15,21 @@ public struct Explanation: Sendable {
 
     /// - Parameter width: columns of a terminal, in which sentences go on below; what is to be copied stays in one piece.
     /// - Returns: lines without newlines, safe for terminals.
-    public func lines(width: Int? = nil) -> [String] {
-        told().flatMap { line in
+    public func lines(width: Int? = nil) -> [String] { lines(width: width, isRest: nil) }
+
+    /// What is left to be said where others have told the heading.
+    enum Rest { case whole, part }
+
+    func lines(width: Int?, isRest: Rest?) -> [String] {
+        var told = told()
+        if isRest != nil, !told.isEmpty { told.removeFirst() }
+        if isRest == .part {
+            // that nothing hangs is not for these threads to say
+            if let end = told.firstIndex(where: { $0.text.hasPrefix("Nothing here says") }) {
+                told.removeSubrange(max(end - 1, 0)...)
+            }
+        }
+        return told.flatMap { line in
             guard let width, !line.isCommand else { return [line.text] }
             return TerminalText.wrapped(line.text, to: width)
         }

@@ -17,7 +17,7 @@
 #include <sys/prctl.h>
 
 static const struct mode *const tables[] = {file_modes,	 socket_modes, set_modes,    lock_modes,  wait_modes,
-					    memory_modes, thread_modes, signal_modes, entry_modes, name_modes, chain_modes, mutex_modes};
+					    memory_modes, thread_modes, signal_modes, entry_modes, name_modes, chain_modes, mutex_modes, busy_modes};
 enum { table_count = sizeof tables / sizeof *tables };
 
 static const char *given_folder;

@@ -26,7 +26,7 @@ struct mode {
 
 // Each table ends with a mode without a name.
 extern const struct mode file_modes[], socket_modes[], set_modes[], lock_modes[], wait_modes[], memory_modes[], thread_modes[],
-	signal_modes[], entry_modes[], name_modes[], chain_modes[], mutex_modes[];
+	signal_modes[], entry_modes[], name_modes[], chain_modes[], mutex_modes[], busy_modes[];
 
 // The n-th number of the command line after the mode and its folder.
 long number_argument(int n, long fallback);
