@@ -73,7 +73,7 @@ let package = Package(
             swiftSettings: [.swiftLanguageMode(.v6)]),
         .testTarget(
             name: "EndToEnd",
-            dependencies: ["BlockWatch", "BlockWatchCore"],
+            dependencies: ["BlockWatch", "BlockWatchCapture", "BlockWatchCore"],
             path: "Tests/EndToEnd",
             exclude: ["Programs", "Software"],
             swiftSettings: [.swiftLanguageMode(.v6)]),

@@ -80,6 +80,8 @@ public struct CaptureCounters: Sendable, Equatable {
     private let tracing: [Int32]
     /// `nil` unless it was asked for.
     public let processWatch: ProcessWatch?
+    /// What starting took, nanoseconds, step by step.
+    public let startTimes: [(step: String, nanoseconds: UInt64)]
     /// Who holds what, and what any thread is doing.
     public let holders: Holders
 
@@ -88,18 +90,8 @@ public struct CaptureCounters: Sendable, Equatable {
     /// - Throws: ``CaptureError`` with the step that failed.
     public init(_ settings: CaptureSettings) throws(CaptureError) {
         try Capture.requireTypeInformation()
-        let object = try EmbeddedObject()
-        let values = unsafe try object.section(".rodata.settings", as: bw_settings.self)
-        unsafe Capture.fill(&values.pointee, from: settings)
-        for name in SystemCallProbes.programs {
-            unsafe bpf_program__set_autoload(try object.program(name), settings.trace)
-        }
-        if let watch = settings.processWatch { try ProcessWatch.include(in: object, watch) }
-        unsafe bpf_map__set_max_entries(try object.map("records"), settings.ringBytes)
-        unsafe bpf_map__set_max_entries(try object.map("homes"), UInt32(1) << Capture.homesBits(settings))
-        guard unsafe bpf_object__load(object.pointer) == 0 else {
-            throw Capture.explainLoadFailure(errno: Glibc.errno)
-        }
+        var clock = StartClock()
+        let object = try Capture.loaded(settings, &clock)
         let counterMemory = try SharedSection(".data.counters", of: object, as: bw_counters.self)
         let controlMemory = try SharedSection(".data.control", of: object, as: bw_control.self)
         let crossingMemory = try SharedSection(
@@ -112,30 +104,31 @@ public struct CaptureCounters: Sendable, Equatable {
         var tracing: [Int32] = []
         var iterators: [Int32] = []
         for name in ["holders", "view", "scan"] {
-            guard let link = unsafe bpf_program__attach_iter(try object.program(name), nil) else {
-                throw .answered(Glibc.errno, step: "attach the iterator \(name)", next: "needs kernel 5.8 or newer")
+            let link = bpf_link_create(try object.descriptor(of: name), 0, BPF_TRACE_ITER, nil)
+            guard link >= 0 else {
+                throw .answered(-link, step: "attach the iterator \(name)", next: "needs kernel 5.8 or newer")
             }
-            unsafe links.add(link)
-            iterators.append(unsafe bpf_link__fd(link))
+            links.add(link)
+            iterators.append(link)
         }
         for name in ["on_process_exit", "on_signal"] {
-            let program = unsafe try object.program(name)
-            guard let link = unsafe bpf_program__attach(program) else {
-                throw .answered(Glibc.errno, step: "attach \(name)", next: "run blockwatch doctor")
-            }
-            unsafe links.add(link)
-            tracing.append(unsafe bpf_program__fd(program))
+            let program = try object.descriptor(of: name)
+            let link = bpf_link_create(program, 0, BPF_TRACE_RAW_TP, nil)
+            guard link >= 0 else { throw .answered(-link, step: "attach \(name)", next: "run blockwatch doctor") }
+            links.add(link)
+            tracing.append(program)
         }
         // last, and soon before the first scan: a call that restarts between the two would seem to begin there
         let probes = settings.trace ? try SystemCallProbes(of: object, control: controlMemory) : nil
         if let probes { tracing += probes.tracing }
         let processWatch = settings.processWatch == nil ? nil : try ProcessWatch(of: object, owner: links)
-        let scanProgram = unsafe bpf_program__fd(try object.program("scan"))
+        clock.mark("attaching")
+        let scanProgram = try object.descriptor(of: "scan")
         let visitsSingly = IteratorLink.isSupported(program: scanProgram)
         holders = Holders(
             fileLink: iterators[0], threadLink: iterators[1],
-            fileProgram: unsafe bpf_program__fd(try object.program("holders")),
-            threadProgram: unsafe bpf_program__fd(try object.program("view")),
+            fileProgram: try object.descriptor(of: "holders"),
+            threadProgram: try object.descriptor(of: "view"),
             questions: unsafe bpf_map__fd(try object.map("questions")),
             viewed: unsafe bpf_map__fd(try object.map("viewed")), visitsSingly: visitsSingly, control: controlMemory,
             owner: links)
@@ -153,6 +146,7 @@ public struct CaptureCounters: Sendable, Equatable {
         self.ring = ring
         self.tracing = tracing
         self.probes = probes
+        startTimes = clock.marks
         links.object = consume object
         self.links = links
     }
@@ -288,6 +282,35 @@ public struct CaptureCounters: Sendable, Equatable {
 
     // MARK: - loading
 
+    /// With the few types that are needed, and where the kernel does not take that, once more with all of them.
+    private static func loaded(
+        _ settings: CaptureSettings, _ clock: inout StartClock
+    ) throws(CaptureError) -> EmbeddedObject {
+        var types = EmbeddedObject.Types.needed
+        while true {
+            var object = try EmbeddedObject(types: types)
+            clock.mark("types")
+            let values = unsafe try object.section(".rodata.settings", as: bw_settings.self)
+            unsafe fill(&values.pointee, from: settings)
+            for name in SystemCallProbes.programs {
+                unsafe bpf_program__set_autoload(try object.program(name), settings.trace)
+            }
+            if let watch = settings.processWatch { try ProcessWatch.include(in: object, watch) }
+            unsafe bpf_map__set_max_entries(try object.map("records"), settings.ringBytes)
+            unsafe bpf_map__set_max_entries(try object.map("homes"), UInt32(1) << homesBits(settings))
+            do throws(ProgramLoader.Failure) {
+                try object.load()
+                clock.mark("relocations and verification")
+                return object
+            } catch {
+                if object.hasWholeTypes || error.errno == EPERM || error.errno == EACCES {
+                    throw explainLoadFailure(errno: error.errno)
+                }
+                types = .whole
+            }
+        }
+    }
+
     private static func requireTypeInformation() throws(CaptureError) {
         guard unsafe access("/sys/kernel/btf/vmlinux", R_OK) == 0 else {
             throw CaptureError(
@@ -383,13 +406,11 @@ public struct CaptureCounters: Sendable, Equatable {
 }
 
 /// Owns the object and the links of its attached programs.
-@safe final class Links {
+final class Links {
     var object: EmbeddedObject?
-    private var all: [OpaquePointer] = unsafe []
-    func add(_ link: OpaquePointer) { unsafe all.append(link) }
-    deinit {
-        while let link = unsafe all.popLast() { unsafe bpf_link__destroy(link) }
-    }
+    private var all: [Int32] = []
+    func add(_ link: Int32) { all.append(link) }
+    deinit { for link in all.reversed() { close(link) } }
 }
 
 /// Where the ring's callback puts records: bytes are copied before the kernel may use their room again.

@@ -4,22 +4,40 @@ internal import Glibc
 
 /// The BPF object inside this executable, opened and not yet loaded.
 ///
-/// Owns a `struct bpf_object`; closing it unloads its programs and maps.
+/// Owns a `struct bpf_object` and the loaded programs; closing it unloads programs and maps.
 @safe struct EmbeddedObject: ~Copyable {
+    /// Which of the kernel's types libbpf is given.
+    enum Types {
+        /// What the programs need; where that cannot be told, all.
+        case needed
+        /// All, as libbpf finds them.
+        case whole
+    }
+
     let pointer: OpaquePointer
     /// What the kernel's types are read from while loading; -1 if libbpf looks for them by itself.
     private let types: Int32
+    /// What programs attach to: ``NeededTypes/targets``; `nil` before it was asked for.
+    private let targets: [String: UInt32]?
+    /// The whole of the types is what libbpf was given.
+    let hasWholeTypes: Bool
+    private var programs: [String: Int32] = [:]
 
     /// Parses the embedded bytes. Needs no privilege.
     ///
     /// C function: `bpf_object__open_mem`
-    init() throws(CaptureError) {
+    init(types wanted: Types = .whole) throws(CaptureError) {
         // libbpf writes to stderr by itself otherwise
         unsafe libbpf_set_print(nil)
-        let substitute = KernelTypes.substitute()
-        types = substitute?.descriptor ?? -1
-        guard let bytes = unsafe bw_object_bytes(), let object = unsafe Self.open(bytes, typesFrom: substitute?.path)
-        else {
+        let bytes = unsafe UnsafeRawBufferPointer(start: bw_object_bytes(), count: bw_object_size())
+        let needed = wanted == .needed ? KernelTypes.neededByObject() : nil
+        let file = needed.flatMap { KernelTypes.inMemory($0.description) }
+        let substitute = file.map { ("/proc/self/fd/\($0)", $0) } ?? KernelTypes.substitute()
+        hasWholeTypes = file == nil
+        targets = needed?.targets
+        types = substitute?.1 ?? -1
+        guard ProgramLoader.registerHandlers, let object = unsafe Self.open(bytes, typesFrom: substitute?.0) else {
+            if types >= 0 { close(types) }
             throw CaptureError(
                 .defect, step: "open the embedded BPF object", errno: Glibc.errno,
                 next: "this build is broken: run make verify-bpf")
@@ -34,18 +52,38 @@ internal import Glibc
     }
 
     deinit {
+        for descriptor in programs.values { close(descriptor) }
         unsafe bpf_object__close(pointer)
         if types >= 0 { close(types) }
     }
 
-    private static func open(_ bytes: UnsafeRawPointer, typesFrom path: String?) -> OpaquePointer? {
-        guard let path else { return unsafe bpf_object__open_mem(bytes, bw_object_size(), nil) }
+    private static func open(_ bytes: UnsafeRawBufferPointer, typesFrom path: String?) -> OpaquePointer? {
+        guard let path else { return unsafe bpf_object__open_mem(bytes.baseAddress, bytes.count, nil) }
         return unsafe path.withCString { path in
             var options = unsafe bpf_object_open_opts()
             unsafe options.sz = MemoryLayout<bpf_object_open_opts>.size
             unsafe options.btf_custom_path = path
-            return unsafe bpf_object__open_mem(bytes, bw_object_size(), &options)
+            return unsafe bpf_object__open_mem(bytes.baseAddress, bytes.count, &options)
         }
+    }
+
+    /// Relocates, makes the maps, and has the kernel verify the programs that are not left out.
+    ///
+    /// - Parameter inspect: is handed each program's name, and its instructions as they go to the kernel.
+    mutating func load(inspect: (String, [UInt8]) -> Void = { _, _ in }) throws(ProgramLoader.Failure) {
+        let targets = targets ?? KernelTypes.targets(of: KernelTypes.attached)
+        programs = unsafe try ProgramLoader.load(pointer, targets: targets, inspect: inspect)
+        // in their place libbpf has empty ones
+        for name in programs.keys {
+            if let empty = unsafe bpf_object__find_program_by_name(pointer, name) { unsafe bpf_program__unload(empty) }
+        }
+    }
+
+    /// Of a program that was loaded.
+    func descriptor(of name: String) throws(CaptureError) -> Int32 {
+        if let descriptor = programs[name] { return descriptor }
+        _ = unsafe try program(name)
+        return -1
     }
 
     /// C function: `bpf_object__find_program_by_name`

@@ -91,10 +91,10 @@ public struct ProgramProbe: Sendable {
     ///
     /// C function: `bpf_object__load`
     public func run() throws(CaptureError) {
-        let object = try EmbeddedObject()
+        var object = try EmbeddedObject(types: .needed)
         for other in Self.all { unsafe bpf_program__set_autoload(try object.program(other.name), other.name == name) }
-        guard unsafe bpf_object__load(object.pointer) == 0 else {
-            throw .answered(errno, step: "load the program \(name)", next: "needs kernel 5.15 or newer with BTF")
+        do throws(ProgramLoader.Failure) { try object.load() } catch {
+            throw .answered(error.errno, step: "load the program \(name)", next: "needs kernel 5.15 or newer with BTF")
         }
     }
 }

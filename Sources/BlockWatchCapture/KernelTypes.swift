@@ -1,3 +1,4 @@
+internal import BlockWatchBPF
 internal import CLibbpf
 internal import Glibc
 
@@ -24,6 +25,74 @@ enum KernelTypes {
         else { return (kernel, -1) }
         return ("/proc/self/fd/\(descriptor)", descriptor)
     }
+
+    /// What programs of the embedded object attach to.
+    static let attached: [(name: String, kind: TypeTable.Kind)] = [
+        "tp_btf/sys_enter", "tp_btf/sys_exit", "tp_btf/sched_process_exit", "tp_btf/signal_generate",
+        "tp_btf/sched_process_fork", "tp_btf/task_rename", "iter/task", "iter/task_file",
+    ].compactMap(ProgramLoader.target(ofSection:))
+
+    /// - Returns: `nil` where the whole must do.
+    static func needed(of object: UnsafeRawBufferPointer) -> NeededTypes? {
+        guard let wanted = unsafe WantedTypes(relocationsOf: object) else { return nil }
+        return unsafe withBytes(of: "\(folder)/vmlinux") { vmlinux in
+            unsafe NeededTypes(of: wanted, targets: attached, in: vmlinux, modules: modules)
+        }
+    }
+
+    /// Of the object inside this executable.
+    static func neededByObject() -> NeededTypes? {
+        unsafe needed(of: UnsafeRawBufferPointer(start: bw_object_bytes(), count: bw_object_size()))
+    }
+
+    /// The same numbers from libbpf, which reads all types for them.
+    ///
+    /// C function: `btf__find_by_name_kind`
+    static func targets(of names: [(name: String, kind: TypeTable.Kind)]) -> [String: UInt32] {
+        guard let types = unsafe btf__load_vmlinux_btf() else { return [:] }
+        defer { unsafe btf__free(types) }
+        var targets: [String: UInt32] = [:]
+        for name in names {
+            let id = unsafe btf__find_by_name_kind(types, name.name, name.kind.rawValue)
+            if id > 0 { targets[name.name] = UInt32(id) }
+        }
+        return targets
+    }
+
+    /// The types of all modules that are loaded; those that cannot be read are left out.
+    private static func modules() -> [[UInt8]] {
+        guard let directory = unsafe opendir(folder) else { return [] }
+        defer { unsafe closedir(directory) }
+        var names: [String] = []
+        while let entry = unsafe readdir(directory) {
+            let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) {
+                unsafe String(cString: UnsafeRawPointer($0).assumingMemoryBound(to: CChar.self))
+            }
+            if !name.hasPrefix("."), name != "vmlinux" { names.append(name) }
+        }
+        return names.sorted().compactMap { read("\(folder)/\($0)") }
+    }
+
+    /// Newer kernels let it be mapped; read, it comes a page at a time.
+    ///
+    /// C function: `mmap`
+    static func withBytes<Result>(of path: String, _ body: (UnsafeRawBufferPointer) -> Result?) -> Result? {
+        let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { return nil }
+        defer { close(descriptor) }
+        var status = stat()
+        if unsafe fstat(descriptor, &status) == 0, status.st_size > 0, status.st_size <= mostBytes,
+            let memory = unsafe mmap(nil, Int(status.st_size), PROT_READ, Int32(MAP_PRIVATE) | populate, descriptor, 0),
+            unsafe memory != MAP_FAILED
+        {
+            defer { unsafe munmap(memory, Int(status.st_size)) }
+            return unsafe body(UnsafeRawBufferPointer(start: memory, count: Int(status.st_size)))
+        }
+        return read(path).flatMap { bytes in unsafe bytes.withUnsafeBytes { unsafe body($0) } }
+    }
+
+    /// `MAP_POPULATE`
+    private static let populate: Int32 = 0x8000
 
     /// The header of `struct btf_header`, with its sections as ranges of the file.
     private struct Layout {
@@ -67,7 +136,7 @@ enum KernelTypes {
     }
 
     /// C function: `memfd_create`
-    private static func inMemory(_ bytes: [UInt8]) -> Int32? {
+    static func inMemory(_ bytes: [UInt8]) -> Int32? {
         let descriptor = unsafe memfd_create("kernel types", 1)  // MFD_CLOEXEC
         guard descriptor >= 0 else { return nil }
         var offset = 0

@@ -51,7 +51,8 @@ public struct ProcessWatchLosses: Sendable, Equatable {
     private let counters: SharedSection<bw_watch_counters>
     private let control: SharedSection<bw_watch_control>
     /// Of the programs, without which nobody is watched.
-    private var links: [OpaquePointer]
+    private var links: [Int32]
+    private var timers: [OpaquePointer]
     /// Keeps the descriptors open.
     private let owner: Links
     /// Why nobody looks where a thread runs: the kernel's answer; 0 where somebody does.
@@ -87,18 +88,20 @@ public struct ProcessWatchLosses: Sendable, Equatable {
         ring = try Ring(of: unsafe bpf_map__fd(try object.map("watch_records")))
         self.owner = owner
         unsafe control.pointer.pointee.is_over = 1
-        var links: [OpaquePointer] = unsafe []
+        var links: [Int32] = []
         // the exit first: a call whose beginning was noted must find it
         for name in ["watch_exit"] + Self.programs.filter({ $0 != "watch_exit" }) {
-            guard let link = unsafe bpf_program__attach(try object.program(name)) else {
-                let answer = Glibc.errno
-                unsafe links.forEach { unsafe bpf_link__destroy($0) }
-                throw .answered(answer, step: "attach \(name)", next: "run blockwatch doctor")
+            let link = bpf_link_create(try object.descriptor(of: name), 0, BPF_TRACE_RAW_TP, nil)
+            guard link >= 0 else {
+                for link in links { close(link) }
+                throw .answered(-link, step: "attach \(name)", next: "run blockwatch doctor")
             }
-            unsafe links.append(link)
+            links.append(link)
         }
-        samplingErrno = unsafe Self.startTimers(try object.program(Self.sampler), &links)
-        unsafe self.links = links
+        var timers: [OpaquePointer] = unsafe []
+        samplingErrno = unsafe Self.startTimers(try object.program(Self.sampler), &timers)
+        self.links = links
+        unsafe self.timers = timers
     }
 
     deinit { end() }
@@ -152,7 +155,8 @@ public struct ProcessWatchLosses: Sendable, Equatable {
     /// From here on nobody is watched; what there is stays to be read.
     public func end() {
         unsafe control.pointer.pointee.is_over = 1
-        while let link = unsafe links.popLast() { unsafe bpf_link__destroy(link) }
+        while let timer = unsafe timers.popLast() { unsafe bpf_link__destroy(timer) }
+        while let link = links.popLast() { close(link) }
     }
 
     /// Takes everything out of the ring and hands over each record's bytes. Never waits.

@@ -41,9 +41,9 @@ internal import Glibc
 
     /// Measures the price and puts them in.
     init(of object: borrowing EmbeddedObject, control: SharedSection<bw_control>) throws(CaptureError) {
-        entry = unsafe bpf_program__fd(try object.program("on_sys_enter"))
-        exit = unsafe bpf_program__fd(try object.program("on_sys_exit"))
-        counter = unsafe bpf_program__fd(try object.program("count_calls"))
+        entry = try object.descriptor(of: "on_sys_enter")
+        exit = try object.descriptor(of: "on_sys_exit")
+        counter = try object.descriptor(of: "count_calls")
         self.control = control
         tallies = try SharedSection(".data.tallies", of: object, as: bw_tally.self, count: Int(BW_PROCESSORS_MAX))
         let bare = CallTimer.fastest()
@@ -98,7 +98,7 @@ internal import Glibc
 }
 
 /// Times this thread's own system calls.
-private enum CallTimer {
+enum CallTimer {
     /// Short, so that one falls into a moment at which nobody else has the other half of the core.
     private static let calls = 100
     private static let nanoseconds: UInt64 = 12_000_000
@@ -123,7 +123,7 @@ private enum CallTimer {
         return fastest
     }
 
-    private static func now() -> UInt64 {
+    static func now() -> UInt64 {
         var time = timespec()
         unsafe clock_gettime(CLOCK_MONOTONIC, &time)
         return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)

@@ -33,6 +33,12 @@ def at_least(limit: float, value: float, text: str | None = None) -> dict:
     return {"goal": text or f"at least {limit:g}", "met": value >= limit}
 
 
+def shown_at_least(limit: float, low: float, high: float) -> dict:
+    """Held against a confidence interval: missed where all of it lies below, met where none of it does, else neither."""
+    met = False if high < limit else True if low >= limit else None
+    return {"goal": f"at least {limit:g}" + (": not shown" if met is None else ""), "met": met}
+
+
 @dataclass
 class Section:
     name: str
@@ -83,4 +89,14 @@ def missed(sections: list[Section]) -> list[str]:
         for section in sections
         for row in section.rows
         if row.met is False
+    ]
+
+
+def not_shown(sections: list[Section]) -> list[str]:
+    """Goals that the confidence interval is too wide for."""
+    return [
+        f"{section.name}: {row.what}: {row.spread}, goal {row.goal}"
+        for section in sections
+        for row in section.rows
+        if row.goal and row.met is None
     ]
