@@ -216,13 +216,14 @@ What it writes:
 
     def keys(self):
         for name, argument in shown(self.watch["arguments"]):
-            if name != "config":
+            # the contrary of a flag that is on by itself is its key's false
+            if name != "config" and not name.startswith("no-"):
                 yield name, argument
 
     def value(self, name, argument):
         """What a line of the config file shows: the default, or an example."""
         if argument["kind"] == "flag":
-            return "false"
+            return EXAMPLES.get(name, "false")
         if name in EXAMPLES:
             return EXAMPLES[name]
         value = default(argument)

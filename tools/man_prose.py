@@ -63,6 +63,7 @@ EXAMPLES = {
     "path": "/srv/*",
     "port": "5432,6379",
     "reason": "lock_held,connect_unanswered",
+    "held-sockets": "true",
     "exclude-syscall": "epoll_wait,poll,futex",
     "repeat": "10s",
     "duration": "1h",

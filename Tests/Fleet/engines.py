@@ -42,7 +42,7 @@ def statements(script: str):
 def plain(value):
     """The same in both: no types of either."""
     if isinstance(value, datetime.datetime):
-        return value.astimezone(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M:%S.%f")
+        return value.strftime("%Y-%m-%d %H:%M:%S.%f")
     if isinstance(value, (list, tuple)):
         return [plain(each) for each in value]
     return value

@@ -1,5 +1,5 @@
 -- Recordings of blockwatch, as they are, into tables. Before it: SET VARIABLE recordings = ['*.ndjson', 'old/*.ndjson.gz'];
--- Run again in a new database for new files; docs/fleet.md tells the rest. DuckDB 1.4 or newer.
+-- Times are UTC. Run again in a new database for new files; docs/fleet.md tells the rest. DuckDB 1.4 or newer.
 
 -- Every line, whatever it is. The separators are bytes that no JSON text has, so that a line is one column.
 CREATE OR REPLACE TABLE lines AS
@@ -44,7 +44,7 @@ CREATE OR REPLACE TEMP TABLE parsed AS
 SELECT line, r, CASE
         WHEN r IS NULL THEN 'not a JSON object'
         WHEN r.event.dataset IS DISTINCT FROM 'blockwatch.calls' THEN 'not a record of blockwatch'
-        WHEN r.event.action IS NULL OR try_cast(r."@timestamp" AS TIMESTAMPTZ) IS NULL OR r.host.name IS NULL OR r.event.sequence IS NULL THEN 'a field is missing'
+        WHEN r.event.action IS NULL OR try_cast(r."@timestamp" AS TIMESTAMP) IS NULL OR r.host.name IS NULL OR r.event.sequence IS NULL THEN 'a field is missing'
         WHEN NOT known_action(r.event.action) THEN 'of a newer version: event.action ' || r.event.action
         WHEN NOT known_verdict(r.verdict) THEN 'of a newer version: verdict ' || r.verdict
         WHEN r.event.action IN ('blocked', 'still_blocked', 'returned', 'ended', 'slow') AND (r.event.id IS NULL OR r.process.pid IS NULL OR r.process.thread.id IS NULL)
@@ -58,12 +58,12 @@ UNION ALL SELECT 'not text: ' || error_type::VARCHAR, coalesce(csv_line, '') FRO
 -- Records that came twice (a shipper that tries again) are one.
 CREATE OR REPLACE TABLE records AS
 SELECT DISTINCT ON (host_name, host_id, run_id, sequence, action, ts) * FROM (
-SELECT (r."@timestamp")::TIMESTAMPTZ AS ts, r.host.name AS host_name, coalesce(r.host.id, '') AS host_id, coalesce(r.host.boot.id, '') AS boot_id,
+SELECT (r."@timestamp")::TIMESTAMP AS ts, r.host.name AS host_name, coalesce(r.host.id, '') AS host_id, coalesce(r.host.boot.id, '') AS boot_id,
     coalesce(r.blockwatch.run.id, '') AS run_id, r.event.sequence AS sequence, r.event.action AS action, coalesce(r.event.id, '') AS event_id,
-    coalesce(try_cast(r.event.start AS TIMESTAMPTZ), (r."@timestamp")::TIMESTAMPTZ) AS started, coalesce(r.event.duration, 0) AS duration, coalesce(r.message, '') AS message,
+    coalesce(try_cast(r.event.start AS TIMESTAMP), (r."@timestamp")::TIMESTAMP) AS started, coalesce(r.event.duration, 0) AS duration, coalesce(r.message, '') AS message,
     coalesce(r.process.pid, 0) AS pid, coalesce(r.process.thread.id, 0) AS tid, coalesce(r.process.name, '') AS process_name,
     coalesce(r.process.thread.name, '') AS thread_name, coalesce(r.process.executable, '') AS executable, coalesce(r.process.command_line, '') AS command_line,
-    coalesce(r.process.entity_id, '') AS entity_id, try_cast(r.process.start AS TIMESTAMPTZ) AS process_started, coalesce(r.process.user.name, '') AS user_name,
+    coalesce(r.process.entity_id, '') AS entity_id, try_cast(r.process.start AS TIMESTAMP) AS process_started, coalesce(r.process.user.name, '') AS user_name,
     coalesce(r.service.name, '') AS service_name, coalesce(r.container.id, '') AS container_id, coalesce(r.container.name, '') AS container_name,
     coalesce(r.k8s.pod.name, '') AS pod_name, coalesce(r.k8s.namespace.name, '') AS pod_namespace,
     coalesce(r.syscall.name, '') AS syscall, coalesce(r.resource.kind, '') AS resource_kind, coalesce(r.resource.name, '') AS resource_name,

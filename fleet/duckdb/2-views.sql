@@ -1,7 +1,7 @@
 -- Who holds up whom across the fleet: the views of fleet/clickhouse/2-views.sql by the same names. docs/fleet.md tells what each says.
 
 -- The moment that is asked about: the last that anybody has said, but not what a clock that is ahead makes of it.
-CREATE OR REPLACE VIEW moment AS SELECT least(max(last_at), now()) AS moment FROM runs;
+CREATE OR REPLACE VIEW moment AS SELECT least(max(last_at), make_timestamp(epoch_us(now()))) AS moment FROM runs;
 
 -- A host is its name and its id: names repeat, and copied machines share an id. Records without an id are those of the only host of their
 -- name. Of a host where blockwatch was started anew only the last start counts: what was open before, that one has said again.
@@ -78,10 +78,9 @@ exact AS (
 -- That is a guess: another process of it may have the connection and not be blocked at all.
 serving AS (
     SELECT endpoint, min((rank, tid, call_key)) AS best, min(host) AS host, min(started) AS started, max(until) AS until, bool_or(is_open) AS is_open
-    FROM (SELECT b.*, CASE WHEN e.any_address THEN endpoint(a.address, e.port) ELSE e.endpoint END AS endpoint
-        FROM (SELECT *, unnest(held_endpoints) AS served FROM base WHERE NOT is_doubtful) AS b,
-            LATERAL (SELECT served AS endpoint, starts_with(served, '0.0.0.0:') OR starts_with(served, '[::]:') AS any_address,
-                CAST(regexp_extract(served, ':([0-9]+)$', 1) AS UINTEGER) AS port) AS e
+    FROM (SELECT b.*, CASE WHEN any_address THEN endpoint(a.address, port) ELSE served END AS endpoint
+        FROM (SELECT *, starts_with(served, '0.0.0.0:') OR starts_with(served, '[::]:') AS any_address, try_cast(regexp_extract(served, ':([0-9]+)$', 1) AS UINTEGER) AS port
+            FROM (SELECT *, unnest(held_endpoints) AS served FROM base WHERE NOT is_doubtful)) AS b
         LEFT JOIN addresses AS a ON any_address AND a.host = b.host)
     WHERE endpoint IS NOT NULL GROUP BY endpoint HAVING count(DISTINCT host) = 1),
 own AS (
