@@ -30,7 +30,7 @@ BPF_FLAGS := -target bpf -mcpu=v3 -O2 -g -std=gnu2x -Wall -Wextra -Werror -Wno-u
 # what the benchmarks run and are compared with
 BENCH_TOOLS := gcc libc6-dev python3 util-linux strace linux-perf bpftrace lsof
 BENCH_SERVERS := redis-server redis-tools nginx postgresql postgresql-client wrk
-BUILD_PACKAGES := libbpf-dev libelf-dev zlib1g-dev
+BUILD_PACKAGES := libbpf-dev libdw-dev libelf-dev liblzma-dev libbz2-dev zlib1g-dev
 TEST_PACKAGES := gcc gcc-multilib libc6-dev make python3 python3-jsonschema iproute2 lsof mount strace graphviz screen
 PICTURE_PACKAGES := tmux chromium fonts-dejavu-core graphviz iproute2 python3 util-linux
 # kernels in virtual machines
@@ -147,7 +147,7 @@ verdict-docs: ## write the paragraph of each reason in docs/verdicts.md anew, fr
 	tools/verdict-docs .build/debug/blockwatch
 
 .PHONY: programs
-programs: $(addprefix .build/programs/,hang hang32 actor slowfs tracer empty.bpf.o tally tally.bpf.o) ## the programs that the end-to-end tests hang
+programs: $(addprefix .build/programs/,hang hang32 where where32 where-static where-stripped actor slowfs tracer empty.bpf.o tally tally.bpf.o) ## the programs that the end-to-end tests hang
 
 HANG_SOURCES := $(wildcard Tests/EndToEnd/Programs/hang*.c Tests/EndToEnd/Programs/hang*.h)
 .build/programs/hang: $(HANG_SOURCES)
@@ -156,6 +156,11 @@ HANG_SOURCES := $(wildcard Tests/EndToEnd/Programs/hang*.c Tests/EndToEnd/Progra
 .build/programs/hang32: $(HANG_SOURCES)
 	@mkdir -p $(@D)
 	gcc -m32 -O1 -Wall -Wextra -Werror -pthread -o $@ $(filter %.c,$^)
+# built without frame pointers, as most of what runs
+WHERE_FLAGS = $(if $(findstring 32,$(@F)),-m32) $(if $(findstring static,$(@F)),-static) $(if $(findstring stripped,$(@F)),-s)
+.build/programs/where .build/programs/where32 .build/programs/where-static .build/programs/where-stripped: Tests/EndToEnd/Programs/where.c
+	@mkdir -p $(@D)
+	gcc $(WHERE_FLAGS) -O2 -fomit-frame-pointer -Wall -Wextra -Werror -pthread -o $@ $<
 .build/programs/actor: Tests/EndToEnd/Programs/actor.c
 	@mkdir -p $(@D)
 	gcc -O1 -Wall -Wextra -Werror -pthread -o $@ $<

@@ -17,8 +17,14 @@ let bpfSources = [
     "describe.bpf.h", "report.bpf.h", "slots.bpf.h", "on_sys_enter.bpf.h", "on_sys_exit.bpf.h", "on_process_exit.bpf.h",
     "on_signal.bpf.h", "scan.bpf.h", "locks.bpf.h", "epoll.bpf.h", "rings.bpf.h", "holders.bpf.h", "view.bpf.h",
     "watch_one.bpf.h",
+    "user_registers.bpf.h",
     "blockwatch.x86_64.bpf.o", "blockwatch.aarch64.bpf.o", "LICENSE.BSD-2-Clause", "LICENSE.GPL-2.0",
 ]
+
+// The linker reads each once, in this order, and of two targets' lists only the first mention counts: there is one list.
+let archives: [LinkerSetting] = ["libbpf", "libdw", "libelf", "liblzma", "libbz2", "libz"].map {
+    .linkedLibrary(":\($0).a")
+}
 
 let package = Package(
     name: "blockwatch",
@@ -31,11 +37,16 @@ let package = Package(
         // No pkgConfig and no `link` line in the module map: either would add the shared libraries.
         .systemLibrary(
             name: "CLibbpf",
-            providers: [.apt(["libbpf-dev", "libelf-dev", "zlib1g-dev"])]),
+            providers: [.apt(["libbpf-dev", "libdw-dev", "libelf-dev", "liblzma-dev", "libbz2-dev", "zlib1g-dev"])]),
         // Header only: system calls that Swift cannot make by itself.
         .systemLibrary(name: "CLinux"),
         // Starts a program of somebody else, without privileges.
         .target(name: "CHelper"),
+        // Walks the stacks of others, in processes of its own.
+        .target(
+            name: "CStacks",
+            // for the names of C++
+            linkerSettings: archives + [.linkedLibrary("stdc++")]),
         // The compiled BPF object and the header that both sides share.
         .target(
             name: "BlockWatchBPF",
@@ -47,9 +58,7 @@ let package = Package(
             name: "BlockWatchCapture",
             dependencies: ["CLibbpf", "BlockWatchBPF"],
             swiftSettings: fenced,
-            linkerSettings: [
-                .linkedLibrary(":libbpf.a"), .linkedLibrary(":libelf.a"), .linkedLibrary(":libz.a"),
-            ]),
+            linkerSettings: archives),
         .target(
             name: "BlockWatchCore",
             dependencies: ["BlockWatchBPF"],
@@ -57,7 +66,7 @@ let package = Package(
         .executableTarget(
             name: "BlockWatch",
             dependencies: [
-                "BlockWatchCapture", "BlockWatchCore", "CHelper", "CLinux",
+                "BlockWatchCapture", "BlockWatchCore", "CHelper", "CLinux", "CStacks",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "DequeModule", package: "swift-collections"),
             ],

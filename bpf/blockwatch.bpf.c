@@ -11,6 +11,7 @@
  *   scan             iter/task                  reports what is past the threshold     scan.bpf.h
  *   holders          iter/task_file             tells who has which file open          holders.bpf.h
  *   view             iter/task                  tells what chosen threads are doing    view.bpf.h
+ *   user_registers   iter/task                  where in their programs they are       user_registers.bpf.h
  *   watch_...        several                    one process closely, when asked for            watch_one.bpf.h
  *
  * `.h` declares, `.bpf.h` is code. What moves between them all is a thread's state: thread_state.h
@@ -55,6 +56,7 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 #include "rings.bpf.h"
 #include "holders.bpf.h"
 #include "view.bpf.h"
+#include "user_registers.bpf.h"
 
 /* one process, only when asked for */
 #include "watch_one.bpf.h"

@@ -48,11 +48,11 @@ typedef struct { atomic_t refs; } refcount_t;
 
 #if defined(__TARGET_ARCH_x86)
 struct pt_regs {
-	unsigned long r10, r9, r8, r15, bp, bx, ax, cx, dx, si, di, orig_ax, ip, sp;
+	unsigned long r15, r14, r13, r12, r11, r10, r9, r8, bp, bx, ax, cx, dx, si, di, orig_ax, ip, sp;
 	u16 cs;
 };
 struct thread_info { unsigned long flags; u32 status; };
-struct thread_struct { unsigned long sp; };
+struct thread_struct { unsigned long sp, fsbase; };
 #elif defined(__TARGET_ARCH_arm64)
 struct pt_regs {
 	u64 regs[31];

@@ -25,6 +25,7 @@ struct bw_tally tallies[BW_PROCESSORS_MAX] SEC(".data.tallies");
 
 /* The layout test finds in the type information only what a map or a global variable mentions. */
 struct bw_close *mentioned __attribute__((unused));
+struct bw_registers *mentioned_too __attribute__((unused));
 
 static u32 scanner_level; /* depth of the PID namespace of whoever scans */
 static u64 scanner_namespace; /* and which it is: there may be others of that depth */

@@ -1,5 +1,6 @@
 import ArgumentParser
 import BlockWatchCore
+internal import CStacks
 import Glibc
 
 let blockwatchVersion = "0.2.0"
@@ -27,6 +28,10 @@ struct BlockWatch: ParsableCommand {
         // a reader that goes away is an errno, also for --help
         signal(SIGPIPE, SIG_IGN)
         openStandardDescriptors()
+        // nobody types it: the process that walks stacks for another blockwatch
+        if CommandLine.arguments.count == 3, CommandLine.arguments[1] == STACKS_WORD {
+            stacks_serve(CommandLine.arguments[2] == "unconfined" ? 0 : 1)
+        }
         do {
             var command = try parseAsRoot()
             try command.run()

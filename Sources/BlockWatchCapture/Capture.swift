@@ -103,7 +103,7 @@ public struct CaptureCounters: Sendable, Equatable {
         let links = Links()
         var tracing: [Int32] = []
         var iterators: [Int32] = []
-        for name in ["holders", "view", "scan"] {
+        for name in ["holders", "view", "scan", "user_registers"] {
             let link = bpf_link_create(try object.descriptor(of: name), 0, BPF_TRACE_ITER, nil)
             guard link >= 0 else {
                 throw .answered(-link, step: "attach the iterator \(name)", next: "needs kernel 5.8 or newer")
@@ -126,9 +126,10 @@ public struct CaptureCounters: Sendable, Equatable {
         let scanProgram = try object.descriptor(of: "scan")
         let visitsSingly = IteratorLink.isSupported(program: scanProgram)
         holders = Holders(
-            fileLink: iterators[0], threadLink: iterators[1],
+            fileLink: iterators[0], threadLink: iterators[1], registerLink: iterators[3],
             fileProgram: try object.descriptor(of: "holders"),
             threadProgram: try object.descriptor(of: "view"),
+            registerProgram: try object.descriptor(of: "user_registers"),
             questions: unsafe bpf_map__fd(try object.map("questions")),
             viewed: unsafe bpf_map__fd(try object.map("viewed")), visitsSingly: visitsSingly, control: controlMemory,
             owner: links)

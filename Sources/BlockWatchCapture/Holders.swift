@@ -17,7 +17,8 @@ public struct HolderKey: Sendable, Hashable {
 ///
 /// For one thread at a time; ``FilePass/run()`` alone may run elsewhere.
 public struct Holders {
-    private let fileLink, threadLink, fileProgram, threadProgram, questions, viewed: Int32
+    private let fileLink, threadLink, registerLink, fileProgram, threadProgram, registerProgram: Int32
+    private let questions, viewed: Int32
     private let control: SharedSection<bw_control>
     private let visitsSingly: Bool
 
@@ -25,7 +26,8 @@ public struct Holders {
     private let owner: Links
 
     init(
-        fileLink: Int32, threadLink: Int32, fileProgram: Int32, threadProgram: Int32, questions: Int32, viewed: Int32,
+        fileLink: Int32, threadLink: Int32, registerLink: Int32, fileProgram: Int32, threadProgram: Int32,
+        registerProgram: Int32, questions: Int32, viewed: Int32,
         visitsSingly: Bool, control: SharedSection<bw_control>, owner: Links
     ) {
         self.visitsSingly = visitsSingly
@@ -34,6 +36,8 @@ public struct Holders {
         self.owner = owner
         self.fileLink = fileLink
         self.threadLink = threadLink
+        self.registerLink = registerLink
+        self.registerProgram = registerProgram
         self.questions = questions
         self.viewed = viewed
         self.control = control
@@ -122,6 +126,35 @@ public struct Holders {
                 return bytes
             }
             return try readIterator(threadLink, step: "look at the holders' threads")
+        }
+    }
+}
+
+extension Holders {
+    /// What threads left in their registers when they entered the kernel.
+    ///
+    /// - Parameter threads: by their numbers in the initial PID namespace, with those in this process's.
+    /// - Returns: `struct bw_registers` in a row, of those that are there. Never waits.
+    public func registers(of threads: [(kernel: UInt32, own: UInt32)]) throws(CaptureError) -> [UInt8] {
+        let keys = threads.map { bw_view_key(kind: BW_VIEW_THREAD.rawValue, name_space: 0, number: $0.kernel) }
+        for var key in keys {
+            var wanted: UInt32 = 1
+            _ = unsafe bpf_map_update_elem(viewed, &key, &wanted, UInt64(BPF_ANY))
+        }
+        defer { for var key in keys { _ = unsafe bpf_map_delete_elem(viewed, &key) } }
+        return try withExtendedLifetime(owner) { () throws(CaptureError) in
+            let step = "read the registers of threads"
+            guard visitsSingly, threads.count <= Self.mostSingle else {
+                return try readIterator(registerLink, step: step)
+            }
+            var bytes: [UInt8] = []
+            for thread in threads {
+                guard let link = IteratorLink(program: registerProgram, thread: thread.own) else {
+                    return try readIterator(registerLink, step: step)
+                }
+                bytes += try readIterator(link.descriptor, step: step)
+            }
+            return bytes
         }
     }
 }

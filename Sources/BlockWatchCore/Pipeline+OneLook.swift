@@ -28,9 +28,13 @@ extension Pipeline {
         guard !records.isEmpty else { return nil }
         let calls = examiner.identifier.identify(records, clock: clock, risky: &risky)
         var (findings, _) = examiner.examine(Array(zip(records, calls)), &source, &risky, clock, isThorough: true)
+        let walkable = records.filter { UserStack.canBeWalked($0, nativeABI: examiner.identifier.nativeABI) }
+        let stacks = settings.stacks == .none ? [:] : UserStack.ask(for: walkable, hasLines: true, &risky)
         let threads = zip(records, calls).map { record, call -> Explanation.Thread in
             var call = call
-            let finding = findings.finding(of: record.tid) ?? .nothing
+            call.take(stacks[record.tid])
+            var finding = findings.finding(of: record.tid) ?? .nothing
+            finding.take(waitOf: call.userStack)
             call.resource = findings.resource(of: record.tid) ?? call.resource
             return Explanation.Thread(
                 call: call, durationNanoseconds: record.nowNanoseconds - record.startNanoseconds,

@@ -12,6 +12,8 @@ extension Pipeline {
         public var verdicts: Set<Verdict>
         /// Says which connections the process of a written call holds besides.
         public var tellsHeldSockets: Bool
+        /// Whose stacks are asked for.
+        public var stacks = StackPolicy.none
         /// Calls that wait for somebody who is at work are written after this.
         public var busyAfterNanoseconds: UInt64
 

@@ -2,7 +2,7 @@
 ///
 /// Pure: bytes, clock and counters come in, records go out. One thread owns it.
 public struct Pipeline {
-    private var settings: Settings
+    private(set) var settings: Settings
     private var selection: Selection
     /// CLOCK_MONOTONIC, nanoseconds.
     private let startedAt: UInt64
@@ -290,12 +290,29 @@ public struct Pipeline {
         }
         let calls = examiner.identifier.complete(first.map(\.result.sighting), clock: clock, risky: &risky)
         let held = settings.tellsHeldSockets ? examiner.heldConnections(of: calls, &source) : [:]
+        let stacks = userStacks(of: first.map(\.result), &risky)
         for ((result, duration), var call) in zip(first, calls) {
+            call.take(stacks[result.sighting.record.tid])
+            var finding = result.finding
+            finding.take(waitOf: call.userStack)
             let all = held[call.process.pid] ?? HeldConnections()
             call.heldSockets = all.ids.filter { $0 != call.resource.network?.communityID }.sorted()
             call.heldEndpoints = all.served
-            writeFirst(call, result.finding, duration, clock)
+            writeFirst(call, finding, duration, clock)
         }
+    }
+
+    /// The stacks that the settings want of calls that are written now, by thread.
+    private func userStacks(
+        of results: [LookResult], _ risky: inout some RiskyReading
+    ) -> [Int: RiskyAnswer] {
+        guard settings.stacks != .none else { return [:] }
+        let wanted = results.filter { result in
+            ledger[result.sighting.call.id]?.closing == nil
+                && settings.stacks.wants(result.finding.verdict)
+                && UserStack.canBeWalked(result.sighting.record, nativeABI: examiner.identifier.nativeABI)
+        }
+        return UserStack.ask(for: wanted.map(\.sighting.record), hasLines: settings.stacks == .lines, &risky)
     }
 
     /// The one record of a call that is over, or the first of one that is not.

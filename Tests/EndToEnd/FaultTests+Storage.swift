@@ -31,6 +31,34 @@ extension `The watch goes on` {
         try await Watcher.run(["--threshold", "500ms", "--busy-after", "500ms", "--comm", names], body)
     }
 
+    @Test func `a library on a file system that has died holds up neither the watch nor the stacks of others`()
+        async throws
+    {
+        let folder = try Folder()
+        defer { folder.remove() }
+        try await served(folder, milliseconds: 1) { mount, server in
+            try await must("dd if=\(Built.programs)/where of=\(mount)/img conv=notrunc bs=64k status=none")
+            let dead = try Child(
+                "/lib64/ld-linux-x86-64.so.2", ["\(mount)/img", "deep", folder.path, "2"])
+            _ = try await eventually("the program; it says \(dead.errorText)") { dead.lines.first }
+            server.signal(SIGSTOP)
+            try await Watcher.run(["--threshold", "500ms", "--stacks", "all", "--comm", "where,ld-linux*"]) { watcher in
+                let record = try await watcher.blocked(tid: Int(dead.pid))
+                #expect(
+                    record["code"] == nil && record.strings("unresolved").contains("code.stack=timed_out"), "\(record)")
+                try await Hanging.run("semaphore", program: "\(Built.programs)/where") { other in
+                    let start = Date()
+                    _ = try await watcher.blocked(tid: other.tid)
+                    #expect(Date().timeIntervalSince(start) < 3 * patience, "the watch was held up")
+                }
+            }
+            let looking = try Child(Built.blockwatch, ["explain", "\(dead.pid)"])
+            #expect(try await looking.exitCode(within: 15) == 0)
+            server.signal(SIGCONT)
+            await dead.end()
+        }
+    }
+
     @Test func `a device that is slow gets on, younger and older, and one whose server has stopped is stuck`()
         async throws
     {

@@ -444,6 +444,18 @@ struct bw_set {
 	struct bw_set_item items[BW_SET_MAX]; /* only `count` are sent */
 };
 
+/* What a thread that was asked for left in its registers when it entered the kernel. */
+#define BW_REGISTERS_MAX 17
+struct bw_registers {
+	bw_u32 tgid, pid;		/* in the initial namespace */
+	bw_u32 reader_tgid, reader_pid; /* in the namespace of whoever asks: for /proc */
+	bw_u32 abi;			/* enum bw_abi, of the program */
+	bw_u32 state;			/* __state; 0: it runs, and these are not its registers any more */
+	bw_u64 switches;		/* context switches so far */
+	bw_u64 thread_pointer;		/* base of fs */
+	bw_u64 values[BW_REGISTERS_MAX]; /* by their DWARF numbers on x86-64: rax rdx rcx rbx rsi rdi rbp rsp r8 to r15 rip */
+};
+
 /* A lock on a file, held or waited for. */
 struct bw_lock {
 	bw_u32 type;	 /* BW_RECORD_LOCK */
@@ -585,6 +597,7 @@ _Static_assert(sizeof(struct bw_close) == 32, "bw_close is part of the contract"
 _Static_assert(sizeof(struct bw_key) == 56, "keys have no holes");
 _Static_assert(sizeof(struct bw_file) == 80, "bw_file is part of the contract");
 _Static_assert(sizeof(struct bw_set_item) == 8, "bw_set is part of the contract");
+_Static_assert(sizeof(struct bw_registers) == 176, "bw_registers is part of the contract");
 _Static_assert(sizeof(struct bw_lock) == 72, "bw_lock is part of the contract");
 _Static_assert(sizeof(struct bw_object) % 8 == 0, "records are 8-byte aligned");
 _Static_assert(sizeof(struct bw_call) % 8 == 0, "records are 8-byte aligned");

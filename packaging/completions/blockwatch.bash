@@ -188,7 +188,7 @@ _blockwatch_watch() {
     repeating_flags=()
     non_repeating_flags=(--all --held-sockets --no-held-sockets --new-only --version -h --help)
     repeating_options=(--syscall --pid --comm --user --cgroup --unit --container --path --port --reason --exclude-syscall)
-    non_repeating_options=(--threshold --engine --max-overhead --format --output --verdict --busy-after --config --repeat --max-rate --summary --scope --duration --command-line --metrics --metrics-mode --ring-size --log-level)
+    non_repeating_options=(--threshold --engine --max-overhead --format --output --verdict --busy-after --config --repeat --max-rate --summary --scope --stacks --duration --command-line --metrics --metrics-mode --ring-size --log-level)
     __blockwatch_offer_flags_options 0
 
     # Offer option value completions
@@ -269,6 +269,10 @@ _blockwatch_watch() {
         __blockwatch_add_completions -W 'host'$'\n''namespace'
         return
         ;;
+    '--stacks')
+        __blockwatch_add_completions -W 'none'$'\n''stuck'$'\n''all'
+        return
+        ;;
     '--duration')
         return
         ;;
@@ -295,7 +299,7 @@ _blockwatch_watch() {
 
 _blockwatch_snapshot() {
     repeating_flags=()
-    non_repeating_flags=(--all --exit-code --version -h --help)
+    non_repeating_flags=(--all --stacks --exit-code --version -h --help)
     repeating_options=(--syscall --pid --comm --user --cgroup --unit --container --path --port --reason --exclude-syscall)
     non_repeating_options=(--threshold --format --scope --command-line)
     __blockwatch_offer_flags_options 0

@@ -70,7 +70,7 @@ struct ExplainCommand: ParsableCommand {
         }
         var look = Inspection(
             scope: scope, thresholdNanoseconds: 1_000_000_000, filter: Filter(), commandLine: .none,
-            recordPath: recording.path, log: Log(level: .warning))
+            recordPath: recording.path, stacks: .lines, log: Log(level: .warning))
         look.watchDevices()
         var lines: [String] = []
         if case .thread(let pid) = processes { lines.append("\(process) is a thread of process \(pid).") }

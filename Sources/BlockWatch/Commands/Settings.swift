@@ -63,6 +63,7 @@ struct Settings: Sendable {
             maxRate: options.maxRate, filter: options.filters.filter, ignoreRules: rules, verdicts: options.verdicts,
             tellsHeldSockets: options.heldSockets ?? options.isForPrograms,
             busyAfterNanoseconds: max(options.busyAfter, options.threshold))
+        pipeline.stacks = options.stacks
         engine = options.engine
         maxOverhead = options.maxOverhead.value
         switchProbesNanoseconds = options.switchProbes.nanoseconds

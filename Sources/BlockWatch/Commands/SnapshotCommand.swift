@@ -19,6 +19,7 @@ struct SnapshotCommand: ParsableCommand {
 
     @Option(help: "auto and text: trees for people; ndjson: records.") var format: OutputFormat = .auto
     @Flag(help: "Calls that are idle by design too.") var all = false
+    @Flag(help: "Where in its program each thread waits: functions, files and lines.") var stacks = false
     @OptionGroup var looking: LookOptions
     @OptionGroup var recording: RecordOptions
     @Flag(name: .customLong("exit-code"), help: "End with 1 if something was found.") var exitCode = false
@@ -29,7 +30,7 @@ struct SnapshotCommand: ParsableCommand {
             scope: looking.scope, thresholdNanoseconds: threshold, filter: looking.filters.filter,
             commandLine: looking.commandLine,
             verdicts: all ? Set(Verdict.allCases) : Set(Verdict.allCases).subtracting([.idle]),
-            recordPath: recording.path, log: Log(level: .warning))
+            recordPath: recording.path, stacks: stacks ? .lines : .none, log: Log(level: .warning))
         look.look()
         let clock = Clock.now()
         let records = look.pipeline.takeRecords()

@@ -104,6 +104,11 @@ struct WatchOptions: ParsableArguments {
     )
     var heldSockets: Bool?
 
+    @Option(
+        help: "Add where in its program a thread waits, by names (code.stack): none, stuck or all (default: none).",
+        completion: .list(WatchOptions.stackPolicies.map(\.rawValue)), transform: Self.stackPolicy)
+    var stacks = StackPolicy.none
+
     @Flag(name: .customLong("new-only"), help: "Leave out calls that were blocked already when blockwatch started.")
     var newOnly = false
 
@@ -196,6 +201,16 @@ struct WatchOptions: ParsableArguments {
 
     static func policy(_ text: String) throws -> CommandLinePolicy {
         guard let policy = CommandLinePolicy(rawValue: text) else { throw ValidationError("full, redacted or none") }
+        return policy
+    }
+
+    /// Names only: lines cost more than a record is worth.
+    fileprivate static let stackPolicies: [StackPolicy] = [.none, .stuck, .all]
+
+    private static func stackPolicy(_ text: String) throws -> StackPolicy {
+        guard let policy = StackPolicy(rawValue: text), stackPolicies.contains(policy) else {
+            throw ValidationError("none, stuck or all")
+        }
         return policy
     }
 

@@ -15,8 +15,10 @@ struct Inspection: ~Copyable {
     init(
         scope: Scope, thresholdNanoseconds: UInt64, filter: Filter, commandLine: CommandLinePolicy,
         verdicts: Set<Verdict> = Set(Verdict.allCases), recordPath: String?, traces: Bool = false,
-        usesTerminal: Bool = false, processWatch: ProcessWatchSettings? = nil, log: Log
+        usesTerminal: Bool = false, processWatch: ProcessWatchSettings? = nil, stacks: StackPolicy = .none, log: Log
     ) {
+        // a process of its own, begun before anything is read of others
+        let server = stacks == .none ? nil : StackServer()
         let symbols = SymbolLoader(ProcFS(root: "/proc"))
         host = Host(procFS: ProcFS(root: "/proc"))
         host.requireScope(scope)
@@ -29,15 +31,21 @@ struct Inspection: ~Copyable {
         }
         recorder = Recorder.begin(path: recordPath, host: host, symbols: symbols, log: log)
         Confinement.dropPrivileges(of: host)
-        risky = TapedReaders(readers: RiskyReaders(procFS: host.procFS), recorder: recorder)
+        let holders = capture.holders
+        risky = TapedReaders(
+            readers: RiskyReaders(procFS: host.procFS), recorder: recorder,
+            stacks: server.map {
+                StackWalker(server: $0, holders: holders, milliseconds: 2000, mostMilliseconds: 2000)
+            })
         source = LiveHolders(
             holders: capture.holders, runner: FilePassRunner(log: log),
             seesAllProcesses: host.isInInitialPIDNamespace, recorder: recorder, log: log)
+        var settings = Pipeline.Settings(
+            thresholdNanoseconds: thresholdNanoseconds, newOnly: false, repeatNanoseconds: nil, maxRate: .max,
+            filter: filter, ignoreRules: [], verdicts: verdicts)
+        settings.stacks = server == nil ? .none : stacks
         pipeline = TapedPipeline(
-            Pipeline.Settings(
-                thresholdNanoseconds: thresholdNanoseconds, newOnly: false, repeatNanoseconds: nil, maxRate: .max,
-                filter: filter, ignoreRules: [], verdicts: verdicts),
-            host: host, identifier: Identifier.Settings(host, commandLine: commandLine), symbols: symbols,
+            settings, host: host, identifier: Identifier.Settings(host, commandLine: commandLine), symbols: symbols,
             recorder: recorder, start: Clock.now().monotonic)
         Confinement.filterSystemCalls(appendsToFile: false, replacesFile: false, usesTerminal: usesTerminal, log: log)
     }

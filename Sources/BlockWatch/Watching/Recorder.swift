@@ -170,9 +170,13 @@ final class Recorder: Sendable {
 struct TapedReaders: RiskyReading {
     let readers: RiskyReaders
     let recorder: Recorder?
+    /// Where stacks are asked for.
+    var stacks: StackWalker?
 
     mutating func answer(_ questions: [RiskyQuestion]) -> [RiskyQuestion: RiskyAnswer] {
-        let answers = readers.answer(questions)
+        let walks = questions.compactMap { if case .userStack(let stack) = $0 { stack } else { nil } }
+        var answers = walks.count == questions.count ? [:] : readers.answer(questions)
+        for (question, answer) in stacks?.answer(walks) ?? [:] { answers[.userStack(question)] = answer }
         if let recorder { for (question, answer) in answers { recorder.note(.answered(question, answer)) } }
         return answers
     }

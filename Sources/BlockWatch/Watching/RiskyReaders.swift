@@ -207,6 +207,8 @@ final class RiskyReaders: RiskyReading, Sendable {
                 return memory.read(pid, address, length)
             case .sharedMemory(let pid):
                 return .bytes(try sharedMemory(of: pid))
+            // asked of a process of its own: StackServer
+            case .userStack: return .failed(ENOSYS)
             case .semaphore(let pid, let set, let number):
                 return try SemaphoreReading(procFS: procFS).read(pid, set, number)
             }
@@ -280,6 +282,7 @@ extension RiskyQuestion {
         case .commandLine(let pid, _), .memory(let pid, _, _), .mounts(let pid, _), .sharedMemory(let pid),
             .semaphore(let pid, _, _):
             pid
+        case .userStack(let stack): stack.pid
         // no process: one that hangs stands for itself
         case .blockDevices: -1
         case .loopFile: -2

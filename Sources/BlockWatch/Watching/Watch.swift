@@ -39,6 +39,8 @@ struct Watch: ~Copyable {
     /// When calls that were said already may be looked at again: a scan has its budget, this has another.
     private var nextRelook: UInt64 = 0
     private static let relookShare: UInt64 = 400
+    /// For a thread's stack, and for all of a process.
+    private static let (stackMilliseconds, mostStackMilliseconds): (UInt32, UInt32) = (20, 200)
     /// When written calls may be said again: they have a budget too.
     private var nextRepeats: UInt64 = 0
     private static let repeatShare: UInt64 = 20
@@ -57,6 +59,8 @@ struct Watch: ~Copyable {
     /// Everything that can fail before the first record: nothing has been written to stdout yet.
     init(_ settings: consuming Settings, log: Log) {
         Heap.keepSmall()
+        // a process of its own, begun before anything is read of others
+        let stackServer = settings.pipeline.stacks == .none ? nil : StackServer.begin(log)
         // ends before long, and reads nothing of others
         let symbols = SymbolLoader(ProcFS(root: "/proc"))
         let logWriter = LogWriter()
@@ -105,7 +109,15 @@ struct Watch: ~Copyable {
         let now = Clock.now()
         startWall = now.wall
         metrics = settings.metricsPath.map { MetricsFile(path: $0, mode: settings.metricsMode, log: log) }
-        risky = TapedReaders(readers: RiskyReaders(procFS: host.procFS), recorder: recorder)
+        let holders = capture.holders
+        risky = TapedReaders(
+            readers: RiskyReaders(procFS: host.procFS), recorder: recorder,
+            stacks: stackServer.map {
+                StackWalker(
+                    server: $0, holders: holders, milliseconds: Self.stackMilliseconds,
+                    mostMilliseconds: Self.mostStackMilliseconds,
+                    allowance: Allowance(onePartIn: 100, most: 1_000_000_000, now: now.monotonic))
+            })
         filePasses = FilePassRunner(log: log)
         seesAllProcesses = host.isInInitialPIDNamespace
         let names = ContainerNameReader()

@@ -16,6 +16,8 @@ public struct BlockedCall: Sendable {
     public var resource: Resource
     /// Kernel functions, innermost first; only of threads stuck in the kernel.
     public var stack: [String]
+    /// Where in its program the thread is; absent where nobody has asked.
+    public var userStack: UserStack?
     /// `field=reason` of what could not be found out.
     public var stop: StopFields?
     public var unresolved: [String]

@@ -14,11 +14,39 @@ public enum RiskyQuestion: Hashable, Sendable {
     /// operation on the set was done, negative for never; seconds since it was made or set by hand; the age of that process
     /// in seconds, negative if there is none.
     case semaphore(pid: Int32, set: Int32, number: UInt16)
+    /// Where in its program a thread is, as ``UserStack`` reads it.
+    case userStack(StackQuestion)
     /// What the block devices have done so far: `/proc/diskstats`.
     case blockDevices
     /// The file behind a loop device, as the kernel encodes its number: the path in the first line, behind it the mounts as
     /// blockwatch sees them.
     case loopFile(device: UInt32)
+}
+
+/// A thread whose stack is wanted. The answer is worth something only while it has not moved.
+public struct StackQuestion: Hashable, Sendable {
+    /// As blockwatch's own /proc has them.
+    public var pid, tid: Int32
+    /// In the initial PID namespace.
+    public var kernelTID: UInt32
+    /// How often it had been switched out when it was seen.
+    public var switches: UInt64
+    /// Files, lines and inlined functions too.
+    public var hasLines: Bool
+
+    public init(pid: Int32, tid: Int32, kernelTID: UInt32, switches: UInt64, hasLines: Bool) {
+        self.pid = pid
+        self.tid = tid
+        self.kernelTID = kernelTID
+        self.switches = switches
+        self.hasLines = hasLines
+    }
+
+    init(_ record: CallRecord, hasLines: Bool) {
+        self.init(
+            pid: Int32(clamping: record.procPID), tid: Int32(clamping: record.procTID),
+            kernelTID: UInt32(clamping: record.tid), switches: record.contextSwitches, hasLines: hasLines)
+    }
 }
 
 public enum RiskyAnswer: Sendable, Equatable {
@@ -33,6 +61,7 @@ public enum RiskyAnswer: Sendable, Equatable {
         switch self {
         case .bytes: nil
         case .failed(1), .failed(13), .failed(18): .notPermitted  // EPERM, EACCES, EXDEV: of another namespace
+        case .failed(7): .tooMany  // E2BIG
         case .failed(2), .failed(3): .processGone  // ENOENT, ESRCH
         case .failed: .inFlight  // a page that is not there
         case .timedOut: .timedOut

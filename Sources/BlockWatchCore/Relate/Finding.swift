@@ -40,6 +40,13 @@ public struct Finding: Sendable, Equatable {
         rule = judgement.rule
     }
 
+    /// What the program's functions tell of the wait; the verdict does not stand on it.
+    mutating func take(waitOf stack: UserStack?) {
+        guard let wait = stack?.wait, evidence.count < 4 else { return }
+        let holder = wait == UserStack.gil ? stack?.gilHolder.map { ", which thread \($0) has" } : nil
+        evidence.append("waits for \(wait)\(holder ?? "")")
+    }
+
     /// What a more thorough look has found of its set.
     mutating func take(membersOf finding: Finding) {
         members = finding.members

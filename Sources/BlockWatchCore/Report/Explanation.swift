@@ -68,16 +68,22 @@ public struct Explanation: Sendable {
             add(["", "Nothing here says that \(TerminalText.escaped(process.name))[\(process.pid)] hangs."])
             if let nobody = nobodyLeft(process) {
                 add(nobody)
-                add(Advice.stacks(process), areCommands: true)
+                if wantsStacks(process) { add(Advice.stacks(process), areCommands: true) }
             } else if idle.count(where: { $0.finding.reason == .parked }) > 1 {
                 add([
                     "Locks of the JVM, Go, Rust and other runtimes have no owner that the kernel can see: threads in a",
-                    "deadlock over them are parked too. If it should be working:",
+                    "deadlock over them are parked too\(wantsStacks(process) ? ". If it should be working:" : ".")",
                 ])
-                add(Advice.stacks(process), areCommands: true)
+                if wantsStacks(process) { add(Advice.stacks(process), areCommands: true) }
             }
         }
         return lines
+    }
+
+    /// Its functions have not been told, or another tool knows more of them.
+    private func wantsStacks(_ process: ProcessIdentity) -> Bool {
+        let isJava = process.executable.map { String(decoding: $0, as: UTF8.self).hasSuffix("/java") } ?? false
+        return isJava || threads.allSatisfy { $0.call.userStack == nil }
     }
 
     /// Every thread waits in memory of its own process for another one of them, and none has a time limit.
@@ -146,6 +152,7 @@ public struct Explanation: Sendable {
         ]
         for holder in finding.holders.prefix(2) { lines.append("  The other end: \(text(holder))") }
         if finding.holderCount > 2 { lines.append("  and \(finding.holderCount - 2) more") }
+        lines += stacks(group)
         // one step is what the line before said
         if finding.chain.split(separator: " <- ", omittingEmptySubsequences: false).count > 2 {
             lines.append("  The chain: \(TerminalText.cut(finding.chain, to: 400, keep: .headAndTail))")
@@ -182,11 +189,16 @@ public struct Explanation: Sendable {
         for reason in finding.unresolved + thread.call.unresolved where reason.contains("=") {
             lines.append("  Not found out: \(reason.split(separator: "=").joined(separator: ", "))")
         }
+        lines += stacks(group)
         if !thread.call.stack.isEmpty {
             lines.append("  In the kernel: \(thread.call.stack.prefix(6).joined(separator: " < "))")
         }
         for advice in Advice.next(thread) + Advice.tools(thread) { lines.append("  Next: \(advice)") }
         return lines
+    }
+
+    private func stacks(_ group: [Thread]) -> [String] {
+        UserStack.paragraphs(of: group.map(\.call), mostStacks: 8, mostLines: 24).map { "  \($0)" }
     }
 
     private func text(_ holder: Holder) -> String {

@@ -40,6 +40,14 @@ extension NDJSON {
             if call.heldSockets.count > budget.heldSockets { truncated.append("held_sockets") }
         }
         if !call.heldEndpoints.isEmpty { json.strings("held_endpoints", call.heldEndpoints) }
+        if let stack = call.userStack {
+            if budget.stackFrames > 0 {
+                json.beginObject("code")
+                json.strings("stack", stack.names(most: budget.stackFrames))
+                json.endObject()
+            }
+            if stack.frames.count > budget.stackFrames || stack.isCut { truncated.append("code.stack") }
+        }
         if !call.stack.isEmpty {
             if budget.stackFrames > 0 {
                 json.strings("stack", Array(call.stack.prefix(budget.stackFrames)))

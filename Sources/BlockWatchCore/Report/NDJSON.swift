@@ -20,6 +20,7 @@ public struct NDJSON: Sendable {
         var heldSockets = 32
         /// In the order of the contract.
         static let steps: [@Sendable (inout Budget) -> Void] = [
+            { $0.stackFrames = 6 },
             { $0.stackFrames = 0 },
             { $0.members = 1 },
             { $0.holders = 1 },

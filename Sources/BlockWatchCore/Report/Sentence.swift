@@ -100,7 +100,9 @@ enum Sentence {
     /// `read on pipe:[123] (fd 3)`
     static func place(_ call: BlockedCall, _ room: Int = 100) -> String {
         let name = what(call, room)
-        return name.isEmpty ? step(call) : "\(step(call)) on \(name)"
+        let place = name.isEmpty ? step(call) : "\(step(call)) on \(name)"
+        // of a narrow line the culprit is worth more
+        return room > 32 ? place + (call.userStack?.clause ?? "") : place
     }
 
     /// The call, or what else it is in.

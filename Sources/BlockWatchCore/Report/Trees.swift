@@ -108,7 +108,10 @@ public struct Trees: Sendable {
         var lines: [String] = []
         for tree in rows() {
             if !lines.isEmpty { lines.append("") }
-            lines += tree.map { text($0, width, usesColor) }
+            for row in tree {
+                lines.append(text(row, width, usesColor))
+                lines += stacks(below: row, width)
+            }
         }
         return lines
     }

@@ -324,6 +324,13 @@ extension TapeWriter {
         case .blockDevices:
             byte(5)
             word(0)
+        case .userStack(let stack):
+            byte(7)
+            word(UInt32(bitPattern: stack.pid))
+            word(UInt32(bitPattern: stack.tid))
+            word(stack.kernelTID)
+            long(stack.switches)
+            byte(stack.hasLines ? 1 : 0)
         case .loopFile(let device):
             byte(6)
             word(device)
@@ -374,6 +381,11 @@ extension TapeReader {
                 pid: pid, set: Int32(bitPattern: try word()), number: UInt16(truncatingIfNeeded: try word()))
         case 4: question = .sharedMemory(pid: pid)
         case 5: question = .blockDevices
+        case 7:
+            question = .userStack(
+                StackQuestion(
+                    pid: pid, tid: Int32(bitPattern: try word()), kernelTID: try word(), switches: try long(),
+                    hasLines: try flag()))
         case 6: question = .loopFile(device: UInt32(bitPattern: pid))
         default: throw error("a question of the unknown kind \(kind)")
         }

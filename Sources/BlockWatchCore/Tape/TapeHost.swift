@@ -25,6 +25,7 @@ public struct TapeHost: Sendable {
             TapeSetting("repeat", pipeline.repeatNanoseconds.map { "\($0)" } ?? "never"),
             TapeSetting("max-rate", "\(pipeline.maxRate)"), TapeSetting("new-only", "\(pipeline.newOnly)"),
             TapeSetting("held-sockets", "\(pipeline.tellsHeldSockets)"),
+            TapeSetting("stacks", pipeline.stacks.rawValue),
             TapeSetting("busy-after", "\(pipeline.busyAfterNanoseconds)"),
         ]
         if let id = origin.hostID { list.append(TapeSetting("host_id", id)) }
@@ -76,6 +77,7 @@ public struct TapeHost: Sendable {
             case "max-rate": pipeline.maxRate = try known(UInt64(value))
             case "new-only": pipeline.newOnly = try known(Bool(value))
             case "busy-after": pipeline.busyAfterNanoseconds = try amount()
+            case "stacks": pipeline.stacks = try known(StackPolicy(rawValue: value))
             case "held-sockets": pipeline.tellsHeldSockets = try known(Bool(value))
             case "verdict": pipeline.verdicts.insert(try known(Verdict(rawValue: value)))
             default: try Self.take(setting, &pipeline, offset)

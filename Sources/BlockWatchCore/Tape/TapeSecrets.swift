@@ -13,7 +13,7 @@ extension TapeEntry {
             let path = bytes.prefix { $0 != UInt8(ascii: "\n") }
             let mounts = [UInt8](bytes.dropFirst(path.count))
             return .risky(question, .bytes(path + [UInt8(ascii: "\n")] + withoutOptions(mountinfo: mounts)))
-        case .memory, .semaphore, .sharedMemory, .blockDevices: return .risky(question, answer)
+        case .memory, .semaphore, .sharedMemory, .blockDevices, .userStack: return .risky(question, answer)
         }
     }
 
