@@ -40,12 +40,13 @@ struct Inspection: ~Copyable {
         source = LiveHolders(
             holders: capture.holders, runner: FilePassRunner(log: log),
             seesAllProcesses: host.isInInitialPIDNamespace, recorder: recorder, log: log)
-        var settings = Pipeline.Settings(
+        var pipelineSettings = Pipeline.Settings(
             thresholdNanoseconds: thresholdNanoseconds, newOnly: false, repeatNanoseconds: nil, maxRate: .max,
             filter: filter, ignoreRules: [], verdicts: verdicts)
-        settings.stacks = server == nil ? .none : stacks
+        pipelineSettings.stacks = server == nil ? .none : stacks
         pipeline = TapedPipeline(
-            settings, host: host, identifier: Identifier.Settings(host, commandLine: commandLine), symbols: symbols,
+            pipelineSettings, host: host, identifier: Identifier.Settings(host, commandLine: commandLine),
+            symbols: symbols,
             recorder: recorder, start: Clock.now().monotonic)
         Confinement.filterSystemCalls(appendsToFile: false, replacesFile: false, usesTerminal: usesTerminal, log: log)
     }

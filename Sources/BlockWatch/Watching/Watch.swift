@@ -39,7 +39,6 @@ struct Watch: ~Copyable {
     /// When calls that were said already may be looked at again: a scan has its budget, this has another.
     private var nextRelook: UInt64 = 0
     private static let relookShare: UInt64 = 400
-    /// For a thread's stack, and for all of a process.
     private static let (stackMilliseconds, mostStackMilliseconds): (UInt32, UInt32) = (20, 200)
     /// When written calls may be said again: they have a budget too.
     private var nextRepeats: UInt64 = 0
@@ -59,7 +58,6 @@ struct Watch: ~Copyable {
     /// Everything that can fail before the first record: nothing has been written to stdout yet.
     init(_ settings: consuming Settings, log: Log) {
         Heap.keepSmall()
-        // a process of its own, begun before anything is read of others
         let stackServer = settings.pipeline.stacks == .none ? nil : StackServer.begin(log)
         // ends before long, and reads nothing of others
         let symbols = SymbolLoader(ProcFS(root: "/proc"))
