@@ -8,6 +8,8 @@ struct ActivityWatch: ~Copyable {
     private let watch: ProcessWatch
     private let signals: Signals
     private let maps: CodeMaps
+    /// Names the functions; `nil` where none can.
+    private let stacks: StackServer?
     private var log = ActivityLog()
     /// Of each thread that was there at the beginning.
     private var before: [Int32: ThreadTimes] = [:]
@@ -25,6 +27,8 @@ struct ActivityWatch: ~Copyable {
 
     /// As often another run of each thread's calls is told one by one.
     private static let turnMilliseconds: UInt64 = 100
+    /// Places in a program that are named, and how long that may take a thread.
+    private static let (mostPlaces, namingMilliseconds): (Int, UInt32) = (256, 1000)
     /// Processes that are told one after the other.
     private static let mostProcesses = 10
 
@@ -33,6 +37,8 @@ struct ActivityWatch: ~Copyable {
         // first: a thread started later inherits the mask
         isRecorded = recordPath != nil
         signals = Signals()
+        // begun before anything is read of others
+        stacks = StackServer()
         // and what takes a pipe, before that is ruled out
         maps = CodeMaps(procFS: ProcFS(root: "/proc"))
         look = Inspection(
@@ -183,10 +189,33 @@ struct ActivityWatch: ~Copyable {
             if let loop = thread.loop, life.exitedNanoseconds == nil {
                 thread.loop?.name(names(of: loop.descriptors, in: life, tid))
             }
-            thread.place(samples) { [maps] in maps.name(pid: life.pid, $0) }
+            let functions = functions(of: samples, in: life, tid)
+            thread.place(samples) { [maps] in functions[$0] ?? maps.name(pid: life.pid, $0) }
             activities.append(thread)
         }
         return ActivityReport.Process(life: life, explanation: explanation, threads: activities)
+    }
+
+    /// What functions a thread was seen in, by address: of the places where it was most.
+    ///
+    /// - Returns: nothing of a process that has ended, and of code that no table names.
+    private func functions(of samples: [ProcessorSample], in life: ActivityLog.Life, _ tid: Int) -> [UInt64: String] {
+        guard let stacks, life.exitedNanoseconds == nil else { return [:] }
+        var counts: [UInt64: Int] = [:]
+        for sample in samples where !sample.isInKernel || sample.number == nil {
+            if let address = sample.stack.first { counts[address, default: 0] += 1 }
+        }
+        let addresses = counts.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.prefix(Self.mostPlaces).map(\.key)
+        guard !addresses.isEmpty else { return [:] }
+        do throws(StackServer.Failure) {
+            let found = try stacks.functions(
+                at: addresses, pid: Int32(truncatingIfNeeded: life.pid), tid: Int32(truncatingIfNeeded: tid),
+                milliseconds: Self.namingMilliseconds)
+            let names = found.map { $0.frames.first?.callName }
+            return Dictionary(zip(addresses, names).compactMap { pair in pair.1.map { (pair.0, $0) } }) { first, _ in
+                first
+            }
+        } catch { return [:] }
     }
 
     /// What descriptors are that it still has.

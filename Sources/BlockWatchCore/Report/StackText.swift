@@ -45,6 +45,14 @@ extension UserStack {
 }
 
 extension UserStack.Frame {
+    /// `Pool::checkout`, `memcpy (libc.so.6)`; `nil` of a function that nothing names. Safe for terminals.
+    public var callName: String? {
+        guard function != nil else { return nil }
+        let text = TerminalText.cut(TerminalText.escaped(name), to: 80, keep: .headAndTail)
+        guard let moduleName, String(decoding: moduleName, as: UTF8.self).contains(".so") else { return text }
+        return "\(text) (\(TerminalText.escaped(moduleName)))"
+    }
+
     /// `Pool::checkout  pool.cc:41`, `poll  libc.so.6`
     fileprivate var text: String {
         var text = TerminalText.cut(TerminalText.escaped(name), to: 120, keep: .headAndTail)
