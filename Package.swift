@@ -45,6 +45,7 @@ let package = Package(
         // Walks the stacks of others, in processes of its own.
         .target(
             name: "CStacks",
+            dependencies: ["CHelper"],
             // for the names of C++
             linkerSettings: archives + [.linkedLibrary("stdc++")]),
         // The compiled BPF object and the header that both sides share.

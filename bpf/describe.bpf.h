@@ -19,6 +19,13 @@ static __always_inline bool is_frozen(struct task_struct *task, u32 state)
 	return false;
 }
 
+/* What keeps a thread from running that it has not asked for. A look that finds another one than the last says it at
+ * once: nobody would ask again for long, of a call that was idle. */
+static __always_inline u32 held_as(struct task_struct *task, u32 state)
+{
+	return (is_frozen(task, state) ? 1 : 0) | (state & TASK_STOPPED ? 2 : 0);
+}
+
 /* A number in the namespace so many levels below the initial one, and which that is; both 0: there is none. */
 static __always_inline struct upid upid_at(struct pid *pid, u32 level)
 {

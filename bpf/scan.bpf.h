@@ -32,10 +32,10 @@ static __always_inline bool is_quiet(struct task_struct *task, struct thread_sta
 	if (state->filled[SLOT_INTERRUPTED] | state->filled[SLOT_OUTSIDE_CALL] | state->filled[SLOT_UNSAID_CLOSE])
 		return false;
 	/* the v1 freezer takes a thread where it sleeps */
-	if (state->told_frozen != is_frozen(task, asleep)) {
-		if (stamp & STAMP_REPORTED || !state->told_frozen)
+	if (state->told_held != held_as(task, asleep)) {
+		if (stamp & STAMP_REPORTED || !state->told_held)
 			return false;
-		state->told_frozen = 0;
+		state->told_held = 0;
 	}
 	if (stamp & STAMP_REPORTED)
 		return !control.look_closely;
@@ -67,12 +67,12 @@ static __always_inline void report_if_late_inlined(struct task_struct *task, str
 	struct wait *wait = &room->wait;
 	struct look *now = &room->now;
 	u64 stamp = wait->stamp, id = call_id(task, stamp, wait->number | wait->kind << 12);
-	u32 frozen = !!(wait->flags & BW_CALL_FROZEN);
+	u32 held = held_as(task, task_state(task));
 
 	if (at > sizeof(*state) - sizeof(stamp))
 		return;
 	if (stamp & STAMP_REPORTED) {
-		if (!wants_refresh(id) && state->told_frozen == frozen)
+		if (!wants_refresh(id) && state->told_held == held)
 			return;
 		wait->type = BW_RECORD_REFRESH;
 	} else {
@@ -100,7 +100,7 @@ static __always_inline void report_if_late_inlined(struct task_struct *task, str
 			count(lost_records, 1);
 		return;
 	}
-	state->told_frozen = frozen;
+	state->told_held = held;
 	/* the next round over the threads asks for what this one had no room for */
 	if (wait->type == BW_RECORD_REFRESH)
 		bpf_map_delete_elem(&refresh, &id);

@@ -129,7 +129,7 @@ struct thread_state {
 	};
 	u32 renewals;	    /* the call in flight goes on with one that ended so often with nothing received */
 	u32 renewing_count; /* the same of `renewing` */
-	u32 told_frozen;    /* the last record of the thread said that it is frozen */
+	u32 told_held;	    /* the last record of the thread said that it is frozen, or stopped: held_as() */
 	u32 by_clock;	    /* its last wait for a set ended by its own time-out */
 	u32 restarted;	    /* in flight through restart_syscall: the registers show that number */
 	u64 unsaid_close;

@@ -80,8 +80,8 @@ public struct CaptureCounters: Sendable, Equatable {
     private let tracing: [Int32]
     /// `nil` unless it was asked for.
     public let processWatch: ProcessWatch?
-    /// What starting took, nanoseconds, step by step.
-    public let startTimes: [(step: String, nanoseconds: UInt64)]
+    /// What starting took, step by step, for people.
+    public let startTimes: String
     /// Who holds what, and what any thread is doing.
     public let holders: Holders
 
@@ -147,7 +147,7 @@ public struct CaptureCounters: Sendable, Equatable {
         self.ring = ring
         self.tracing = tracing
         self.probes = probes
-        startTimes = clock.marks
+        startTimes = clock.text
         links.object = consume object
         self.links = links
     }

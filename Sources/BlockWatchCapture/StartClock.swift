@@ -1,12 +1,13 @@
 /// What each step of starting takes.
 struct StartClock {
-    private(set) var marks: [(step: String, nanoseconds: UInt64)] = []
+    /// `types 4012 us, attaching 800 us`
+    private(set) var text = ""
     private var last = StartClock.now
 
     /// Since the mark before it.
     mutating func mark(_ step: String) {
         let now = Self.now
-        marks.append((step, now - last))
+        text += "\(text.isEmpty ? "" : ", ")\(step) \((now - last) / 1000) us"
         last = now
     }
 

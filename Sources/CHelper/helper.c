@@ -37,11 +37,9 @@ static void become_helper(pid_t parent, unsigned seconds) {
 	signal(SIGPIPE, SIG_DFL);
 }
 
-pid_t helper_start(const char *path, char *const arguments[], char *const environment[], unsigned seconds, int is_lazy,
-		   int *input, int *output)
+pid_t helper_fork(int *input, int *output)
 {
 	int in[2], out[2];
-	pid_t parent = getpid();
 	if (pipe2(in, O_CLOEXEC) != 0)
 		return -1;
 	if (pipe2(out, O_CLOEXEC) != 0) {
@@ -55,15 +53,7 @@ pid_t helper_start(const char *path, char *const arguments[], char *const enviro
 		if (null < 0 || dup2(in[0], 0) < 0 || dup2(out[1], 1) < 0 || dup2(null, 2) < 0)
 			_exit(126);
 		syscall(SYS_close_range, 3, ~0u, 0);
-		become_helper(parent, seconds);
-		struct pollfd asked = {0, POLLIN, 0};
-		while (is_lazy && poll(&asked, 1, -1) < 0)
-			if (errno != EINTR)
-				_exit(126);
-		if (is_lazy && !(asked.revents & POLLIN))
-			_exit(0);
-		execve(path, arguments, environment);
-		_exit(127);
+		return 0;
 	}
 	int answer = errno;
 	close(in[0]);
@@ -79,4 +69,21 @@ pid_t helper_start(const char *path, char *const arguments[], char *const enviro
 	*input = in[1];
 	*output = out[0];
 	return child;
+}
+
+pid_t helper_start(const char *path, char *const arguments[], char *const environment[], unsigned seconds, int is_lazy,
+		   int *input, int *output)
+{
+	pid_t parent = getpid(), child = helper_fork(input, output);
+	struct pollfd asked = {0, POLLIN, 0};
+	if (child != 0)
+		return child;
+	become_helper(parent, seconds);
+	while (is_lazy && poll(&asked, 1, -1) < 0)
+		if (errno != EINTR)
+			_exit(126);
+	if (is_lazy && !(asked.revents & POLLIN))
+		_exit(0);
+	execve(path, arguments, environment);
+	_exit(127);
 }

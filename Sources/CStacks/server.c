@@ -1,6 +1,7 @@
 // The server: one worker at a time, killed when it is late, and none while one that was killed has not ended.
 #define _GNU_SOURCE
 #include "internal.h"
+#include "helper.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -17,44 +18,16 @@
 
 pid_t stacks_start(uint32_t flags, int *input, int *output)
 {
-	int in[2], out[2];
-	pid_t parent = getpid();
-	if (pipe2(in, O_CLOEXEC) != 0)
-		return -1;
-	if (pipe2(out, O_CLOEXEC) != 0) {
-		close(in[0]);
-		close(in[1]);
-		return -1;
-	}
-	pid_t child = fork();
-	if (child == 0) {
-		char *arguments[] = {"blockwatch", STACKS_WORD, flags & STACKS_UNCONFINED ? "unconfined" : "confined", 0};
-		char *environment[] = {"LC_ALL=C", 0};
-		int null = open("/dev/null", O_WRONLY);
-		sigset_t signals;
-		if (null < 0 || dup2(in[0], 0) < 0 || dup2(out[1], 1) < 0 || dup2(null, 2) < 0)
-			_exit(126);
-		syscall(SYS_close_range, 3, ~0u, 0);
-		sigemptyset(&signals);
-		sigprocmask(SIG_SETMASK, &signals, 0);
-		execve("/proc/self/exe", arguments, environment);
-		_exit(127);
-	}
-	int answer = errno;
-	close(in[0]);
-	close(out[1]);
-	(void)parent;
-	if (child < 0) {
-		close(in[1]);
-		close(out[0]);
-		errno = answer;
-		return -1;
-	}
-	fcntl(in[1], F_SETFL, O_NONBLOCK);
-	fcntl(out[0], F_SETFL, O_NONBLOCK);
-	*input = in[1];
-	*output = out[0];
-	return child;
+	char *arguments[] = {"blockwatch", STACKS_WORD, flags & STACKS_UNCONFINED ? "unconfined" : "confined", 0};
+	char *environment[] = {"LC_ALL=C", 0};
+	pid_t child = helper_fork(input, output);
+	sigset_t signals;
+	if (child != 0)
+		return child;
+	sigemptyset(&signals);
+	sigprocmask(SIG_SETMASK, &signals, 0);
+	execve("/proc/self/exe", arguments, environment);
+	_exit(127);
 }
 
 static uint64_t now(void)

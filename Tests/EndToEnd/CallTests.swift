@@ -304,6 +304,26 @@ import Testing
         rmdir(cgroup)
     }
 
+    // a client on another host waits for it, and only this host can tell
+    @Test func `a server at rest that is stopped is said to be at once, and idle again when it goes on`() async throws {
+        try await Watcher.run(["--threshold", "500ms", "--all"]) { watcher in
+            try await Hanging.run("tcp-accept") { hanging in
+                let first = try await watcher.blocked(tid: hanging.tid)
+                #expect(first.text("reason") == "listening")
+                defer { kill(pid_t(hanging.pid), SIGCONT) }
+                for (signal, reason) in [(SIGSTOP, "stopped"), (SIGCONT, "listening"), (SIGSTOP, "stopped")] {
+                    let before = watcher.records.count
+                    kill(pid_t(hanging.pid), signal)
+                    let record = try await watcher.record("\(reason) at once", within: 10) { record in
+                        record.id == first.id && record.text("reason") == reason
+                            && (record.integer("event.sequence") ?? 0) > before
+                    }
+                    #expect(record.action == "still_blocked")
+                }
+            }
+        }
+    }
+
     @Test func `an io_uring worker is not taken for its creator`() async throws {
         try await Watcher.run(["--threshold", "500ms"]) { watcher in
             try await Hanging.run("io-uring-worker") { hanging in

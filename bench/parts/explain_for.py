@@ -23,6 +23,16 @@ FEW = {"getppid": (100, 20), "pread": (100, 20)}
 ROW = re.compile(r"^ +\S+ +(\d+) .* (getppid|pread64)(?: |$)", re.MULTILINE)
 
 
+def said_in_all(process, said: processes.Stream) -> str:
+    """Interrupts a program, and waits for what it says then."""
+    process.send_signal(signal.SIGINT)
+    process.wait(30)
+    time.sleep(0.1)
+    text = b"\n".join(line for _, line in said.snapshot()).decode(errors="replace")
+    processes.stop(process)
+    return text
+
+
 @contextlib.contextmanager
 def explain(pid: int, calls: int):
     """`explain --for 600s PID`, broken off in the end; must have counted that many calls."""
@@ -41,11 +51,7 @@ def explain(pid: int, calls: int):
     try:
         yield process
     finally:
-        process.send_signal(signal.SIGINT)
-        process.wait(30)
-        time.sleep(0.1)
-        text = b"\n".join(line for _, line in said.snapshot()).decode(errors="replace")
-        processes.stop(process)
+        text = said_in_all(process, said)
     counted = sum(int(count) for count, _ in ROW.findall(text))
     if counted < calls:
         raise BenchError(f"explain --for counted {counted} of {calls} calls: {text[:500]}")
@@ -64,11 +70,7 @@ def summing(command: list[str], wait: str | None, calls: int):
     try:
         yield process
     finally:
-        process.send_signal(signal.SIGINT)
-        process.wait(30)
-        time.sleep(0.1)
-        text = b"\n".join(line for _, line in said.snapshot()).decode(errors="replace")
-        processes.stop(process)
+        text = said_in_all(process, said)
     counts = [int(word) for line in text.splitlines() if "getppid" in line for word in line.split() if word.isdigit()]
     if max(counts, default=0) < calls:
         raise BenchError(f"{command[0]} did not count {calls} calls: {text[:500]}")
