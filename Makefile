@@ -87,7 +87,7 @@ test: need-build need-test need-fleet need-root programs ## install what the tes
 
 # the faults of a sick host are made one after the other, and while nobody else needs a healthy one
 # (by file names: FaultTests+FileSystems.swift is one of them); what measures the host or loads it
-ALONE := FaultTests|AccountTests|MaxOverheadTests|ScanEngineTests|ExplainForTests
+ALONE := FaultTests|AccountTests|MaxOverheadTests|ScanEngineTests|ExplainForTests|StackTests
 # and what would disturb everybody else only on machines of its own: make test-kernels
 ELSEWHERE := MachineTests
 run-tests = $(AS_ROOT) env PATH="$$PATH" BLOCKWATCH_BINARY="$(CURDIR)/$(BINARY)" BLOCKWATCH_PROGRAMS="$(CURDIR)/.build/programs" \

@@ -54,7 +54,8 @@ import Testing
                 let start = try moment("event.start")
                 #expect(abs(start.timeIntervalSince(try moment("process.start"))) < 0.5, "\(record)")
                 let span = try moment("@timestamp").timeIntervalSince(start)
-                #expect(span >= 3 && abs(Double(duration(record)) / 1e9 - span) < 0.1, "\(record)")
+                // the record is made after the look, which may be late on a busy host
+                #expect(span >= 3 && abs(Double(duration(record)) / 1e9 - span) < 0.5, "\(record)")
             }
         }
     }

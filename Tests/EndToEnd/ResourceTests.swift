@@ -9,6 +9,10 @@ import Testing
         "spin", "many-waiters", "many-pipes",
         // no call of theirs stays: CallTests
         "duty-cycle",
+        // busy, or coming and going: ExplainForTests
+        "retry-connect", "retry-connect-logging", "spin-again", "spin-poll", "spin-without-calls",
+        "spin-in-one-thread", "missing-file", "epoll-unread", "epoll-ticking", "copy-bytes",
+        "restart-worker", "crash-worker", "end-on-signal", "rename-on-signal",
         // what they say of themselves is not what a record of them says: VerdictTests
         "poll-pair", "rwlock-shared-read-by",
         // faults that the whole host feels: FaultTests

@@ -21,6 +21,10 @@ NOT_PLANTED = {
     # storms, helpers, and modes whose every call returns in time
     "fork-storm", "debugger", "idle", "crossing", "duty-cycle", "fault-loop", "spin", "ppoll-eintr-loop", "many-threads",
     "many-pipes",
+    # busy, or coming and going: ExplainForTests
+    "retry-connect", "retry-connect-logging", "spin-again", "spin-poll", "spin-without-calls",
+    "spin-in-one-thread", "missing-file", "epoll-unread", "epoll-ticking", "copy-bytes",
+    "restart-worker", "crash-worker", "end-on-signal", "rename-on-signal",
     # what they say of themselves is not what a record of them says: VerdictTests
     "poll-pair", "rwlock-shared-read-by",
     # faults that whoever looks at the host feels: FaultTests makes those alone

@@ -8,7 +8,7 @@ struct ExplainCommand: ParsableCommand {
         commandName: "explain",
         abstract: "Say in sentences why a process hangs: what each thread waits for, and who is at the root.",
         usage: """
-            blockwatch explain PROCESS [--for DURATION] [--scope host|namespace] [--exit-code]
+            blockwatch explain PROCESS [--for DURATION] [--exit-code] [OPTIONS]
             blockwatch explain --verdict NAME
             """,
         discussion: """
