@@ -19,13 +19,6 @@ static __always_inline bool is_frozen(struct task_struct *task, u32 state)
 	return false;
 }
 
-/* What keeps a thread from running that it has not asked for. A look that finds another one than the last says it at
- * once: nobody would ask again for long, of a call that was idle. */
-static __always_inline u32 held_as(struct task_struct *task, u32 state)
-{
-	return (is_frozen(task, state) ? 1 : 0) | (state & TASK_STOPPED ? 2 : 0);
-}
-
 /* A number in the namespace so many levels below the initial one, and which that is; both 0: there is none. */
 static __always_inline struct upid upid_at(struct pid *pid, u32 level)
 {
@@ -296,6 +289,19 @@ static __noinline u64 last_ran_ns(struct task_struct *task, u64 now_ns)
 	}
 	age = counters.scan_sched > then ? counters.scan_sched - then : 0;
 	return counters.scan_boot > age ? counters.scan_boot - age : 0;
+}
+
+/* What keeps a thread from running that it has not asked for: frozen, or stopped for longer than the threshold (who limits
+ * a program's processor time stops it again and again). A look that finds another one than the last says it at once: of a
+ * call that was idle nobody would ask again for long. */
+static __always_inline u32 held_as(struct task_struct *task, u32 state)
+{
+	u32 held = is_frozen(task, state) ? 1 : 0;
+
+	if (state & TASK_STOPPED &&
+	    counters.scan_boot - last_ran_ns(task, counters.scan_boot) >= settings.threshold_ns)
+		held |= 2;
+	return held;
 }
 
 /* When the thread last ran, and who stopped it if it is stopped. */

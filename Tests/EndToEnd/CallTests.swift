@@ -325,6 +325,24 @@ import Testing
         }
     }
 
+    @Test func `a server at rest whose processor time somebody limits by stopping it again and again is idle`()
+        async throws
+    {
+        try await Watcher.run(["--threshold", "500ms", "--all"]) { watcher in
+            try await Hanging.run("tcp-accept") { hanging in
+                defer { kill(pid_t(hanging.pid), SIGCONT) }
+                #expect(try await watcher.blocked(tid: hanging.tid).text("reason") == "listening")
+                for _ in 0..<30 {
+                    kill(pid_t(hanging.pid), SIGSTOP)
+                    try await Task.sleep(for: .milliseconds(80))
+                    kill(pid_t(hanging.pid), SIGCONT)
+                    try await Task.sleep(for: .milliseconds(20))
+                }
+                #expect(!watcher.records.contains { $0.tid == hanging.tid && $0.text("reason") == "stopped" })
+            }
+        }
+    }
+
     @Test func `an io_uring worker is not taken for its creator`() async throws {
         try await Watcher.run(["--threshold", "500ms"]) { watcher in
             try await Hanging.run("io-uring-worker") { hanging in
