@@ -85,7 +85,14 @@ struct ActivityWatch: ~Copyable {
                 isInterrupted = true
                 break
             }
-            if !isByName, log.isEverybodyGone { break }
+            if !isByName {
+                for pid in pids where isGone(pid) {
+                    // how, was told before; but of whoever ended before the watch began
+                    drain()
+                    log.noteGone(pid: Int(pid), at: Clock.now().monotonic)
+                }
+                if log.isEverybodyGone { break }
+            }
         }
         let watched = Clock.now().monotonic - begin
         for life in log.lives where life.isNamed && life.exitedNanoseconds == nil {
@@ -107,6 +114,13 @@ struct ActivityWatch: ~Copyable {
     private func namesakes(_ name: String) -> [Int32] {
         guard case .processes(let pids) = ProcessFinder(procFS: look.host.procFS).find(name) else { return [] }
         return pids
+    }
+
+    private func isGone(_ pid: Int32) -> Bool {
+        switch ProcessFinder(procFS: look.host.procFS).find("\(pid)") {
+        case .nobody, .zombie: true
+        default: false
+        }
     }
 
     private mutating func drain() {

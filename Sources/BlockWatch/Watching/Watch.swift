@@ -81,13 +81,13 @@ struct Watch: ~Copyable {
         } catch {
             fail(error.exitCode, error.description)
         }
-        // a copy: a closure over a part of what is not all there yet is compiled wrongly
-        let startTimes = capture.startTimes
-        log.debug("the programs are loaded: \(startTimes)")
         // a host that is overloaded is what it is here to explain
         setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, -10)
         log.writer = logWriter
         self.log = log
+        // a copy: a closure over a part of what is not all there yet is compiled wrongly
+        let startTimes = capture.startTimes
+        log.debug("the programs are loaded: \(startTimes)")
         do throws(SafePath.PathError) {
             output = try Output(path: settings.outputPath, log: log)
         } catch {

@@ -95,6 +95,12 @@ public struct ActivityLog: Sendable {
         }
     }
 
+    /// A process is not there any more, and nobody saw how it ended.
+    public mutating func noteGone(pid: Int, at nanoseconds: UInt64) {
+        guard let place = current.removeValue(forKey: pid) else { return }
+        lives[place].exitedNanoseconds = nanoseconds
+    }
+
     /// Nobody who was asked for is there any more.
     public var isEverybodyGone: Bool { !lives.contains { $0.isNamed && $0.exitedNanoseconds == nil } }
 }

@@ -108,9 +108,9 @@ struct Comings {
         guard let first = lives.first else { return ["No process \(name) was there within \(span)."] }
         let there = lives.count - ended.count
         var lines: [String] = []
-        if ended.count == 1, born.count <= 1, let end = ended[0].status {
-            lines.append(
-                "\(TerminalText.escaped(ended[0].name))[\(ended[0].pid)] has ended meanwhile: \(ExitStatus.text(end)).")
+        if ended.count == 1, born.count <= 1 {
+            let end = ended[0].status.map { ": \(ExitStatus.text($0))" } ?? ""
+            lines.append("\(TerminalText.escaped(ended[0].name))[\(ended[0].pid)] has ended meanwhile\(end).")
             if let length = meanLength {
                 lines.append("  It was there for \(TerminalText.duration(nanoseconds: length)).")
             }
