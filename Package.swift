@@ -13,7 +13,7 @@ let fenced: [SwiftSetting] = [
 // Compiled by `make bpf`, not by the package manager.
 let bpfSources = [
     "blockwatch.bpf.c", "kernel_types.h", "kernel_constants.h", "thread_state.h",
-    "shared.bpf.h", "stamps.bpf.h", "registers.bpf.h", "walk.bpf.h", "objects.bpf.h", "call_file.bpf.h",
+    "shared.bpf.h", "stamps.bpf.h", "homes.bpf.h", "registers.bpf.h", "walk.bpf.h", "objects.bpf.h", "call_file.bpf.h",
     "describe.bpf.h", "report.bpf.h", "slots.bpf.h", "on_sys_enter.bpf.h", "on_sys_exit.bpf.h", "on_process_exit.bpf.h",
     "on_signal.bpf.h", "scan.bpf.h", "locks.bpf.h", "epoll.bpf.h", "rings.bpf.h", "holders.bpf.h", "view.bpf.h",
     "watch_one.bpf.h",

@@ -1,7 +1,7 @@
 import BlockWatchCore
 import Synchronization
 
-/// Names places in the programs of the watched: the one place where a symbolizer comes in.
+/// Which file a place in a program of the watched lies in: where no function is known, and of processes that have ended.
 ///
 /// A process may hold the lock of its own memory for ever, and with it whoever reads its mappings: a thread of its own does,
 /// behind a deadline.
