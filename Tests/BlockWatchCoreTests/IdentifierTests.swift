@@ -292,10 +292,14 @@ import Testing
         #expect(refused.unresolved.contains("process.command_line=not_permitted"))
     }
 
-    @Test func `inner ids only where they differ`() throws {
-        #expect(try identify(Bytes.call()).process.innerPID == nil)
+    @Test func `inner ids in a namespace of its own, also where chance made them the host's`() throws {
+        #expect(try identify(Bytes.call { $0.pid_namespace = CallRecord.initialPIDNamespace }).process.innerPID == nil)
+        let same = try identify(Bytes.call { $0.pid_namespace = 4_026_532_300 }).process
+        #expect(same.innerPID == same.pid)
+        #expect(same.innerTID == same.tid)
         let inner = try identify(
             Bytes.call {
+                $0.pid_namespace = 4_026_532_300
                 $0.own_tgid = 1
                 $0.own_pid = 2
             }

@@ -60,16 +60,14 @@ struct Host: Sendable {
         return name.isEmpty ? nil : String(decoding: name, as: UTF8.self)
     }
 
-    /// PROC_PID_INIT_INO: the initial PID namespace has the same inode on every Linux.
-    static let initialPIDNamespace: UInt64 = 4_026_531_836
-
     /// That are online.
     ///
     /// C function: `sysconf`
     static var processorCount: Int { max(sysconf(Int32(_SC_NPROCESSORS_ONLN)), 1) }
 
     var isInInitialPIDNamespace: Bool {
-        ((try? procFS.ownNamespaceInode("pid")) ?? Self.initialPIDNamespace) == Self.initialPIDNamespace
+        let initial = UInt64(CallRecord.initialPIDNamespace)
+        return ((try? procFS.ownNamespaceInode("pid")) ?? initial) == initial
     }
 
     func requireScope(_ scope: Scope) {

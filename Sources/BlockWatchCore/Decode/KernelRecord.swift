@@ -212,6 +212,10 @@ public struct CallRecord: Sendable {
     public var kernelLockHasReaders: Bool { has(BW_CALL_READERS) }
     /// Inode numbers of its namespaces.
     public var pidNamespace: UInt32 { raw.pid_namespace }
+    /// PROC_PID_INIT_INO: the initial PID namespace has the same inode on every Linux.
+    public static let initialPIDNamespace: UInt32 = 4_026_531_836
+    /// The same number inside and outside says nothing: it may be chance.
+    public var hasPIDNamespaceOfItsOwn: Bool { pidNamespace != 0 && pidNamespace != Self.initialPIDNamespace }
     public var netNamespace: UInt32 { raw.net_namespace }
     /// CLOCK_MONOTONIC, nanoseconds; when the thread last was on a processor.
     public var lastRanNanoseconds: UInt64? { raw.last_ran_ns == 0 ? nil : raw.last_ran_ns }

@@ -100,7 +100,7 @@ public struct ProcessIdentity: Sendable, Equatable {
 extension ProcessIdentity {
     /// Only the numbers; names and what /proc knows are for those that are written.
     init(_ record: CallRecord) {
-        let isInner = record.innerPID != record.pid || record.innerTID != record.tid
+        let isInner = record.hasPIDNamespaceOfItsOwn
         self.init(
             pid: record.pid, tid: record.tid, parentPID: record.parentPID, innerPID: isInner ? record.innerPID : nil,
             innerTID: isInner ? record.innerTID : nil, name: [], threadName: [], startWallNanoseconds: 0, entityID: "",
