@@ -28,7 +28,7 @@ BPF_FLAGS := -target bpf -mcpu=v3 -O2 -g -std=gnu2x -Wall -Wextra -Werror -Wno-u
 	-Wno-missing-field-initializers -ffile-prefix-map=$(CURDIR)=. -fdebug-compilation-dir=. -Ibpf
 
 # what the benchmarks run and are compared with
-BENCH_TOOLS := gcc libc6-dev python3 util-linux strace linux-perf bpftrace lsof
+BENCH_TOOLS := gcc libc6-dev make python3 util-linux strace linux-perf bpftrace lsof
 BENCH_SERVERS := redis-server redis-tools nginx postgresql postgresql-client wrk
 BUILD_PACKAGES := libbpf-dev libdw-dev libelf-dev liblzma-dev libbz2-dev zlib1g-dev
 TEST_PACKAGES := gcc gcc-multilib libc6-dev make python3 python3-jsonschema iproute2 lsof mount strace graphviz screen
@@ -177,6 +177,10 @@ WHERE_FLAGS = $(if $(findstring 32,$(@F)),-m32) $(if $(findstring static,$(@F)),
 .build/programs/empty.bpf.o .build/bench/empty.bpf.o: bench/programs/empty.bpf.c
 	@mkdir -p $(@D)
 	$(CLANG) -target bpf -mcpu=v3 -O2 -g -c $< -o $@
+
+.build/bench/sample.bpf.o: bench/programs/sample.bpf.c bench/programs/sample.h bpf/kernel_types.h bpf/kernel_constants.h
+	@mkdir -p $(@D)
+	$(CLANG) $(BPF_FLAGS) -D__TARGET_ARCH_$(if $(filter aarch64,$(shell uname -m)),arm64,x86) -c $< -o $@
 
 .PHONY: programs-static
 programs-static: .build-static/programs/hang .build-static/programs/hang32
@@ -330,11 +334,12 @@ bench-holders: ## finding the other ends of 10,000 calls, beside lsof
 # ---- the programs of bench/ ----
 
 BENCH_PLAIN := $(addprefix .build/bench/,loop crowd churn)
-BENCH_LIBBPF := $(addprefix .build/bench/,attach iterate links maps)
+BENCH_LIBBPF := $(addprefix .build/bench/,attach iterate links maps sample)
 
 .PHONY: bench-programs
-bench-programs: $(BENCH_PLAIN) $(BENCH_LIBBPF) .build/bench/empty.bpf.o
+bench-programs: $(BENCH_PLAIN) $(BENCH_LIBBPF) .build/bench/empty.bpf.o .build/bench/sample.bpf.o
 
+.build/bench/sample: bench/programs/sample.h
 $(BENCH_PLAIN) $(BENCH_LIBBPF): .build/bench/%: bench/programs/%.c bench/programs/common.h
 	@mkdir -p $(@D)
 	gcc -O2 -Wall -Wextra -Werror -pthread -o $@ $< $(if $(filter $@,$(BENCH_LIBBPF)),-l:libbpf.a -l:libelf.a -l:libz.a)

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Many threads that block at chosen moments, and know when they did:
 //
-//   crowd [--window MS] [--random] KIND:COUNT...
+//   crowd [--window MS] [--random] [--group N] KIND:COUNT...
 //
 //   futex   waits on a condition that nobody ever signals
 //   pipe    reads a pipe of its own whose write end a stopped process has
 //   lock    wants a file lock that a stopped process has
 //
-// Processes of 1,000 threads at the most. Says `ready` when all threads wait at a gate; a line of input opens it, and
+// Processes of 1,000 threads at the most, or of N. Says `ready` when all threads wait at a gate; a line of input opens it, and
 // each thread then blocks at its moment in the window: evenly spread, or at random. Says `in` when the last one is about
 // to. Each further line of input is answered with `TID PROCESS KIND NANOSECONDS` of all threads (CLOCK_MONOTONIC, just
 // before the call) and `end`. All die when the input ends.
@@ -26,8 +26,6 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-#define GROUP 1000
-
 enum kind { FUTEX, PIPE, LOCK, KINDS };
 static const char *const names[KINDS] = { "futex", "pipe", "lock" };
 
@@ -39,8 +37,8 @@ struct seat {
 	_Atomic uint64_t entry_ns;
 };
 
-static pid_t group_pids[64];
-static size_t groups;
+static pid_t group_pids[1024];
+static size_t groups, group_size = 1000;
 
 // Shared by all processes.
 static struct shared {
@@ -104,7 +102,7 @@ static pid_t fork_bound(void)
 static void group(struct seat *first, struct seat *last)
 {
 	static char lock[] = "/tmp/blockwatch-crowd-XXXXXX";
-	int *kept = calloc(last - first + 1, sizeof(*kept)), lock_fd = -1;
+	int *kept = calloc(last - first + 1, sizeof(*kept)), lock_fd = -1, is_held = 0;
 	pthread_attr_t attributes;
 	pid_t holder;
 	int status;
@@ -112,6 +110,7 @@ static void group(struct seat *first, struct seat *last)
 	for (struct seat *seat = first; seat < last; seat++) {
 		int ends[2];
 
+		is_held |= seat->kind != FUTEX;
 		if (seat->kind == PIPE) {
 			must(pipe(ends), "pipe");
 			seat->fd = ends[0];
@@ -120,7 +119,7 @@ static void group(struct seat *first, struct seat *last)
 			lock_fd = must(mkstemp(lock), lock);
 		}
 	}
-	holder = fork_bound();
+	holder = is_held ? fork_bound() : -1;
 	if (!holder) {
 		for (struct seat *seat = first; seat < last; seat++)
 			if (seat->kind == PIPE)
@@ -130,7 +129,8 @@ static void group(struct seat *first, struct seat *last)
 		raise(SIGSTOP);
 		_exit(1);
 	}
-	must(waitpid(holder, &status, WUNTRACED), "waitpid");
+	if (is_held)
+		must(waitpid(holder, &status, WUNTRACED), "waitpid");
 	for (struct seat *seat = first; seat < last; seat++) {
 		if (seat->kind == PIPE)
 			close(kept[seat - first]);
@@ -183,11 +183,13 @@ int main(int count, char **arguments)
 			is_random = 1;
 		else if (!strcmp(arguments[argument], "--window") && argument + 1 < count)
 			window_ns = strtoull(arguments[++argument], NULL, 10) * 1000000;
+		else if (!strcmp(arguments[argument], "--group") && argument + 1 < count)
+			group_size = strtoul(arguments[++argument], NULL, 10);
 	}
 	for (int i = argument; i < count; i++)
 		total += strchr(arguments[i], ':') ? strtoul(strchr(arguments[i], ':') + 1, NULL, 10) : 0;
-	if (!total || total > GROUP * sizeof(group_pids) / sizeof(*group_pids)) {
-		fprintf(stderr, "usage: crowd [--window MS] [--random] futex|pipe|lock:COUNT...\n");
+	if (!total || !group_size || (total - 1) / group_size >= sizeof(group_pids) / sizeof(*group_pids)) {
+		fprintf(stderr, "usage: crowd [--window MS] [--random] [--group N] futex|pipe|lock:COUNT...\n");
 		return 64;
 	}
 	must(getrlimit(RLIMIT_NOFILE, &limit), "getrlimit");
@@ -215,11 +217,11 @@ int main(int count, char **arguments)
 	for (size_t i = 0; i < total; i++)
 		shared->seats[i].delay_ns = is_random ? window_ns / 1000 * (random() % 1000000) / 1000 : window_ns * i / total;
 	must(prctl(PR_SET_CHILD_SUBREAPER, 1), "PR_SET_CHILD_SUBREAPER");
-	for (size_t i = 0; i < total; i += GROUP) {
+	for (size_t i = 0; i < total; i += group_size) {
 		pid_t child = fork_bound();
 
 		if (!child)
-			group(shared->seats + i, shared->seats + (i + GROUP < total ? i + GROUP : total));
+			group(shared->seats + i, shared->seats + (i + group_size < total ? i + group_size : total));
 		group_pids[groups++] = child;
 	}
 	wait_for(&shared->waiting, total);

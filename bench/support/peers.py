@@ -134,3 +134,21 @@ def bpftrace():
     # to a pipe it writes at its end
     if not said.wait_for(lambda line: line.startswith(sleeper), 5):
         raise BenchError("bpftrace did not show a planted sleep: it was not tracing")
+
+
+@contextlib.contextmanager
+def sampler(thread: int):
+    """Once a second all threads by a task iterator, their state and call; must show the planted thread."""
+    process = processes.start(
+        [processes.TOOLS / "sample", processes.TOOLS / "sample.bpf.o"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    said = processes.Stream(process.stdout.fileno())
+    planted = b"%d " % thread
+    try:
+        if not said.wait_for(lambda line: line.startswith(planted), 5):
+            raise BenchError("sampling did not show the planted hang")
+        yield process
+        if not said.wait_for(lambda line: line.startswith(planted), 3, len(said.snapshot())):
+            raise BenchError("sampling did not go on")
+    finally:
+        processes.stop(process)

@@ -38,8 +38,8 @@ def is_action(line: bytes, *actions: str) -> bool:
 class Crowd(Conversation):
     """Threads that block when told to: see bench/programs/crowd.c."""
 
-    def __init__(self, *kinds: str, window: float = 0, is_random: bool = False):
-        options = ["--window", round(window * 1000)] + (["--random"] if is_random else [])
+    def __init__(self, *kinds: str, window: float = 0, is_random: bool = False, group: int = 1000):
+        options = ["--window", round(window * 1000), "--group", group] + (["--random"] if is_random else [])
         super().__init__("crowd", *options, *kinds)
         self._expect("ready")
 
