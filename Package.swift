@@ -17,7 +17,7 @@ let bpfSources = [
     "describe.bpf.h", "report.bpf.h", "slots.bpf.h", "on_sys_enter.bpf.h", "on_sys_exit.bpf.h", "on_process_exit.bpf.h",
     "on_signal.bpf.h", "scan.bpf.h", "locks.bpf.h", "epoll.bpf.h", "rings.bpf.h", "holders.bpf.h", "view.bpf.h",
     "watch_one.bpf.h",
-    "user_registers.bpf.h",
+    "user_registers.bpf.h", "symbol_names.bpf.h",
     "blockwatch.x86_64.bpf.o", "blockwatch.aarch64.bpf.o", "LICENSE.BSD-2-Clause", "LICENSE.GPL-2.0",
 ]
 

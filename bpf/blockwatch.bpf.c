@@ -57,6 +57,7 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 #include "holders.bpf.h"
 #include "view.bpf.h"
 #include "user_registers.bpf.h"
+#include "symbol_names.bpf.h"
 
 /* one process, only when asked for */
 #include "watch_one.bpf.h"

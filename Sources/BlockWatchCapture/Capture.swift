@@ -82,6 +82,8 @@ public struct CaptureCounters: Sendable, Equatable {
     public let processWatch: ProcessWatch?
     /// What starting took, step by step, for people.
     public let startTimes: String
+    /// What the kernel's functions are called.
+    public let symbolNames: SymbolNames
     /// Who holds what, and what any thread is doing.
     public let holders: Holders
 
@@ -103,7 +105,7 @@ public struct CaptureCounters: Sendable, Equatable {
         let links = Links()
         var tracing: [Int32] = []
         var iterators: [Int32] = []
-        for name in ["holders", "view", "scan", "user_registers"] {
+        for name in ["holders", "view", "scan", "user_registers", "symbol_names"] {
             let link = bpf_link_create(try object.descriptor(of: name), 0, BPF_TRACE_ITER, nil)
             guard link >= 0 else {
                 throw .answered(-link, step: "attach the iterator \(name)", next: "needs kernel 5.8 or newer")
@@ -125,6 +127,10 @@ public struct CaptureCounters: Sendable, Equatable {
         clock.mark("attaching")
         let scanProgram = try object.descriptor(of: "scan")
         let visitsSingly = IteratorLink.isSupported(program: scanProgram)
+        let symbolNames = try SymbolNames(
+            link: iterators[4], program: try object.descriptor(of: "symbol_names"), visitsSingly: visitsSingly,
+            of: object,
+            owner: links)
         holders = Holders(
             fileLink: iterators[0], threadLink: iterators[1], registerLink: iterators[3],
             fileProgram: try object.descriptor(of: "holders"),
@@ -135,6 +141,7 @@ public struct CaptureCounters: Sendable, Equatable {
             owner: links)
         // all at once: a half-made owner cannot be thrown away
         self.processWatch = processWatch
+        self.symbolNames = symbolNames
         self.counterMemory = counterMemory
         self.controlMemory = controlMemory
         self.crossingMemory = crossingMemory

@@ -83,6 +83,7 @@ public struct ProgramProbe: Sendable {
         ProgramProbe(name: "scan", neededFor: "calls in flight, also older than blockwatch (iter/task)"),
         ProgramProbe(name: "view", neededFor: "what the holders' threads are doing (iter/task)"),
         ProgramProbe(name: "user_registers", neededFor: "where in their programs threads are (iter/task)"),
+        ProgramProbe(name: "symbol_names", neededFor: "what the kernel's functions are called (iter/task)"),
         ProgramProbe(name: "holders", neededFor: "who holds the other end (iter/task_file)"),
     ]
 

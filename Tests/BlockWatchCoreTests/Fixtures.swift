@@ -133,15 +133,13 @@ final class ProcTree {
     }
 
     func identifier(
-        _ policy: CommandLinePolicy = .full, nativeABI: ABI = .x86_64, symbols: KernelSymbols? = nil
+        _ policy: CommandLinePolicy = .full, nativeABI: ABI = .x86_64, symbols: [UInt64: String] = [:]
     ) -> Identifier {
-        var source: (@Sendable () -> KernelSymbols)?
-        if let symbols { source = { symbols } }
-        return Identifier(
+        Identifier(
             procFS: ProcFS(root: root), users: UserNames(passwd: Array("root:x:0:0::/root:/bin/sh\n".utf8)),
             settings: Identifier.Settings(
                 bootID: "boot", commandLine: policy, clockTicksPerSecond: 100, nativeABI: nativeABI),
-            symbols: source)
+            kernelNames: { _ in symbols })
     }
 }
 

@@ -1,4 +1,5 @@
 import BlockWatchBPF
+import Synchronization
 import Testing
 
 @testable import BlockWatchCore
@@ -8,9 +9,10 @@ import Testing
     init() throws { try tree.common() }
 
     private func identify(
-        _ bytes: [UInt8], _ answers: [RiskyQuestion: RiskyAnswer] = [:], policy: CommandLinePolicy = .none
+        _ bytes: [UInt8], _ answers: [RiskyQuestion: RiskyAnswer] = [:], policy: CommandLinePolicy = .none,
+        symbols: [UInt64: String] = [:]
     ) throws -> BlockedCall {
-        var identifier = tree.identifier(policy)
+        var identifier = tree.identifier(policy, symbols: symbols)
         var risky = ListedAnswers(answers: answers)
         return identifier.identify([try Bytes.callRecord(bytes)], clock: clock, risky: &risky)[0]
     }
@@ -259,9 +261,9 @@ import Testing
                     $0.fd = -1
                     $0.stack_depth = 1
                     $0.stack.0 = 0xffff_ffff_8100_0010
-                }, [.memory(pid: 7, address: 0x1000, length: 4096): .bytes(Array(path.utf8) + [0, 1, 2])])
+                }, [.memory(pid: 7, address: 0x1000, length: 4096): .bytes(Array(path.utf8) + [0, 1, 2])],
+                symbols: [0xffff_ffff_8100_0010: "wait_for_partner"])
         }
-        try tree.file("kallsyms", "ffffffff81000000 t wait_for_partner\nffffffff81000100 T other\n")
         let fifo = try open("/tmp/f", directory: 3)
         #expect(fifo.resource.kind == .fifo)
         #expect(text(fifo.resource.file?.path) == "/tmp/f")
@@ -270,8 +272,7 @@ import Testing
         #expect(text(try open("f", directory: 3).resource.file?.path) == "/srv/data/x/f")
     }
 
-    @Test func `where the kernel hides its symbols no address takes their place`() throws {
-        try tree.file("kallsyms", "0000000000000000 t wait_for_partner\n0000000000000000 T other\n")
+    @Test func `where the kernel does not name its functions no address takes their place`() throws {
         let call = try identify(
             Bytes.call {
                 $0.state = 2
@@ -394,20 +395,45 @@ import Testing
     }
 }
 
-@Suite struct `Kernel symbols` {
-    @Test func `an address is named by the function it lies in`() {
-        let text = """
-            0000000000000000 A fixed
-            ffffffff81000200 T second
-            ffffffff81000100 t first\t[module]
-            ffffffff81000150 d data
-            broken line
-            """
-        let symbols = KernelSymbols(kallsyms: Array(text.utf8))
-        #expect(symbols.name(of: 0xffff_ffff_8100_0100) == "first")
-        #expect(symbols.name(of: 0xffff_ffff_8100_01ff) == "first")
-        #expect(symbols.name(of: 0xffff_ffff_9000_0000) == "second")
-        #expect(symbols.name(of: 0x10) == nil)
-        #expect(KernelSymbols(kallsyms: Array("0000000000000000 T hidden\n".utf8)).isEmpty)
+@Suite struct `Names of the kernel's functions` {
+    /// Whom the reader asks, and how often.
+    private final class Kernel: Sendable {
+        let asked = Mutex<[[UInt64]]>([])
+        let known = Mutex<[UInt64: String]?>(nil)
+
+        func reader() -> StackReader {
+            StackReader { [self] addresses in
+                asked.withLock { $0.append(addresses) }
+                return known.withLock { known in known?.filter { addresses.contains($0.key) } }
+            }
+        }
+    }
+
+    private func record(_ frames: UInt64...) throws -> CallRecord {
+        try Bytes.callRecord(
+            Bytes.call {
+                $0.stack_depth = UInt32(frames.count)
+                $0.stack.0 = frames[0]
+                if frames.count > 1 { $0.stack.1 = frames[1] }
+            })
+    }
+
+    @Test func `each address is asked for once, all of a stack together`() throws {
+        let kernel = Kernel()
+        kernel.known.withLock { $0 = [0x10: "wait_for_partner", 0x20: "other"] }
+        var reader = kernel.reader()
+        #expect(try reader.names(of: record(0x10, 0x20)) == ["wait_for_partner", "other"])
+        #expect(try reader.names(of: record(0x20)) == ["other"])
+        #expect(try reader.names(of: record(0x20, 0x30)) == ["other", "[unknown]"])
+        #expect(try reader.names(of: record(0x30)) == nil, "no name of it is known")
+        #expect(kernel.asked.withLock { $0 } == [[0x10, 0x20], [0x30]])
+    }
+
+    @Test func `who did not answer is asked again`() throws {
+        let kernel = Kernel()
+        var reader = kernel.reader()
+        #expect(try reader.names(of: record(0x10)) == nil)
+        kernel.known.withLock { $0 = [0x10: "wait_for_partner"] }
+        #expect(try reader.names(of: record(0x10)) == ["wait_for_partner"])
     }
 }

@@ -400,15 +400,13 @@ import Testing
 
 /// Functions on a kernel stack, by addresses that stand for them.
 private struct KernelStack {
-    private var text = ""
+    private(set) var symbols: [UInt64: String] = [:]
     private var next: UInt64 = 0x1000
 
     mutating func put(_ function: String, on raw: inout bw_call) {
-        text += "\(String(next, radix: 16)) t \(function)\n"
+        symbols[next] = function
         raw.stack.0 = next
         raw.stack_depth = 1
         next += 0x1000
     }
-
-    var symbols: KernelSymbols { KernelSymbols(kallsyms: Array(text.utf8)) }
 }

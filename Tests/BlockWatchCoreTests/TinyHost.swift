@@ -96,7 +96,7 @@ extension TinyHost {
 
     func findings(
         _ seeds: [CallRecord], _ source: ListedHolders, memory: ListedAnswers = .init(),
-        devices: BlockDevices = BlockDevices(), symbols: KernelSymbols? = nil
+        devices: BlockDevices = BlockDevices(), symbols: [UInt64: String] = [:]
     ) -> Findings {
         var source = source
         var risky = memory

@@ -18,17 +18,13 @@ let fixtureRoot: String = {
     link("7/task/8/root", "/srv")
     link("7/task/8/cwd", "/srv/home")
     link("7/task/8/fd/3", "/srv/data/\u{202e}x")
-    file(
-        "kallsyms",
-        "0000000000001000 T fifo_open\n0000000000002000 T asm_exc_page_fault\n0000000000003000 T seccomp_do_user_notification\n0000000000004000 t \(String(repeating: "long", count: 120))\n"
-    )
     return root
 }()
 
 /// Texts of /proc and /etc, by the parser that the first byte chooses.
 func fuzzProc(_ bytes: [UInt8]) {
     var input = Input(bytes)
-    let which = input.byte() % 11
+    let which = input.byte() % 10
     let number = input.number(8)
     let text = input.rest()
     switch which {
@@ -48,18 +44,15 @@ func fuzzProc(_ bytes: [UInt8]) {
         let users = UserNames(passwd: text)
         _ = users.name(uid: UInt32(truncatingIfNeeded: number))
         require(users.count <= text.count, "more users than bytes")
-    case 5:
-        let symbols = KernelSymbols(kallsyms: text)
-        for address in [0, number, .max] { _ = symbols.name(of: address) }
-    case 6: _ = CgroupIdentity(path: String(decoding: text, as: UTF8.self))
-    case 7: _ = ProcFS.leadsThroughProcessLink(String(decoding: text, as: UTF8.self))
-    case 8:
+    case 5: _ = CgroupIdentity(path: String(decoding: text, as: UTF8.self))
+    case 6: _ = ProcFS.leadsThroughProcessLink(String(decoding: text, as: UTF8.self))
+    case 7:
         // the pass over the open files, and the items of epolls in it
         let answers = try? HolderRecords.files(text)
         for member in answers?.sets.flatMap(SetMembers.epollMembers) ?? [] {
             require(member.descriptor >= 0, "negative")
         }
-    case 9: _ = FileKind.withoutDeletedMark(text)
+    case 8: _ = FileKind.withoutDeletedMark(text)
     default: _ = ProcFS.decimal(text[...])
     }
 }

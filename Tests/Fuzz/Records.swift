@@ -67,6 +67,12 @@ private struct FuzzedHost {
         426, 16, 74, 101, 449, 59, 165,
     ]
 
+    /// By the fourth digit of their addresses.
+    private static let functions: [UInt64: String] = [
+        0x1000: "fifo_open", 0x2000: "asm_exc_page_fault", 0x3000: "seccomp_do_user_notification",
+        0x4000: String(repeating: "long", count: 120),
+    ]
+
     init(_ input: Input) {
         self.input = input
         let policy: CommandLinePolicy = .redacted
@@ -77,7 +83,11 @@ private struct FuzzedHost {
             identifier: Identifier(
                 procFS: ProcFS(root: fixtureRoot), users: UserNames(passwd: Array("r\u{9b}oot:x:0:0::/:/\n".utf8)),
                 settings: Identifier.Settings(
-                    bootID: "b", commandLine: policy, clockTicksPerSecond: 100, nativeABI: .x86_64)),
+                    bootID: "b", commandLine: policy, clockTicksPerSecond: 100, nativeABI: .x86_64),
+                kernelNames: {
+                    Dictionary(
+                        uniqueKeysWithValues: Set($0).compactMap { a in Self.functions[a & 0xf000].map { (a, $0) } })
+                }),
             now: 1)
         recording.beginFile("f")
     }

@@ -32,6 +32,7 @@ typedef int64_t bw_s64;
 #define BW_NAME_LEN 64	      /* a dentry's or a file system's name, cut */
 #define BW_UNIX_PATH_LEN 108  /* sun_path */
 #define BW_STACK_DEPTH 16     /* kernel stack frames kept */
+#define BW_SYMBOLS_MAX 64     /* addresses named at once */
 #define BW_CGROUP_LEN 1024    /* cgroup path, leaf first, components ended by NUL */
 #define BW_CGROUP_LEVELS 12
 #define BW_CGROUP_NAME 256    /* NAME_MAX and its NUL */

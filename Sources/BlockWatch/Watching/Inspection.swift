@@ -19,7 +19,6 @@ struct Inspection: ~Copyable {
     ) {
         // a process of its own, begun before anything is read of others
         let server = stacks == .none ? nil : StackServer()
-        let symbols = SymbolLoader(ProcFS(root: "/proc"))
         host = Host(procFS: ProcFS(root: "/proc"))
         host.requireScope(scope)
         host.requireCapabilities()
@@ -29,7 +28,9 @@ struct Inspection: ~Copyable {
         do throws(CaptureError) { capture = try Capture(settings) } catch {
             fail(error.exitCode, error.description)
         }
-        recorder = Recorder.begin(path: recordPath, host: host, symbols: symbols, log: log)
+        let names = capture.symbolNames
+        let kernelNames: KernelNames = { names.names(of: $0) }
+        recorder = Recorder.begin(path: recordPath, host: host, kernelNames: kernelNames, log: log)
         Confinement.dropPrivileges(of: host)
         let holders = capture.holders
         risky = TapedReaders(
@@ -46,8 +47,7 @@ struct Inspection: ~Copyable {
         pipelineSettings.stacks = server == nil ? .none : stacks
         pipeline = TapedPipeline(
             pipelineSettings, host: host, identifier: Identifier.Settings(host, commandLine: commandLine),
-            symbols: symbols,
-            recorder: recorder, start: Clock.now().monotonic)
+            kernelNames: kernelNames, recorder: recorder, start: Clock.now().monotonic)
         Confinement.filterSystemCalls(appendsToFile: false, replacesFile: false, usesTerminal: usesTerminal, log: log)
     }
 

@@ -16,7 +16,6 @@ final class Recorder: Sendable {
         var hasFailed = false
         var users: Set<UInt32> = []
         var addresses: Set<UInt64> = []
-        var symbols: KernelSymbols?
     }
 
     private static let mostBytes = 32 << 20
@@ -30,29 +29,27 @@ final class Recorder: Sendable {
     private let path: String
     private let log: Log
     private let users: UserNames
-    private let loadSymbols: @Sendable () -> KernelSymbols
+    private let kernelNames: KernelNames
 
     /// Makes the file, for its owner only; one that is there already is left alone. Nothing is written before ``start()``.
-    ///
-    /// - Parameter symbols: asked once.
     init(
-        path: String, users: UserNames, symbols: @escaping @Sendable () -> KernelSymbols, log: Log
+        path: String, users: UserNames, kernelNames: @escaping KernelNames, log: Log
     ) throws(SafePath.PathError) {
         descriptor = try SafePath(path).open(O_CREAT | O_EXCL, mode: 0o600)
         self.path = path
         self.users = users
         self.log = log
-        loadSymbols = symbols
+        self.kernelNames = kernelNames
         state.withLock { $0.frames.append(TapeFile.magic) }
     }
 
     deinit { Glibc.close(descriptor) }
 
     /// - Returns: `nil` without a path; ends the program if the file cannot be made.
-    static func begin(path: String?, host: Host, symbols: SymbolLoader, log: Log) -> Recorder? {
+    static func begin(path: String?, host: Host, kernelNames: @escaping KernelNames, log: Log) -> Recorder? {
         guard let path else { return nil }
         do throws(SafePath.PathError) {
-            return try Recorder(path: path, users: host.users, symbols: { symbols.take() }, log: log)
+            return try Recorder(path: path, users: host.users, kernelNames: kernelNames, log: log)
         } catch {
             fail(
                 .cannotWriteOutput,
@@ -99,19 +96,8 @@ final class Recorder: Sendable {
             }
             if user, let name = users.name(uid: record.userID) { note(.user(id: record.userID, name)) }
             guard !addresses.isEmpty else { continue }
-            let symbols = symbols()
-            for address in addresses where !symbols.isEmpty {
-                note(.symbol(address: address, symbols.name(of: address) ?? "[unknown]"))
-            }
+            for (address, name) in kernelNames(addresses) ?? [:] { note(.symbol(address: address, name)) }
         }
-    }
-
-    /// The kernel's symbols, for the pure part too.
-    func symbols() -> KernelSymbols {
-        if let known = state.withLock({ $0.symbols }) { return known }
-        let loaded = loadSymbols()
-        state.withLock { $0.symbols = loaded }
-        return loaded
     }
 
     /// Writes what is left, but does not wait for ever.

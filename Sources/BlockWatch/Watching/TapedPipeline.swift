@@ -8,7 +8,7 @@ struct TapedPipeline {
 
     /// - Parameter start: CLOCK_MONOTONIC, nanoseconds.
     init(
-        _ settings: Pipeline.Settings, host: Host, identifier: Identifier.Settings, symbols: SymbolLoader,
+        _ settings: Pipeline.Settings, host: Host, identifier: Identifier.Settings, kernelNames: @escaping KernelNames,
         names: ContainerNameReader? = nil, recorder: Recorder?, start: UInt64
     ) {
         self.recorder = recorder
@@ -23,7 +23,7 @@ struct TapedPipeline {
             settings,
             identifier: Identifier(
                 procFS: procFS, users: host.users, settings: identifier,
-                symbols: { recorder?.symbols() ?? symbols.take() },
+                kernelNames: kernelNames,
                 // a tape does not have them, and is to tell the same again
                 containerNames: { recorder == nil ? names?.latest ?? ContainerNames() : ContainerNames() }),
             now: start)

@@ -59,8 +59,6 @@ struct Watch: ~Copyable {
     init(_ settings: consuming Settings, log: Log) {
         Heap.keepSmall()
         let stackServer = settings.pipeline.stacks == .none ? nil : StackServer.begin(log)
-        // ends before long, and reads nothing of others
-        let symbols = SymbolLoader(ProcFS(root: "/proc"))
         let logWriter = LogWriter()
         let manager = ServiceManager(log: log)
         var log = log
@@ -96,7 +94,9 @@ struct Watch: ~Copyable {
                 .cannotWriteOutput,
                 "cannot open the output \(settings.outputPath ?? "stdout"): \(error.description)\(advice)")
         }
-        recorder = Recorder.begin(path: settings.recordPath, host: host, symbols: symbols, log: log)
+        let symbolNames = capture.symbolNames
+        let kernelNames: KernelNames = { symbolNames.names(of: $0) }
+        recorder = Recorder.begin(path: settings.recordPath, host: host, kernelNames: kernelNames, log: log)
         // capabilities belong to threads: there is only this one yet
         Confinement.dropPrivileges(of: host)
         logWriter.start()
@@ -124,7 +124,7 @@ struct Watch: ~Copyable {
             threshold: settings.thresholdNanoseconds, tick: Clock.tickNanoseconds, now: now.monotonic)
         pipeline = TapedPipeline(
             settings.pipeline, host: host, identifier: Identifier.Settings(host, commandLine: settings.commandLine),
-            symbols: symbols, names: names,
+            kernelNames: kernelNames, names: names,
             recorder: recorder, start: now.monotonic)
         endings = EndingWatch(threshold: settings.thresholdNanoseconds, now: now.monotonic)
         relating = Allowance(onePartIn: 100, most: 1_000_000_000, now: now.monotonic)

@@ -27,14 +27,14 @@ public struct Identifier {
     var namesOfCgroups: [[UInt8]: CgroupIdentity] = [:]
 
     /// - Parameters:
-    ///   - symbols: for whoever has read them already; else they are read when they are needed.
+    ///   - kernelNames: asked once for each address.
     ///   - containerNames: as they were read last.
     public init(
-        procFS: ProcFS, users: UserNames, settings: Settings, symbols: (@Sendable () -> KernelSymbols)? = nil,
+        procFS: ProcFS, users: UserNames, settings: Settings, kernelNames: @escaping KernelNames = { _ in nil },
         containerNames: @escaping @Sendable () -> ContainerNames = { ContainerNames() }
     ) {
         self.containerNames = containerNames
-        stacks = StackReader(symbols ?? { KernelSymbols(procFS) })
+        stacks = StackReader(kernelNames)
         self.procFS = procFS
         self.users = users
         self.settings = settings

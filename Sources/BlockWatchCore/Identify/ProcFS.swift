@@ -87,26 +87,6 @@ public struct ProcFS: Sendable {
         return bytes
     }
 
-    /// A file too large to be kept, piece by piece.
-    ///
-    /// - Parameter path: below the root, without a leading slash: `kallsyms`.
-    /// - Throws: the errno of open(2) or read(2).
-    public func readPieces(_ path: String, _ body: (Span<UInt8>) -> Void) throws(ProcError) {
-        let full = "\(root)/\(path)"
-        guard !Self.leadsThroughProcessLink(path) else { throw ProcError(path: full, errno: ELOOP) }
-        let descriptor = unsafe open(full, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY)
-        guard descriptor >= 0 else { throw ProcError(path: full, errno: Glibc.errno) }
-        defer { _ = close(descriptor) }
-        var room = [UInt8](repeating: 0, count: 64 << 10)
-        while true {
-            let got = unsafe room.withUnsafeMutableBytes { unsafe read(descriptor, $0.baseAddress, $0.count) }
-            if got < 0, Glibc.errno == EINTR { continue }
-            guard got >= 0 else { throw ProcError(path: full, errno: Glibc.errno) }
-            if got == 0 { return }
-            body(room.span.extracting(..<got))
-        }
-    }
-
     /// The text of a symbolic link, as bytes: paths need not be UTF-8.
     ///
     /// - Parameters:

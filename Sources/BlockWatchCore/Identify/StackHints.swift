@@ -44,39 +44,43 @@ struct StackHints: OptionSet {
 /// Names kernel stacks. Threads wait in a few places of the kernel: each address is looked up once.
 struct StackReader {
     private struct Frame {
-        var name: String
+        /// `nil`: nobody knows.
+        var name: String?
         var hints: StackHints
+
+        init(_ name: String?) {
+            self.name = name
+            hints = name.map { StackHints(function: $0) } ?? []
+        }
     }
     private static let mostFrames = 8192
 
-    /// Asked when the first stack is to be named.
-    private let symbolSource: @Sendable () -> KernelSymbols
-    private var symbols: KernelSymbols?
+    private let source: KernelNames
     private var frames: [UInt64: Frame] = [:]
 
-    init(_ symbolSource: @escaping @Sendable () -> KernelSymbols) { self.symbolSource = symbolSource }
+    init(_ source: @escaping KernelNames) { self.source = source }
 
     mutating func hints(of record: CallRecord) -> StackHints {
+        learn(record)
         var hints: StackHints = []
-        for index in 0..<record.stackDepth { hints.formUnion(frame(at: record.stackFrame(index)).hints) }
+        for index in 0..<record.stackDepth { hints.formUnion(frames[record.stackFrame(index)]?.hints ?? []) }
         return hints
     }
 
-    /// - Returns: the functions, innermost first; `nil` if there is a stack whose addresses kptr_restrict hides from
-    ///   everybody.
+    /// - Returns: the functions, innermost first; `nil` if there is a stack and nobody knows any function of it.
     mutating func names(of record: CallRecord) -> [String]? {
-        let names = record.stack.map { frame(at: $0).name }
-        return !names.isEmpty && symbols?.isEmpty == true ? nil : names
+        learn(record)
+        let names = record.stack.map { frames[$0]?.name }
+        return !names.isEmpty && names.allSatisfy { $0 == nil } ? nil : names.map { $0 ?? "[unknown]" }
     }
 
-    private mutating func frame(at address: UInt64) -> Frame {
-        if let known = frames[address] { return known }
-        let symbols = self.symbols ?? symbolSource()
-        self.symbols = symbols
-        let name = symbols.name(of: address) ?? "[unknown]"
-        let frame = Frame(name: name, hints: StackHints(function: name))
+    /// All that are new at once.
+    private mutating func learn(_ record: CallRecord) {
+        // of a thousand threads in the same place only the first gets beyond this
+        guard (0..<record.stackDepth).contains(where: { frames[record.stackFrame($0)] == nil }) else { return }
         if frames.count >= Self.mostFrames { frames.removeAll(keepingCapacity: true) }
-        frames[address] = frame
-        return frame
+        let unknown = Set(record.stack).filter { frames[$0] == nil }.sorted()
+        guard let names = source(unknown) else { return }
+        for address in unknown { frames[address] = Frame(names[address]) }
     }
 }

@@ -63,10 +63,6 @@ public struct TapePlayer {
         self.bytes = bytes
     }
 
-    private static func text(_ symbols: [UInt64: String]) -> [UInt8] {
-        Array(symbols.map { "\(String($0.key, radix: 16)) t \($0.value)\n" }.joined().utf8)
-    }
-
     private static func text(_ users: [UInt32: String]) -> [UInt8] {
         Array(users.map { "\($0.value)::\($0.key):0\n" }.joined().utf8)
     }
@@ -75,12 +71,12 @@ public struct TapePlayer {
     public consuming func play(_ say: (Saying) -> Void) throws(TapeError) -> Outcome {
         var entries = try TapeEntries(bytes)
         let answers = TapeAnswers()
-        let kallsyms = Self.text(symbols)
+        let symbols = symbols
         var pipeline = Pipeline(
             host.pipeline,
             identifier: Identifier(
                 procFS: ProcFS(root: "/proc", reader: answers), users: UserNames(passwd: Self.text(users)),
-                settings: host.identifier, symbols: { KernelSymbols(kallsyms: kallsyms) }),
+                settings: host.identifier, kernelNames: { _ in symbols }),
             now: host.startNanoseconds)
         var step: TapeEntry?
         var during: [TapeEntry] = []
