@@ -71,6 +71,7 @@ static __noinline int view_call(struct bw_call *call, struct task_struct *task, 
 		regs_args(regs, call->abi, call->args);
 	} else if (state && state->filled[SLOT_UNENTERED] && state->unentered.stamp) {
 		slot = &state->unentered;
+		call->renewals = state->renewals;
 	} else if (asleep && !(asleep & (TASK_STOPPED | TASK_TRACED)) && regs_number(regs) >= 0) {
 		call->number = regs_number(regs);
 		call->abi = abi_of(task);

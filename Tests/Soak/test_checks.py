@@ -71,6 +71,12 @@ class Stream(unittest.TestCase):
             loss = {"event": {"action": "loss"}, "loss": {"reason": reason}}
             self.assertEqual(self.failures([*GOOD[:3], loss, stopped()]), [], "the machine was busy")
 
+    def test_what_looks_alone_miss_is_lost_only_where_the_probes_were_out(self):
+        loss = {"event": {"action": "loss"}, "loss": {"reason": "while the probes were out, a call was over"}}
+        gone = {"event": {"action": "engine"}, "blockwatch": {"engine": "scan"}}
+        self.assertEqual(self.failures([*GOOD[:3], gone, loss, stopped()]), [])
+        self.assertTrue(any(text.startswith("loss:") for text in self.failures([*GOOD[:3], loss, stopped()])))
+
     def test_each_fault_is_seen(self):
         def at(index, record):
             return [*GOOD[:index], record, *GOOD[index:]]
@@ -214,6 +220,15 @@ class Planted(unittest.TestCase):
         hang.closing = ("returned",)
         self.told(hang, "ended")
         self.assertIn("closed by ended, not by returned", self.found[0])
+
+    def test_nobody_saw_how_it_ended_where_the_probes_were_out(self):
+        hang = self.hang()
+        self.told(hang, "blocked")
+        self.planter.take_engine("scan", time.monotonic())
+        self.planter.end(hang)
+        hang.closing = ("returned",)
+        self.told(hang, "ended")
+        self.assertEqual(self.found, [])
 
     def test_never_closed(self):
         hang = self.hang()
