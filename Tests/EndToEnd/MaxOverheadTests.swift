@@ -1,27 +1,27 @@
 import Foundation
 import Testing
 
+/// Two system calls a byte, as fast as they go: four of them, so that whatever else runs leaves some room.
+func underLoad<T>(_ body: () async throws -> T) async throws -> T {
+    var all: [Child] = []
+    func end() async { for child in all { await child.end() } }
+    do {
+        for _ in 0..<4 { all.append(try Child("/usr/bin/dd", ["if=/dev/zero", "of=/dev/null", "bs=1"])) }
+        let first = all[0].pid
+        _ = try await eventually("the load") {
+            try String(contentsOfFile: "/proc/\(first)/io", encoding: .utf8).contains("syscr: 0\n") ? nil : true
+        }
+        let result = try await body()
+        await end()
+        return result
+    } catch {
+        await end()
+        throw error
+    }
+}
+
 /// `--max-overhead`: the probes on system calls are in where they cost little, and out where they cost much.
 @Suite(.serialized) struct `The probes keep within their budget` {
-    /// Two system calls a byte, as fast as they go: four of them, so that whatever else runs leaves some room.
-    private static func withLoad<T>(_ body: () async throws -> T) async throws -> T {
-        var all: [Child] = []
-        func end() async { for child in all { await child.end() } }
-        do {
-            for _ in 0..<4 { all.append(try Child("/usr/bin/dd", ["if=/dev/zero", "of=/dev/null", "bs=1"])) }
-            let first = all[0].pid
-            _ = try await eventually("the load") {
-                try String(contentsOfFile: "/proc/\(first)/io", encoding: .utf8).contains("syscr: 0\n") ? nil : true
-            }
-            let result = try await body()
-            await end()
-            return result
-        } catch {
-            await end()
-            throw error
-        }
-    }
-
     /// A byte comes after 0.3 s, again and again, for as long as somebody reads.
     private static let reads = """
         import os, threading, time
@@ -57,7 +57,7 @@ import Testing
     @Test func `a load takes them out, hangs are told as soon as ever, and after it they come in again`() async throws {
         let limit = ["--threshold", "1s", "--max-overhead", "1%", "--summary", "500ms"]
         try await Watcher.run(limit, losses: ["while the probes were out"]) { watcher in
-            let end = try await Self.withLoad {
+            let end = try await underLoad {
                 let began = Date()
                 let out = try await changes(watcher, to: "scan")
                 let delay = try seconds(until: out, from: began)
@@ -111,7 +111,7 @@ import Testing
                     let ids = [
                         try await watcher.blocked(tid: stays.tid).id, try await watcher.blocked(tid: leaves.tid).id,
                     ]
-                    try await Self.withLoad {
+                    try await underLoad {
                         _ = try await changes(watcher, to: "scan")
                         leaves.child.signal(SIGUSR1)
                         let end = try await watcher.record("its end") { $0.action == "returned" && $0.id == ids[1] }
@@ -160,7 +160,7 @@ import Testing
 
     @Test func `without a limit they stay in, and the price is told all the same`() async throws {
         try await Watcher.run(["--threshold", "1s", "--max-overhead", "none", "--summary", "500ms"]) { watcher in
-            try await Self.withLoad {
+            try await underLoad {
                 let summary = try await watcher.record("a summary of the load") {
                     $0.action == "summary" && $0.number("blockwatch.overhead.share") ?? 0 > 0.01
                 }

@@ -170,6 +170,29 @@ final class Screen: Sendable {
         }
     }
 
+    @Test func `its probes go where calls cost more than they may, and come back`() async throws {
+        try await with("flock") { screen, _, hanging in
+            // more than what this test costs itself, which looks at the screen all the time
+            try screen.type(command(hanging.pid, "", "--max-overhead 2%"))
+            try await screen.shows("[\(hanging.pid)] flock on ")
+            let pid = try await processID(of: hanging.pid)
+            func links() throws -> Int { try Kernel.owned(by: pid).count { $0.hasPrefix("link ") } }
+            // a look at a single thread has one for a moment
+            let all = try links()
+            let few = try await underLoad {
+                let few = try await eventually("two links fewer") {
+                    let now = try links()
+                    return now <= all - 2 ? now : nil
+                }
+                try await screen.shows("[\(hanging.pid)] flock on ")
+                return few
+            }
+            _ = try await eventually("both again") { try links() >= few + 2 ? true : nil }
+            try screen.press("q")
+            try await isOver(screen)
+        }
+    }
+
     private func follow(_ screen: Screen, _ hanging: Hanging) async throws {
         try screen.type(command(hanging.pid))
         let lines = try await screen.shows("[\(hanging.pid)] flock on ")

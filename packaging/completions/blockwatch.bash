@@ -385,7 +385,7 @@ _blockwatch_top() {
     repeating_flags=()
     non_repeating_flags=(--all --version -h --help)
     repeating_options=(--replay --syscall --pid --comm --user --cgroup --unit --container --path --port --reason --exclude-syscall)
-    non_repeating_options=(--threshold --engine --at --scope --command-line)
+    non_repeating_options=(--threshold --engine --max-overhead --at --scope --command-line)
     __blockwatch_offer_flags_options 0
 
     # Offer option value completions
@@ -395,6 +395,9 @@ _blockwatch_top() {
         ;;
     '--engine')
         __blockwatch_add_completions -W 'trace'$'\n''scan'
+        return
+        ;;
+    '--max-overhead')
         return
         ;;
     '--replay')

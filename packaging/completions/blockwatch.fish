@@ -30,7 +30,7 @@ function __blockwatch_parse_tokens -S
         case 'explain'
             __blockwatch_parse_subcommand 1 'verdict=' 'for=' 'scope=' 'exit-code' 'version' 'h/help'
         case 'top'
-            __blockwatch_parse_subcommand 0 'threshold=' 'engine=' 'replay=+' 'at=' 'all' 'syscall=+' 'pid=+' 'comm=+' 'user=+' 'cgroup=+' 'unit=+' 'container=+' 'path=+' 'port=+' 'reason=+' 'exclude-syscall=+' 'scope=' 'command-line=' 'version' 'h/help'
+            __blockwatch_parse_subcommand 0 'threshold=' 'engine=' 'max-overhead=' 'replay=+' 'at=' 'all' 'syscall=+' 'pid=+' 'comm=+' 'user=+' 'cgroup=+' 'unit=+' 'container=+' 'path=+' 'port=+' 'reason=+' 'exclude-syscall=+' 'scope=' 'command-line=' 'version' 'h/help'
         case 'graph'
             __blockwatch_parse_subcommand 1 'format=' 'threshold=' 'replay=+' 'at=' 'all' 'syscall=+' 'pid=+' 'comm=+' 'user=+' 'cgroup=+' 'unit=+' 'container=+' 'path=+' 'port=+' 'reason=+' 'exclude-syscall=+' 'scope=' 'command-line=' 'exit-code' 'version' 'h/help'
         case 'replay'
@@ -169,6 +169,7 @@ complete -c 'blockwatch' -n '__blockwatch_should_offer_completions_for_flags_or_
 complete -c 'blockwatch' -n '__blockwatch_should_offer_completions_for_flags_or_options "blockwatch explain" h help' -s 'h' -l 'help' -d 'Show help information.'
 complete -c 'blockwatch' -n '__blockwatch_should_offer_completions_for_flags_or_options "blockwatch top" threshold' -l 'threshold' -d 'Calls blocked longer: 500ms, 5s, 1m30s (default: 1s).' -rfka ''
 complete -c 'blockwatch' -n '__blockwatch_should_offer_completions_for_flags_or_options "blockwatch top" engine' -l 'engine' -d 'trace: exact times. scan: no probe in any system call.' -rfka 'trace scan'
+complete -c 'blockwatch' -n '__blockwatch_should_offer_completions_for_flags_or_options "blockwatch top" max-overhead' -l 'max-overhead' -d 'The share of all processor time that engine trace may take, else only looks: 1%; or none (default: 1%).' -rfka ''
 complete -c 'blockwatch' -n '__blockwatch_should_offer_completions_for_flags_or_options "blockwatch top"' -l 'replay' -d 'Play this recorded stream; needs no root; repeatable.' -rF
 complete -c 'blockwatch' -n '__blockwatch_should_offer_completions_for_flags_or_options "blockwatch top" at' -l 'at' -d 'With --replay: from this moment on.' -rfka ''
 complete -c 'blockwatch' -n '__blockwatch_should_offer_completions_for_flags_or_options "blockwatch top" all' -l 'all' -d 'Calls that are idle by design too; the key a.'

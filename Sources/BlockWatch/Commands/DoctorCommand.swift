@@ -124,10 +124,7 @@ struct DoctorCommand: ParsableCommand {
 extension DoctorCommand {
     /// What engine trace would take of this host as it is now.
     private func checkPrice(_ probes: SystemCallProbes, _ report: inout Report) {
-        let now = Clock.now().monotonic
-        var budget = OverheadBudget(
-            limit: WatchOptions.defaultMaxOverhead, callNanoseconds: probes.callNanoseconds,
-            processors: Host.processorCount, calls: probes.calls, now: now)
+        var budget = OverheadBudget(probes, limit: WatchOptions.defaultMaxOverhead)
         usleep(UInt32(OverheadBudget.interval / 1000))
         _ = budget.advance(calls: probes.calls, at: Clock.now().monotonic)
         report.say(.good, "price of tracing", budget.overhead.price)

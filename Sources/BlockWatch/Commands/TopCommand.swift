@@ -18,6 +18,11 @@ struct TopCommand: ParsableCommand {
     var threshold: UInt64 = 1_000_000_000
     @Option(help: "trace: exact times. scan: no probe in any system call.") var engine: Engine = .trace
     @Option(
+        name: .customLong("max-overhead"),
+        help: "The share of all processor time that engine trace may take, else only looks: 1%; or none (default: 1%).",
+        transform: WatchOptions.share)
+    var maxOverhead = Share(value: WatchOptions.defaultMaxOverhead)
+    @Option(
         name: .customLong("replay"),
         help: ArgumentHelp("Play this recorded stream; needs no root; repeatable.", valueName: "file"),
         completion: .file())
@@ -59,7 +64,7 @@ struct TopCommand: ParsableCommand {
         if recordings.isEmpty {
             let inspection = inspection(without: graphviz?.processID, log)
             show(Top(hostName: inspection.host.name, thresholdNanoseconds: threshold, showsIdle: all))
-            var source = LiveTop(inspection)
+            var source = LiveTop(inspection, maxOverhead: maxOverhead.value, log: log)
             desk.serve(&source)
         } else {
             var player = RecordingPlayer(filter: looking.filters.filter)

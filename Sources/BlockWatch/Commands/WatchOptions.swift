@@ -181,7 +181,7 @@ struct WatchOptions: ParsableArguments {
         return Span(nanoseconds: value)
     }
 
-    private static func share(_ text: String) throws -> Share {
+    static func share(_ text: String) throws -> Share {
         if text == "none" { return Share(value: nil) }
         let digits = text.hasSuffix("%") ? text.dropLast() : text[...]
         let isNumber = !digits.isEmpty && digits.utf8.allSatisfy { (0x30...0x39).contains($0) || $0 == 0x2e }

@@ -56,8 +56,11 @@ final class LookDesk: Sendable {
                 brought.ring()
             }
             let now = Clock.now().monotonic
-            let left = source.nextLook > now ? (source.nextLook - now) / 1_000_000 + 1 : 0
-            isDue = !wanted.take(withinMilliseconds: Int32(clamping: left)) || Clock.now().monotonic >= source.nextLook
+            let next = min(source.nextLook, source.nextUpkeep)
+            let left = next > now ? (next - now) / 1_000_000 + 1 : 0
+            _ = wanted.take(withinMilliseconds: Int32(clamping: left))
+            if Clock.now().monotonic >= source.nextUpkeep { source.keepUp() }
+            isDue = Clock.now().monotonic >= source.nextLook
         }
     }
 }

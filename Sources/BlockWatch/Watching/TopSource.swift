@@ -7,6 +7,10 @@ protocol TopSource: ~Copyable {
     mutating func look(isPaused: Bool) -> Top.Look
     /// When the next one is due, CLOCK_MONOTONIC.
     var nextLook: UInt64 { get }
+    /// When something else is due, CLOCK_MONOTONIC.
+    var nextUpkeep: UInt64 { get }
+    /// Does that.
+    mutating func keepUp()
     /// Of a recording: on or back by hundredths of it.
     mutating func seek(_ hundredths: Int)
 }
@@ -19,12 +23,25 @@ struct LiveTop: ~Copyable, TopSource {
     private var lostClosings: UInt64 = 0
     /// When the last look was, and what all had cost until then.
     private var last: (at: UInt64, cpu: UInt64)
+    /// `nil` with engine scan.
+    private var budget: OverheadBudget?
+    private let log: Log
 
     var nextLook: UInt64 { pace.nextLook }
+    var nextUpkeep: UInt64 { budget?.next ?? .max }
 
-    init(_ inspection: consuming Inspection) {
+    init(_ inspection: consuming Inspection, maxOverhead: Double?, log: Log) {
+        budget = inspection.capture.probes.map { OverheadBudget($0, limit: maxOverhead) }
         self.inspection = inspection
+        self.log = log
         last = (Clock.now().monotonic, Clock.processCPU())
+    }
+
+    mutating func keepUp() {
+        guard let probes = inspection.capture.probes,
+            budget?.keep(probes, of: inspection.capture, log: log) == true
+        else { return }
+        inspection.lookAgain(relooks: false, lostClosings: &lostClosings)
     }
 
     mutating func seek(_ hundredths: Int) {}
@@ -62,9 +79,12 @@ struct LiveTop: ~Copyable, TopSource {
 struct RecordedTop: TopSource {
     private var player: RecordingPlayer
     private(set) var nextLook: UInt64 = 0
+    let nextUpkeep = UInt64.max
     private var lastAt: UInt64?
 
     init(_ player: RecordingPlayer) { self.player = player }
+
+    mutating func keepUp() {}
 
     mutating func seek(_ hundredths: Int) { player.move(to: player.moved(byHundredths: hundredths)) }
 

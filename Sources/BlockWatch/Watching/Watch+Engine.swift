@@ -5,43 +5,17 @@ import BlockWatchCore
 extension Watch {
     mutating func keepWithinBudget() {
         guard let probes = capture.probes, let budget else { return }
-        let now = Clock.now().monotonic
-        if let due = nextSwitch, now >= due, let interval = settings.switchProbesNanoseconds {
-            switchProbes(probes, isTraced: !budget.isTraced)
+        let hasChanged: Bool?
+        if let due = nextSwitch, Clock.now().monotonic >= due, let interval = settings.switchProbesNanoseconds {
+            hasChanged = self.budget?.change(probes, of: capture, toTraced: !budget.isTraced, log: log)
             nextSwitch = Clock.now().monotonic.saturatingAdd(interval)
-            return
+        } else {
+            hasChanged = self.budget?.keep(probes, of: capture, log: log)
         }
-        switch self.budget?.advance(calls: probes.calls, at: now) {
-        case .takeOut: switchProbes(probes, isTraced: false)
-        case .putIn: switchProbes(probes, isTraced: true)
-        case .beginCounting:
-            do throws(CaptureError) { try probes.beginCounting() } catch {
-                log.warning("system calls are not counted: \(error.description)")
-                self.budget?.switchFailed(at: now)
-            }
-        case .endCounting: probes.endCounting()
-        case .nothing, nil: break
-        }
-    }
-
-    /// Nothing is lost on the way: who sleeps is noted before, and all threads are looked at after.
-    private mutating func switchProbes(_ probes: SystemCallProbes, isTraced: Bool) {
-        do throws(CaptureError) {
-            if isTraced {
-                try probes.putIn()
-            } else {
-                try capture.noteSleepers()
-                probes.takeOut()
-            }
-        } catch {
-            log.warning("the probes stay \(isTraced ? "out" : "in"): \(error.description)")
-            budget?.switchFailed(at: Clock.now().monotonic)
-            return
-        }
+        guard hasChanged == true else { return }
         let now = Clock.now()
-        budget?.changed(to: isTraced, calls: probes.calls, at: now.monotonic)
         schedule.setTraced(isTraced)
-        if let budget { pipeline.engine(budget.overhead, isChange: true, clock: now) }
+        if let budget = self.budget { pipeline.engine(budget.overhead, isChange: true, clock: now) }
         scan(now, isDue: false)
     }
 

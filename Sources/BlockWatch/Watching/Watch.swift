@@ -128,11 +128,7 @@ struct Watch: ~Copyable {
             recorder: recorder, start: now.monotonic)
         endings = EndingWatch(threshold: settings.thresholdNanoseconds, now: now.monotonic)
         relating = Allowance(onePartIn: 100, most: 1_000_000_000, now: now.monotonic)
-        budget = capture.probes.map {
-            OverheadBudget(
-                limit: settings.maxOverhead, callNanoseconds: $0.callNanoseconds, processors: Host.processorCount,
-                calls: $0.calls, now: now.monotonic)
-        }
+        budget = capture.probes.map { OverheadBudget($0, limit: settings.maxOverhead) }
         nextSwitch = settings.switchProbesNanoseconds.map { now.monotonic.saturatingAdd($0) }
         formats = Formats(settings, origin: host.origin)
         nextSummary = settings.summaryNanoseconds.map { now.monotonic.saturatingAdd($0) }
