@@ -13,6 +13,8 @@ protocol TopSource: ~Copyable {
     mutating func keepUp()
     /// Of a recording: on or back by hundredths of it.
     mutating func seek(_ hundredths: Int)
+    /// Where in its program a thread is, in lines; takes as long as it takes.
+    mutating func functions(of wish: Top.StackWish) -> [String]
 }
 
 /// This host, looked at again and again.
@@ -45,6 +47,8 @@ struct LiveTop: ~Copyable, TopSource {
     }
 
     mutating func seek(_ hundredths: Int) {}
+
+    mutating func functions(of wish: Top.StackWish) -> [String] { inspection.functions(of: wish) }
 
     /// While it is paused too: what ends must be taken from the kernel.
     mutating func look(isPaused: Bool) -> Top.Look {
@@ -85,6 +89,9 @@ struct RecordedTop: TopSource {
     init(_ player: RecordingPlayer) { self.player = player }
 
     mutating func keepUp() {}
+
+    /// The records say it, or nobody.
+    mutating func functions(of wish: Top.StackWish) -> [String] { [] }
 
     mutating func seek(_ hundredths: Int) { player.move(to: player.moved(byHundredths: hundredths)) }
 
