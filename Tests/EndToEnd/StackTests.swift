@@ -103,8 +103,11 @@ import Testing
             }
             #expect(text.contains("wait_for_work  where"), "\(text)")
             #expect(text.contains("join_workers  where"), "\(text)")
-            let (lines, _) = try await snapshot(["--pid", "\(hanging.pid)"])
-            #expect(lines.contains { $0.contains("In the program, 30 threads here:") }, "\(lines)")
+            // until they have waited for longer than its threshold
+            _ = try await eventually("thirty threads in a tree") { () async throws -> Bool? in
+                let (lines, _) = try await snapshot(["--pid", "\(hanging.pid)"])
+                return lines.contains { $0.contains("In the program, 30 threads here:") } ? true : nil
+            }
         }
     }
 
@@ -134,6 +137,7 @@ import Testing
         try await Hanging.run("line", [0], program: "\(Self.programs)/where") { hanging in
             let record = try await eventually(within: 30, "the chain") { () async throws -> Fields? in
                 let (lines, _) = try await snapshot(["--format", "ndjson", "--pid", "\(hanging.pid)"])
+                guard !lines.isEmpty else { return nil }
                 try await Schema.check(lines)
                 let record = lines.compactMap(Fields.init).first { $0.tid == hanging.tid }
                 return record?.text("reason") == "peer_stuck" ? record : nil
