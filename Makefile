@@ -31,7 +31,7 @@ BPF_FLAGS := -target bpf -mcpu=v3 -O2 -g -std=gnu2x -Wall -Wextra -Werror -Wno-u
 BENCH_TOOLS := gcc libc6-dev python3 util-linux strace linux-perf bpftrace lsof
 BENCH_SERVERS := redis-server redis-tools nginx postgresql postgresql-client wrk
 BUILD_PACKAGES := libbpf-dev libdw-dev libelf-dev liblzma-dev libbz2-dev zlib1g-dev
-TEST_PACKAGES := gcc gcc-multilib libc6-dev make python3 python3-jsonschema iproute2 lsof mount strace graphviz screen
+TEST_PACKAGES := gcc gcc-multilib golang-go libc6-dev make python3 python3-jsonschema iproute2 lsof mount strace graphviz screen
 PICTURE_PACKAGES := tmux chromium fonts-dejavu-core graphviz iproute2 python3 util-linux
 # kernels in virtual machines
 KERNEL_PACKAGES := qemu-system-x86 busybox-static cpio kmod xz-utils binutils debian-archive-keyring
@@ -147,7 +147,7 @@ verdict-docs: ## write the paragraph of each reason in docs/verdicts.md anew, fr
 	tools/verdict-docs .build/debug/blockwatch
 
 .PHONY: programs
-programs: $(addprefix .build/programs/,hang hang32 where where32 where-static where-stripped actor slowfs tracer empty.bpf.o tally tally.bpf.o) ## the programs that the end-to-end tests hang
+programs: $(addprefix .build/programs/,hang hang32 where where32 where-static where-stripped where-go where-go-stripped actor slowfs tracer empty.bpf.o tally tally.bpf.o) ## the programs that the end-to-end tests hang
 
 HANG_SOURCES := $(wildcard Tests/EndToEnd/Programs/hang*.c Tests/EndToEnd/Programs/hang*.h)
 .build/programs/hang: $(HANG_SOURCES)
@@ -161,6 +161,11 @@ WHERE_FLAGS = $(if $(findstring 32,$(@F)),-m32) $(if $(findstring static,$(@F)),
 .build/programs/where .build/programs/where32 .build/programs/where-static .build/programs/where-stripped: Tests/EndToEnd/Programs/where.c
 	@mkdir -p $(@D)
 	gcc $(WHERE_FLAGS) -O2 -fomit-frame-pointer -Wall -Wextra -Werror -pthread -o $@ $<
+# what its own linker makes, and what is hardest to read: position-independent, linked by gcc, without symbols
+.build/programs/where-go .build/programs/where-go-stripped: $(wildcard Tests/EndToEnd/Programs/where-go/*.go)
+	@mkdir -p $(@D)
+	GO111MODULE=off GOFLAGS= GOCACHE=$(CURDIR)/.build/go-cache go build $(if $(findstring stripped,$(@F)),-buildmode=pie -ldflags='-s -w') \
+		-o $@ $^
 .build/programs/actor: Tests/EndToEnd/Programs/actor.c
 	@mkdir -p $(@D)
 	gcc -O1 -Wall -Wextra -Werror -pthread -o $@ $<
