@@ -2,7 +2,7 @@ package main
 
 /*
 #include <unistd.h>
-static int c_waits(void) { return pause() + 1; }
+__attribute__((noinline)) static int c_waits(void) { return pause() + 1; }
 */
 import "C"
 
