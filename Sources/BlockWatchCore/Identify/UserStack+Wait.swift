@@ -121,7 +121,7 @@ extension UserStack {
     private static let modules = [
         "libc.so", "libc-", "libpthread", "ld-linux", "ld-", "ld.so", "libstdc++", "libgcc_s", "libm.so", "librt",
         "[vdso]",
-        "libc++", "libswift", "libpython", "libjvm", "libuv", "ld-musl", "libresolv",
+        "libc++", "libswift", "libpython", "python3", "_ctypes.", "libffi.", "libjvm", "libuv", "ld-musl", "libresolv",
     ]
 
     /// `___pthread_cond_wait`, `__GI___libc_read` and the like, as others call them.
@@ -139,7 +139,7 @@ extension UserStack {
 extension UserStack {
     /// ` for a condition variable, in Pool::checkout`: what a sentence says of it, escaped for terminals.
     var clause: String {
-        let wait = self.wait.map { " for \($0)" } ?? ""
+        let wait = (self.wait.map { " for \($0)" } ?? "") + (holdsGIL ? " with \(Self.gil)" : "")
         guard let site else { return wait }
         let function = TerminalText.cut(TerminalText.escaped(site), to: 60, keep: .headAndTail)
         return wait + " in \(function)"
