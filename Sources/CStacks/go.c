@@ -29,10 +29,8 @@ enum {
 	M_CURG_TO = 224,
 };
 
-struct table {
-	struct module *module;
-	int was_looked_for;
-	uint64_t header, text;
+struct go_table {
+	uint64_t text;
 	uint64_t functions; // how many
 	uint64_t names, units, files, values, entries;
 	int is_1_20;
@@ -141,30 +139,23 @@ static uint64_t find_table(struct process *process, struct module *module)
 }
 
 // Of the file that an address lies in; NULL if that is not Go's.
-static struct table *table_at(struct process *process, uint64_t address)
+static const struct go_table *table_at(struct process *process, uint64_t address)
 {
-	// a process is of one program; its plugins are few
-	static struct table tables[8];
 	struct module *module = process_module(process, address);
-	struct table *table = NULL;
 	struct header header;
 	if (!module || !module->dwfl || process->is_32_bit)
 		return NULL;
-	for (size_t index = 0; index < sizeof(tables) / sizeof(*tables) && !table; index++)
-		if (!tables[index].module || tables[index].module == module)
-			table = &tables[index];
-	if (!table)
-		return NULL;
-	if (table->was_looked_for)
-		return table->header ? table : NULL;
-	table->module = module;
-	table->was_looked_for = 1;
+	if (module->was_go_looked_for)
+		return module->go;
+	module->was_go_looked_for = 1;
 	uint64_t place = find_table(process, module);
 	if (!place || !process_memory(process, place, &header, sizeof(header)) || !is_header(&header))
 		return NULL;
-	table->text = header.text ? header.text : find_text(process, module, place);
-	if (!table->text)
+	uint64_t text = header.text ? header.text : find_text(process, module, place);
+	struct go_table *table = text ? calloc(1, sizeof(*table)) : NULL;
+	if (!table)
 		return NULL;
+	table->text = text;
 	table->functions = header.functions;
 	table->names = place + header.names;
 	table->units = place + header.units;
@@ -172,7 +163,7 @@ static struct table *table_at(struct process *process, uint64_t address)
 	table->values = place + header.values;
 	table->entries = place + header.entries;
 	table->is_1_20 = header.magic == MAGIC_1_20;
-	table->header = place;
+	module->go = table;
 	return table;
 }
 
@@ -183,7 +174,7 @@ static int half(struct process *process, uint64_t address, uint32_t *value)
 	return process_memory(process, address, value, 4);
 }
 
-static int find_function(struct process *process, const struct table *table, uint64_t address,
+static int find_function(struct process *process, const struct go_table *table, uint64_t address,
 			 struct function *function)
 {
 	uint64_t low = 0, high = table->functions;
@@ -228,7 +219,7 @@ static char *text_at(struct process *process, uint64_t address)
 	return text;
 }
 
-static char *name_of(struct process *process, const struct table *table, const struct function *function)
+static char *name_of(struct process *process, const struct go_table *table, const struct function *function)
 {
 	uint32_t name;
 	return half(process, function->place + 4, &name) ? text_at(process, table->names + name) : NULL;
@@ -249,7 +240,7 @@ static uint32_t varint(struct process *process, uint64_t *place)
 }
 
 // What one of a function's tables says of a place in it (runtime.pcvalue); -1 if it says nothing.
-static int32_t value_at(struct process *process, const struct table *table, const struct function *function,
+static int32_t value_at(struct process *process, const struct go_table *table, const struct function *function,
 			unsigned which, uint64_t address)
 {
 	uint32_t offset;
@@ -273,7 +264,7 @@ static int32_t value_at(struct process *process, const struct table *table, cons
 enum { STACK_BYTES = 16, FILES = 20, LINES = 24, TABLES = 28, UNIT = 32 };
 
 // Whether an address is in what was inlined into its function: its line is another function's.
-static int is_inlined(struct process *process, const struct table *table, const struct function *function,
+static int is_inlined(struct process *process, const struct go_table *table, const struct function *function,
 		      uint64_t address)
 {
 	uint32_t tables;
@@ -283,7 +274,7 @@ static int is_inlined(struct process *process, const struct table *table, const 
 
 void go_name(struct process *process, struct frame *frame, int lines)
 {
-	struct table *table = table_at(process, frame->lookup);
+	const struct go_table *table = table_at(process, frame->lookup);
 	struct function function;
 	if (!table || !find_function(process, table, frame->lookup, &function))
 		return;
@@ -351,7 +342,7 @@ static int switched_from(struct process *process, uint64_t own, uint64_t *addres
 void go_callers(struct process *process, const struct stacks_thread *thread, struct walk *walk)
 {
 	struct function function;
-	struct table *table = NULL;
+	const struct go_table *table = NULL;
 	size_t first = 0;
 	while (first < walk->count) {
 		table = table_at(process, walk->frames[first].lookup);

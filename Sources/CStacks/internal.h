@@ -17,6 +17,8 @@ int write_whole(int descriptor, const void *bytes, size_t count);
 // worker.c: the exit code.
 int worker_run(const struct stacks_request *request, const void *body);
 
+struct go_table; // go.c
+
 // A file that is mapped into the process, or a part of one.
 struct module {
 	uint64_t start, end;	   // as it lies there, end exclusive
@@ -28,6 +30,8 @@ struct module {
 	uint8_t is_deleted;
 	Dwfl_Module *dwfl;
 	void *image; // copied from memory, where there is no file
+	struct go_table *go; // NULL: it is none of Go's, or nobody has looked
+	uint8_t was_go_looked_for;
 };
 
 // process.c
