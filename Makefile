@@ -31,7 +31,7 @@ BPF_FLAGS := -target bpf -mcpu=v3 -O2 -g -std=gnu2x -Wall -Wextra -Werror -Wno-u
 BENCH_TOOLS := gcc libc6-dev make python3 util-linux strace linux-perf bpftrace lsof
 BENCH_SERVERS := redis-server redis-tools nginx postgresql postgresql-client wrk
 BUILD_PACKAGES := libbpf-dev libdw-dev libelf-dev liblzma-dev libbz2-dev zlib1g-dev
-TEST_PACKAGES := gcc gcc-multilib libc6-dev make python3 python3-jsonschema iproute2 lsof mount strace graphviz screen
+TEST_PACKAGES := gcc gcc-multilib golang-go binutils xz-utils libc6-dev make python3 python3-jsonschema iproute2 lsof mount strace graphviz screen
 PICTURE_PACKAGES := tmux chromium fonts-dejavu-core graphviz iproute2 python3 util-linux
 # kernels in virtual machines
 KERNEL_PACKAGES := qemu-system-x86 busybox-static cpio kmod xz-utils binutils debian-archive-keyring
@@ -147,7 +147,7 @@ verdict-docs: ## write the paragraph of each reason in docs/verdicts.md anew, fr
 	tools/verdict-docs .build/debug/blockwatch
 
 .PHONY: programs
-programs: $(addprefix .build/programs/,hang hang32 where where32 where-static where-stripped actor slowfs tracer empty.bpf.o tally tally.bpf.o) ## the programs that the end-to-end tests hang
+programs: $(addprefix .build/programs/,hang hang32 where where32 where-static where-stripped where-go where-go-stripped where-mini where-loader where-library.so actor slowfs tracer empty.bpf.o tally tally.bpf.o) ## the programs that the end-to-end tests hang
 
 HANG_SOURCES := $(wildcard Tests/EndToEnd/Programs/hang*.c Tests/EndToEnd/Programs/hang*.h)
 .build/programs/hang: $(HANG_SOURCES)
@@ -161,6 +161,19 @@ WHERE_FLAGS = $(if $(findstring 32,$(@F)),-m32) $(if $(findstring static,$(@F)),
 .build/programs/where .build/programs/where32 .build/programs/where-static .build/programs/where-stripped: Tests/EndToEnd/Programs/where.c
 	@mkdir -p $(@D)
 	gcc $(WHERE_FLAGS) -O2 -fomit-frame-pointer -Wall -Wextra -Werror -pthread -o $@ $<
+# stripped, with its symbols in .gnu_debugdata, as Fedora has its programs
+.build/programs/where-mini: .build/programs/where
+	objcopy --only-keep-debug $< $@.symbols
+	xz -f $@.symbols
+	objcopy --strip-all --add-section .gnu_debugdata=$@.symbols.xz $< $@
+.build/programs/where-loader .build/programs/where-library.so: Tests/EndToEnd/Programs/library.c
+	@mkdir -p $(@D)
+	gcc $(if $(findstring loader,$(@F)),-DLOADER,-shared -fPIC) -O2 -fomit-frame-pointer -Wall -Wextra -Werror -o $@ $<
+# what its own linker makes, and what is hardest to read: position-independent, linked by gcc, without symbols
+.build/programs/where-go .build/programs/where-go-stripped: $(wildcard Tests/EndToEnd/Programs/where-go/*.go)
+	@mkdir -p $(@D)
+	GO111MODULE=off GOFLAGS= GOCACHE=$(CURDIR)/.build/go-cache go build $(if $(findstring stripped,$(@F)),-buildmode=pie -ldflags='-s -w') \
+		-o $@ $^
 .build/programs/actor: Tests/EndToEnd/Programs/actor.c
 	@mkdir -p $(@D)
 	gcc -O1 -Wall -Wextra -Werror -pthread -o $@ $<
@@ -288,9 +301,11 @@ FUZZ_FLAGS := -c release --scratch-path .build-fuzz -Xswiftc -sanitize=fuzzer -X
 FUZZER := .build-fuzz/release/BlockWatchFuzz
 
 .PHONY: fuzz
-fuzz: need-build ## fuzz every door that bytes of others come in by, FUZZ_SECONDS=30 in all
+fuzz: need-build need-test need-root build programs ## fuzz every door that bytes of others come in by: decoders for FUZZ_SECONDS=30, the process that walks stacks for a sixth of that (root)
 	BLOCKWATCH_FUZZ=1 $(SWIFT) build $(FUZZ_FLAGS) --product BlockWatchFuzz
 	Tests/Fuzz/run $(FUZZER) $(FUZZ_SECONDS)
+	@$(call need-packages,python3 gcc binutils libc6-dev)
+	$(AS_ROOT) Tests/Fuzz/workers $(BINARY) .build/programs $$(( ($(FUZZ_SECONDS) + 5) / 6 ))
 
 .PHONY: fuzz-corpus
 fuzz-corpus: ## keep what fuzzing has found: the inputs that reach new code, for Tests/Fuzz/corpus

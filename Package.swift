@@ -98,6 +98,6 @@ if Context.environment["BLOCKWATCH_FUZZ"] != nil {
             name: "BlockWatchFuzz",
             dependencies: ["BlockWatchCore", "BlockWatchBPF"],
             path: "Tests/Fuzz",
-            exclude: ["corpus", "replay.dict", "run", "seeds"],
+            exclude: ["corpus", "replay.dict", "run", "seeds", "workers"],
             swiftSettings: [.swiftLanguageMode(.v6), .unsafeFlags(["-parse-as-library"])]))
 }

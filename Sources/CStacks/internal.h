@@ -17,6 +17,8 @@ int write_whole(int descriptor, const void *bytes, size_t count);
 // worker.c: the exit code.
 int worker_run(const struct stacks_request *request, const void *body);
 
+struct go_table; // go.c
+
 // A file that is mapped into the process, or a part of one.
 struct module {
 	uint64_t start, end;	   // as it lies there, end exclusive
@@ -28,6 +30,8 @@ struct module {
 	uint8_t is_deleted;
 	Dwfl_Module *dwfl;
 	void *image; // copied from memory, where there is no file
+	struct go_table *go; // NULL: it is none of Go's, or nobody has looked
+	uint8_t was_go_looked_for;
 };
 
 // process.c
@@ -59,6 +63,7 @@ struct frame {
 	uint64_t address; // the instruction, or the one after its call
 	uint64_t lookup;  // an address inside of the function
 	uint64_t base;	  // where its file lies
+	uint64_t stack;	  // the stack pointer there; 0: not known
 	uint32_t flags, line;
 	const char *function, *module, *file; // NULL: not known
 };
@@ -84,6 +89,11 @@ uint64_t find_symbol(struct process *process, const char *path, const char *name
 const char *demangle(const char *symbol);
 // rust.c: NULL if it is no name of Rust.
 const char *rust_v0(const char *symbol);
+
+// go.c: the function of a frame of Go's, and with `lines` its file and line.
+void go_name(struct process *process, struct frame *frame, int lines);
+// Who called the innermost function of Go's, by its own table.
+void go_callers(struct process *process, const struct stacks_thread *thread, struct walk *walk);
 
 // python.c: puts the functions of a Python program in the place of its interpreter's.
 void python_frames(struct process *process, const struct stacks_thread *thread, struct walk *walk);

@@ -12,6 +12,7 @@ enum {
 	MOST_SYMBOLS = 8 << 20,
 	MOST_INLINED = 32, // in one another
 	MOST_SCOPES = 64,
+	MOST_UNITS = 1 << 16,
 	MOST_ENTRIES = 1 << 20, // of a unit, for one address
 };
 
@@ -166,22 +167,36 @@ static int scopes_of(Dwarf_Die *unit, Dwarf_Addr address, Dwarf_Die *scopes)
 	return search_scopes(unit, address, scopes, 0, 0, &entries);
 }
 
+// The unit that an address lies in. Not every compiler writes a table of that (.debug_aranges): clang does not, nor does Go.
+static Dwarf_Die *unit_at(Dwfl_Module *dwfl, uint64_t address, Dwarf_Addr *bias)
+{
+	Dwarf_Die *unit = dwfl_module_addrdie(dwfl, address, bias);
+	if (unit)
+		return unit;
+	int count = 0;
+	while ((unit = dwfl_module_nextcu(dwfl, unit, bias)) != NULL && count++ < MOST_UNITS)
+		if (dwarf_haspc(unit, address - *bias) == 1)
+			return unit;
+	return NULL;
+}
+
 // Appends a frame, and in front of it what was inlined there.
-static void add_with_lines(struct walk *to, Dwfl_Module *dwfl, struct frame frame)
+static void add_with_lines(struct process *process, struct walk *to, Dwfl_Module *dwfl, struct frame frame)
 {
 	Dwarf_Addr bias;
-	Dwarf_Die *unit = dwfl_module_addrdie(dwfl, frame.lookup, &bias);
-	Dwfl_Line *place = unit ? dwfl_module_getsrc(dwfl, frame.lookup) : NULL;
+	Dwarf_Die *unit = unit_at(dwfl, frame.lookup, &bias);
+	Dwarf_Line *place = unit ? dwarf_getsrc_die(unit, frame.lookup - bias) : NULL;
 	if (place) {
 		int line = 0;
-		frame.file = dwfl_lineinfo(place, NULL, &line, NULL, NULL, NULL);
+		frame.file = dwarf_linesrc(place, NULL, NULL);
+		(void)dwarf_lineno(place, &line);
 		frame.line = line > 0 ? (uint32_t)line : 0;
 	}
 	Dwarf_Die scopes[MOST_SCOPES];
 	int count = unit ? scopes_of(unit, frame.lookup - bias, scopes) : 0;
 	uint32_t flags = frame.flags;
 	// between two functions of which it knows lines are others' functions
-	int is_inside = unit && dwarf_srclang(unit) == DW_LANG_Mips_Assembler;
+	int is_inside = !place || dwarf_srclang(unit) == DW_LANG_Mips_Assembler;
 	const char *file = frame.file;
 	for (int index = count - 1, inlined = 0; index >= 0 && inlined < MOST_INLINED; index--) {
 		int tag = dwarf_tag(&scopes[index]);
@@ -205,6 +220,8 @@ static void add_with_lines(struct walk *to, Dwfl_Module *dwfl, struct frame fram
 		frame.file = NULL;
 		frame.line = 0;
 	}
+	if (!frame.file)
+		go_name(process, &frame, 1);
 	struct frame *one = walk_add(to);
 	if (one) {
 		*one = frame;
@@ -251,6 +268,8 @@ void name_frames(struct process *process, struct walk *walks, size_t count, int 
 		for (size_t index = start; index < end; index++)
 			if (wanted[index].name)
 				frames[index]->function = demangle(wanted[index].name);
+		for (size_t index = start; index < end; index++)
+			go_name(process, frames[index], 0);
 		start = end;
 	}
 	free(frames);
@@ -263,7 +282,7 @@ void name_frames(struct process *process, struct walk *walks, size_t count, int 
 			struct module *module = process_module(process, frame.lookup);
 			// as many as are told: each line may have its file's tables read
 			if (module && module->dwfl && with_lines.count < STACKS_MOST_FRAMES) {
-				add_with_lines(&with_lines, module->dwfl, frame);
+				add_with_lines(process, &with_lines, module->dwfl, frame);
 			} else {
 				struct frame *one = walk_add(&with_lines);
 				if (one)

@@ -252,9 +252,10 @@ static void add_frames(struct python *python, struct walk *walk, uint64_t state)
 
 static int is_thread(struct python *python, uint64_t state, const struct stacks_thread *thread)
 {
-	if (python->at.native_id)
-		return pointer(python, state, python->at.native_id) == (uint64_t)thread->tid;
-	return pointer(python, state, python->at.thread_id) == thread->thread_pointer;
+	// the other number is one of the PID namespace that the program is in
+	if (thread->thread_pointer)
+		return pointer(python, state, python->at.thread_id) == thread->thread_pointer;
+	return python->at.native_id && pointer(python, state, python->at.native_id) == (uint64_t)thread->tid;
 }
 
 // The state of the thread that has the GIL; 0: nobody, or not known.
@@ -274,10 +275,11 @@ static uint64_t find_thread(struct python *python, const struct stacks_thread *t
 		for (int place = 0; state && place < MOST_THREADS; place++) {
 			if (is_thread(python, state, thread)) {
 				uint64_t holder = holder_of_gil(python, interpreter);
-				if (holder && python->at.native_id)
-					walk->gil_holder = (int)pointer(python, holder, python->at.native_id);
-				else if (holder == state)
+				if (holder == state)
 					walk->gil_holder = thread->tid;
+				else if (holder && python->at.native_id &&
+					 pointer(python, state, python->at.native_id) == (uint64_t)thread->tid)
+					walk->gil_holder = (int)pointer(python, holder, python->at.native_id);
 				return state;
 			}
 			state = pointer(python, state, python->at.thread_next);

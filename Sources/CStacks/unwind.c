@@ -184,6 +184,7 @@ static int take_frame(Dwfl_Frame *dwfl, void *data)
 		return DWARF_CB_ABORT;
 	frame->address = address;
 	frame->lookup = is_exact ? address : address - 1;
+	frame->stack = pointer;
 	// libdw says so of the kernel's own frame, and of the one that was interrupted too
 	state->is_interrupted = is_exact && state->unwound > 1 && !state->is_interrupted;
 	if (state->is_interrupted)
@@ -228,6 +229,7 @@ void unwind(Dwfl *dwfl, struct process *process, const struct stacks_thread *thr
 		if (frame)
 			frame->address = frame->lookup = thread->values[16];
 	}
+	go_callers(process, thread, walk);
 }
 
 const char *stacks_library(void)

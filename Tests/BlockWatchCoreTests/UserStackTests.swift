@@ -89,6 +89,59 @@ import Testing
         #expect(isStatic.wait == nil)
     }
 
+    @Test func `where in a Go program is none of its library's functions`() throws {
+        let names = [
+            "runtime/internal/syscall.Syscall6", "syscall.read", "os.(*File).Read", "net.(*conn).Read", "shop/db.ask",
+        ]
+        #expect(try stack(names.map { function($0, "/bin/shop") }).site == Array("shop/db.ask".utf8))
+        let poller = ["runtime.epollwait.abi0", "runtime.netpoll", "runtime.findRunnable", "runtime.mcall"]
+        #expect(try stack(poller.map { function($0, "/bin/shop") }).clause == " for what goroutines wait for")
+    }
+
+    @Test func `a thread that blocks with the GIL says so, and its C is not where in the program it is`() throws {
+        for (holder, clause) in [
+            (4711, " with Python's GIL in ask_printer"), (4712, " in ask_printer"), (0, " in ask_printer"),
+        ] {
+            let frames = [
+                function("pause"), function("ffi_call", "/lib/libffi.so.8"),
+                function("call_function", "/bin/python3.11"),
+                frame("ask_printer", module: "", file: "/srv/a.py", line: 3, flags: 4),
+            ]
+            var bytes = (thread([], count: 4).prefix(16) + number(UInt64(holder), 8) + frames.flatMap(\.self))[...]
+            let (_, stack, _) = try UserStack.thread(from: &bytes)
+            #expect(stack.clause == clause)
+            var finding = Finding.nothing
+            finding.take(waitOf: stack)
+            #expect(finding.evidence.contains { $0.contains("GIL") } == (holder == 4711))
+        }
+    }
+
+    @Test(arguments: [
+        ("/usr/lib/jvm/java-17/bin/java", "jstack 7"), ("/usr/bin/node", "node inspect -p 7"),
+        ("/opt/nodejs", "kill -USR2 7"),
+        ("/usr/bin/ruby3.1", "rbspy snapshot --pid 7"), ("/usr/sbin/php-fpm8.2 (deleted)", "phpspy -l 1 -p 7"),
+        ("/usr/bin/php", "slowlog"), ("/usr/bin/python3.11", "py-spy dump --pid 7"),
+    ])
+    func `the tool that knows more is that of the file it runs`(executable: String, tool: String) {
+        let runtime = Runtime.of(executable: Array(executable.utf8), stacks: [])
+        #expect(
+            runtime?.commands(pid: 7).contains { $0.contains(tool) } == true,
+            "\(executable): \(String(describing: runtime))")
+    }
+
+    @Test func `a name alone makes no run time, but a library does`() throws {
+        for executable in [
+            "/usr/bin/javac", "/usr/bin/node_exporter", "/bin/rubyist", "/srv/phpmyadmin", "/usr/bin/py", "3.11",
+        ] {
+            #expect(Runtime.of(executable: Array(executable.utf8), stacks: []) == nil, "\(executable)")
+        }
+        let php = try stack([function("read"), function("php_execute_script", "/usr/lib/apache2/modules/libphp8.2.so")])
+        #expect(Runtime.of(executable: Array("/usr/sbin/apache2".utf8), stacks: [php]) == .php)
+        let go = try stack([function("runtime.futex", "/bin/shop"), function("runtime.goexit", "/bin/shop")])
+        #expect(Runtime.of(executable: Array("/bin/shop".utf8), stacks: [go]) == .go)
+        #expect(Runtime.of(executable: nil, stacks: []) == nil)
+    }
+
     @Test func `a name cannot write to the terminal`() throws {
         let stack = try stack([function("evil\u{1b}[2Jname", "/bin/x"), function("evil\u{1b}[2Jname", "/bin/x")])
         #expect(!stack.clause.contains("\u{1b}"))

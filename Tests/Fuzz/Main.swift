@@ -6,6 +6,7 @@ import Glibc
 let targets: [(name: String, run: @Sendable ([UInt8]) -> Void)] = [
     ("records", fuzzRecords), ("proc", fuzzProc), ("memory", fuzzMemory), ("config", fuzzConfig), ("text", fuzzText),
     ("replay", fuzzReplay), ("metrics", fuzzMetrics), ("tape", fuzzTape),
+    ("stack", fuzzStack),
 ]
 
 nonisolated(unsafe) private var chosen: @Sendable ([UInt8]) -> Void = { _ in }

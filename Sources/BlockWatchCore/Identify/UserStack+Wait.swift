@@ -37,6 +37,7 @@ extension UserStack {
         ("a thread to unpark it", "std::thread::park"),
         ("a Java monitor", "ObjectMonitor::"), ("a Java thread to unpark it", "Unsafe_Park"),
         ("a goroutine to run", "runtime.notesleep"), ("a goroutine to run", "runtime.stopm"),
+        ("what goroutines wait for", "runtime.netpoll"),
     ]
     /// Whose own lock it is, if somebody waits for one below them.
     private static let owners: [(words: String, prefixes: [String])] = [
@@ -97,12 +98,7 @@ extension UserStack {
         if let module = frame.moduleName, Self.modules.contains(where: { module.starts(with: $0.utf8) }) { return true }
         let name = String(decoding: function, as: UTF8.self)
         // linked statically they are in the program's own file
-        if place == 0 || name.hasPrefix("_") || name.hasPrefix("std::") || name.hasPrefix("core::")
-            || name.hasPrefix("<std::") || name.hasPrefix("<core::") || name.hasPrefix("runtime.")
-            || name.hasPrefix("syscall.") || name.hasPrefix("internal/")
-        {
-            return true
-        }
+        if place == 0 || name.hasPrefix("_") || Self.libraries.contains(where: name.hasPrefix) { return true }
         let plain = Self.plain(function)
         return Self.waits.contains { $0.functions.contains(plain) }
     }
@@ -115,10 +111,17 @@ extension UserStack {
             || (path.contains("/lib/python3.") && !path.contains("-packages/"))
     }
 
+    /// In front of names of C++, Rust and Go.
+    private static let libraries = [
+        "std::", "core::", "<std::", "<core::",
+        "runtime.", "runtime/", "syscall.", "internal/", "os.", "io.", "bufio.", "net.", "sync.", "time.",
+        "crypto/tls.",
+    ]
+
     private static let modules = [
         "libc.so", "libc-", "libpthread", "ld-linux", "ld-", "ld.so", "libstdc++", "libgcc_s", "libm.so", "librt",
         "[vdso]",
-        "libc++", "libswift", "libpython", "libjvm", "libuv", "ld-musl", "libresolv",
+        "libc++", "libswift", "libpython", "python3", "_ctypes.", "libffi.", "libjvm", "libuv", "ld-musl", "libresolv",
     ]
 
     /// `___pthread_cond_wait`, `__GI___libc_read` and the like, as others call them.
@@ -136,7 +139,7 @@ extension UserStack {
 extension UserStack {
     /// ` for a condition variable, in Pool::checkout`: what a sentence says of it, escaped for terminals.
     var clause: String {
-        let wait = self.wait.map { " for \($0)" } ?? ""
+        let wait = (self.wait.map { " for \($0)" } ?? "") + (holdsGIL ? " with \(Self.gil)" : "")
         guard let site else { return wait }
         let function = TerminalText.cut(TerminalText.escaped(site), to: 60, keep: .headAndTail)
         return wait + " in \(function)"

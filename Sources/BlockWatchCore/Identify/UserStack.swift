@@ -21,6 +21,8 @@ public struct UserStack: Sendable, Equatable {
     public var isCut = false
     /// Of a Python program: the thread that has its global lock, as blockwatch's own /proc numbers it.
     public var gilHolder: Int?
+    /// That is this thread: no other one of its Python runs until its call is over.
+    public var holdsGIL = false
     /// The caller of the last one was not found.
     public var isLost = false
 
@@ -71,6 +73,7 @@ extension UserStack {
         stack.isCut = flags & 1 != 0
         stack.isLost = flags & 2 != 0
         stack.gilHolder = holder > 0 && holder < 1 << 31 ? Int(holder) : nil
+        stack.holdsGIL = stack.gilHolder == Int(tid)
         // each takes bytes: what is too many ends before long
         for index in 0..<count {
             let frame = try frame(&bytes)

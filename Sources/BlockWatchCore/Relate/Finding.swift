@@ -44,8 +44,12 @@ public struct Finding: Sendable, Equatable {
 
     /// What the program's functions tell of the wait; the verdict does not stand on it.
     mutating func take(waitOf stack: UserStack?) {
-        guard let wait = stack?.wait, evidence.count < 4 else { return }
-        let holder = wait == UserStack.gil ? stack?.gilHolder.map { ", which thread \($0) has" } : nil
+        guard let stack, evidence.count < 4 else { return }
+        if stack.holdsGIL {
+            evidence.append("has \(UserStack.gil), which no other thread gets until this call is over")
+        }
+        guard let wait = stack.wait, evidence.count < 4 else { return }
+        let holder = wait == UserStack.gil ? stack.gilHolder.map { ", which thread \($0) has" } : nil
         evidence.append("waits for \(wait)\(holder ?? "")")
     }
 

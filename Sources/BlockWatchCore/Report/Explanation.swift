@@ -68,22 +68,28 @@ public struct Explanation: Sendable {
             add(["", "Nothing here says that \(TerminalText.escaped(process.name))[\(process.pid)] hangs."])
             if let nobody = nobodyLeft(process) {
                 add(nobody)
-                if wantsStacks(process) { add(Advice.stacks(process), areCommands: true) }
+                if wantsStacks(process) { add(Advice.stacks(process, runtime(process)), areCommands: true) }
             } else if idle.count(where: { $0.finding.reason == .parked }) > 1 {
                 add([
                     "Locks of the JVM, Go, Rust and other runtimes have no owner that the kernel can see: threads in a",
                     "deadlock over them are parked too\(wantsStacks(process) ? ". If it should be working:" : ".")",
                 ])
-                if wantsStacks(process) { add(Advice.stacks(process), areCommands: true) }
+                if wantsStacks(process) { add(Advice.stacks(process, runtime(process)), areCommands: true) }
             }
+        } else if let runtime = runtime(process), !runtime.isWalked {
+            add(["", "More of what its own language does there:"])
+            add(Advice.stacks(process, runtime), areCommands: true)
         }
         return lines
     }
 
+    private func runtime(_ process: ProcessIdentity) -> Runtime? {
+        Runtime.of(executable: process.executable, stacks: threads.compactMap(\.call.userStack))
+    }
+
     /// Its functions have not been told, or another tool knows more of them.
     private func wantsStacks(_ process: ProcessIdentity) -> Bool {
-        let isJava = process.executable.map { String(decoding: $0, as: UTF8.self).hasSuffix("/java") } ?? false
-        return isJava || threads.allSatisfy { $0.call.userStack == nil }
+        runtime(process).map { !$0.isWalked } ?? false || threads.allSatisfy { $0.call.userStack == nil }
     }
 
     /// Every thread waits in memory of its own process for another one of them, and none has a time limit.
@@ -335,12 +341,8 @@ private enum Advice {
     }
 
     /// How to see the stacks inside of a program, where the kernel sees none.
-    static func stacks(_ process: ProcessIdentity) -> [String] {
-        let program = process.executable.map { String(decoding: $0, as: UTF8.self) } ?? ""
-        let file = program.split(separator: "/").last.map(String.init) ?? ""
-        if file == "java" { return ["  jstack \(process.pid)"] }
-        if file.hasPrefix("python") { return ["  py-spy dump --pid \(process.pid)"] }
-        return [
+    static func stacks(_ process: ProcessIdentity, _ runtime: Runtime?) -> [String] {
+        runtime?.commands(pid: process.pid) ?? [
             "  gdb -p \(process.pid) -batch -ex 'thread apply all bt'",
             "  (Java: jstack; Python: py-spy dump; Go: kill -QUIT, which ends it with the stacks of all goroutines)",
         ]

@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"sync"
+	"syscall"
 )
 
 type pool struct {
@@ -20,9 +21,23 @@ func serve(f *os.File) int {
 	return n + 1
 }
 
+//go:noinline
+func lockFile(path string) int {
+	first, _ := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0600)
+	second, _ := os.OpenFile(path, os.O_RDWR, 0600)
+	syscall.Flock(int(first.Fd()), syscall.LOCK_EX)
+	if syscall.Flock(int(second.Fd()), syscall.LOCK_EX) != nil {
+		return 1
+	}
+	return 2
+}
+
 func main() {
 	p := &pool{free: make(chan int)}
 	go func() { p.checkout() }()
+	go func() { p.lock.Lock(); p.lock.Lock() }()
+	go func() { lockFile(os.Args[1]) }()
+	go func() { intoC() }()
 	f := os.NewFile(uintptr(0), "stdin")
 	serve(f)
 }
