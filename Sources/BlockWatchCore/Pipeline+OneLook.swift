@@ -30,11 +30,15 @@ extension Pipeline {
         var (findings, _) = examiner.examine(Array(zip(records, calls)), &source, &risky, clock, isThorough: true)
         let walkable = records.filter { UserStack.canBeWalked($0, nativeABI: examiner.identifier.nativeABI) }
         let stacks = settings.stacks == .none ? [:] : UserStack.ask(for: walkable, hasLines: true, &risky)
-        let threads = zip(records, calls).map { record, call -> Explanation.Thread in
-            var call = call
+        let told = records.map { findings.finding(of: $0.tid) ?? .nothing }
+        let sites = sites(along: told, in: findings.look, UserStack.sites(stacks), &risky)
+        let threads = zip(zip(records, calls), told).map { sighting, finding -> Explanation.Thread in
+            let record = sighting.0
+            var call = sighting.1
             call.take(stacks[record.tid])
-            var finding = findings.finding(of: record.tid) ?? .nothing
+            var finding = finding
             finding.take(waitOf: call.userStack)
+            finding.take(sites: sites)
             call.resource = findings.resource(of: record.tid) ?? call.resource
             return Explanation.Thread(
                 call: call, durationNanoseconds: record.nowNanoseconds - record.startNanoseconds,

@@ -218,7 +218,9 @@ public struct Pipeline {
                 ledger.settle(call.id)
                 continue
             }
-            let finding = findings.finding(of: record.tid) ?? .nothing
+            var finding = findings.finding(of: record.tid) ?? .nothing
+            // of tens of thousands of calls that nobody asks of
+            if settings.stacks == .none { finding.links = [] }
             look.chainID = finding.chainID
             ledger.looked(at: call.id, look)
             var call = call
@@ -242,13 +244,13 @@ public struct Pipeline {
             if toldDeadlocks.count > 4096 { toldDeadlocks = [deadlock.id] }
             write(deadlock, findings, clock)
         }
-        write(results, clock, &source, &risky)
+        write(results, findings.look, clock, &source, &risky)
     }
 
     // MARK: - records
 
     /// What a look has brought for one call.
-    private struct LookResult {
+    struct LookResult {
         var sighting: Sighting
         var finding: Finding
         /// Of the look before; `nil` if this is the first.
@@ -261,11 +263,12 @@ public struct Pipeline {
 
     /// Openings, repetitions, changes, ends that came meanwhile.
     private mutating func write(
-        _ results: [LookResult], _ clock: ClockReading, _ source: inout some HolderSource,
+        _ results: [LookResult], _ look: Investigation, _ clock: ClockReading, _ source: inout some HolderSource,
         _ risky: inout some RiskyReading
     ) {
         // who waits is asked of those only that are written
         var first: [(result: LookResult, duration: UInt64)] = []
+        var again: [(result: LookResult, duration: UInt64, account: LedgerEntry.Account, isAdmitted: Bool)] = []
         for result in results {
             let (record, call) = result.sighting
             guard let known = ledger[call.id] else { continue }
@@ -275,7 +278,7 @@ public struct Pipeline {
             guard result.hasNews || known.closing != nil || isDue else { continue }
             if let account = known.account {
                 guard result.isNew || selection.isNews(result.finding, said: account.finding) else { continue }
-                writeAgain(account.call.now(call), result.finding, duration, clock)
+                again.append((result, duration, account, isAdmitted(clock)))
             } else if let exclusion = exclusion(of: result.sighting, lasting: duration, result.finding.reason) {
                 if result.before == nil || known.closing != nil { records.leaveOut(exclusion) }
                 ledger.setAside(call.id, exclusion.isUnwanted)
@@ -288,31 +291,29 @@ public struct Pipeline {
                 ledger.settle(call.id)
             }
         }
+        let told = again.map(\.result) + first.map(\.result)
+        let stacks = userStacks(of: told, &risky)
+        let sites = sites(of: told, stacks, in: look, &risky)
+        for (result, duration, account, isAdmitted) in again {
+            var call = account.call.now(result.sighting.call)
+            call.take(stacks[result.sighting.record.tid])
+            var finding = result.finding
+            finding.take(waitOf: call.userStack)
+            finding.take(sites: sites)
+            writeAgain(call, finding, duration, isAdmitted, clock)
+        }
         let calls = examiner.identifier.complete(first.map(\.result.sighting), clock: clock, risky: &risky)
         let held = settings.tellsHeldSockets ? examiner.heldConnections(of: calls, &source) : [:]
-        let stacks = userStacks(of: first.map(\.result), &risky)
         for ((result, duration), var call) in zip(first, calls) {
             call.take(stacks[result.sighting.record.tid])
             var finding = result.finding
             finding.take(waitOf: call.userStack)
+            finding.take(sites: sites)
             let all = held[call.process.pid] ?? HeldConnections()
             call.heldSockets = all.ids.filter { $0 != call.resource.network?.communityID }.sorted()
             call.heldEndpoints = all.served
             writeFirst(call, finding, duration, clock)
         }
-    }
-
-    /// The stacks that the settings want of calls that are written now, by thread.
-    private func userStacks(
-        of results: [LookResult], _ risky: inout some RiskyReading
-    ) -> [Int: RiskyAnswer] {
-        guard settings.stacks != .none else { return [:] }
-        let wanted = results.filter { result in
-            ledger[result.sighting.call.id]?.closing == nil
-                && settings.stacks.wants(result.finding.verdict)
-                && UserStack.canBeWalked(result.sighting.record, nativeABI: examiner.identifier.nativeABI)
-        }
-        return UserStack.ask(for: wanted.map(\.sighting.record), hasLines: settings.stacks == .lines, &risky)
     }
 
     /// The one record of a call that is over, or the first of one that is not.
@@ -331,11 +332,11 @@ public struct Pipeline {
 
     /// What a written call waits for is kept as it is now, whether there is room for a record or not.
     private mutating func writeAgain(
-        _ call: BlockedCall, _ finding: Finding, _ duration: UInt64, _ clock: ClockReading
+        _ call: BlockedCall, _ finding: Finding, _ duration: UInt64, _ isAdmitted: Bool, _ clock: ClockReading
     ) {
         ledger.revise(call.id, LedgerEntry.Account(call, finding))
         ledger.paceRepeats(of: call.id, finding.verdict, at: clock.monotonic)
-        guard isAdmitted(clock) else { return }
+        guard isAdmitted else { return }
         records.write(.stillBlocked, report(call, finding, duration: duration, result: nil), clock)
     }
 

@@ -121,4 +121,53 @@ import Testing
             }
         }
     }
+
+    /// `where[7] read pipe in read_nothing <- where[9] flock ... in take_lock <- where[8] sleeping in nap`
+    private func isWhole(_ chain: String?, of hanging: Hanging) -> Bool {
+        let steps = (chain ?? "").components(separatedBy: " <- ")
+        return steps.count == 3 && steps[0] == "where[\(hanging.pid)] read pipe in read_nothing"
+            && steps[1].hasSuffix("/lock in take_lock") && steps[2].contains("] sleeping")
+            && steps[2].hasSuffix(" in nap")
+    }
+
+    @Test func `each step of a chain says where its thread waits`() async throws {
+        try await Hanging.run("line", [0], program: "\(Self.programs)/where") { hanging in
+            let record = try await eventually(within: 30, "the chain") { () async throws -> Fields? in
+                let (lines, _) = try await snapshot(["--format", "ndjson", "--pid", "\(hanging.pid)"])
+                let record = lines.compactMap(Fields.init).first { $0.tid == hanging.tid }
+                guard let record, record.text("reason") == "peer_stuck" else { return nil }
+                try await Schema.check(lines)
+                return record
+            }
+            #expect(isWhole(record.text("chain"), of: hanging), "\(record)")
+            let (tree, _) = try await snapshot(["--pid", "\(hanging.pid)"])
+            #expect(tree.contains { $0.contains(" sleeping") && $0.contains(" in nap") }, "\(tree)")
+            let explain = try Child(Built.blockwatch, ["explain", "\(hanging.pid)"])
+            _ = try await explain.exitCode(within: 30)
+            let line = explain.lines.first { $0.hasPrefix("  The chain: ") }
+            #expect(isWhole(line.map { String($0.dropFirst(13)) }, of: hanging), "\(explain.lines)")
+            try await Watcher.run(["--threshold", "300ms", "--stacks", "stuck"]) { watcher in
+                let record = try await watcher.blocked(tid: hanging.tid)
+                #expect(isWhole(record.text("chain"), of: hanging), "\(record)")
+            }
+            try await Watcher.run(["--threshold", "300ms"]) { watcher in
+                let record = try await watcher.blocked(tid: hanging.tid)
+                #expect(record.text("chain")?.contains(" in ") == false, "nobody has asked: \(record)")
+            }
+        }
+    }
+
+    @Test func `a call that becomes stuck later has its stack then`() async throws {
+        try await Hanging.run("line", [3], program: "\(Self.programs)/where") { hanging in
+            try await Watcher.run(["--threshold", "300ms", "--stacks", "stuck"]) { watcher in
+                let first = try await watcher.blocked(tid: hanging.tid)
+                #expect(first.text("verdict") != "stuck" && first["code"] == nil, "\(first)")
+                let later = try await watcher.record("that it is stuck") {
+                    $0.id == first.id && $0.text("verdict") == "stuck"
+                }
+                expect(["read_nothing", "wait_in_line", "main"], in: later, "\(later)")
+                #expect(isWhole(later.text("chain"), of: hanging), "\(later)")
+            }
+        }
+    }
 }

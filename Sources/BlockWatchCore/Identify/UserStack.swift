@@ -137,18 +137,30 @@ extension UserStack {
         for record in records.dropFirst(mostAsked) { byThread[record.tid] = .failed(7) }
         return byThread
     }
+
+    /// - Returns: the stack; `nil` where there is none.
+    init?(_ answer: RiskyAnswer) {
+        guard case .bytes(let bytes) = answer else { return nil }
+        var rest = bytes[...]
+        guard let thread = try? Self.thread(from: &rest), thread.errno == 0, !thread.stack.frames.isEmpty else {
+            return nil
+        }
+        self = thread.stack
+    }
+
+    /// The program's own innermost functions of those that have answered, by thread.
+    static func sites(_ answers: [Int: RiskyAnswer]) -> [Int: [UInt8]] {
+        answers.compactMapValues { UserStack($0)?.site }
+    }
 }
 
 extension BlockedCall {
     /// - Parameter answer: `nil` if nobody has asked.
     mutating func take(_ answer: RiskyAnswer?) {
         guard let answer else { return }
-        if case .bytes(let bytes) = answer {
-            var rest = bytes[...]
-            if let thread = try? UserStack.thread(from: &rest), thread.errno == 0, !thread.stack.frames.isEmpty {
-                return userStack = thread.stack
-            }
-            unresolved.append(Gap.inFlight.of("code.stack"))
+        if case .bytes = answer {
+            userStack = UserStack(answer)
+            if userStack == nil { unresolved.append(Gap.inFlight.of("code.stack")) }
         } else if let gap = answer.gap {
             unresolved.append(gap.of("code.stack"))
         }

@@ -121,7 +121,7 @@ extension Findings {
 
     mutating func follow(_ start: Wait, _ finding: inout Finding) {
         var wait = start
-        var steps = [step(wait)]
+        var steps = [link(wait)]
         var seen: Set<Int> = [wait.tid]
         var previous = wait.pid
         var path = [wait]
@@ -147,7 +147,7 @@ extension Findings {
                 break
             }
             if let loss = relation.loss {
-                steps.append("the network to \(TerminalText.escaped(loss.address))")
+                steps.append(ChainLink("the network to \(TerminalText.escaped(loss.address))"))
                 finish(
                     Root(kind: .network, doing: loss.text, address: loss.address), ["network", loss.address])
                 break
@@ -163,20 +163,20 @@ extension Findings {
                 if first.pid == start.pid, next == nil || next?.tid == start.tid, path.count > 1,
                     (judge.deciding[start.tid] ?? start).isReplyProven
                 {
-                    steps.append("back to \(TerminalText.escaped(first.name))[\(first.pid)]")
+                    steps.append(ChainLink("back to \(TerminalText.escaped(first.name))[\(first.pid)]"))
                     finish(root(wait), identity(of: wait))
                     break
                 }
                 guard let next else {
                     if leadsBack(first, to: start.tid, seen) {
-                        steps.append("back to \(TerminalText.escaped(first.name))[\(first.pid)]")
+                        steps.append(ChainLink("back to \(TerminalText.escaped(first.name))[\(first.pid)]"))
                         let end = root(ofCircle: path, from: start)
                         finish(root(end), identity(of: end))
                         break
                     }
                     let holder = described(first)
                     let name = TerminalText.escaped(holder.name)
-                    steps.append("\(name)[\(holder.pid)]" + (holder.doing.map { " \($0)" } ?? ""))
+                    steps.append(ChainLink("\(name)[\(holder.pid)]" + (holder.doing.map { " \($0)" } ?? "")))
                     let began = look.waits[holder.pid]?.record.processStartNanoseconds ?? 0
                     finish(
                         Root(kind: .process, pid: holder.pid, name: holder.name, doing: holder.doing),
@@ -187,17 +187,17 @@ extension Findings {
                     previous = wait.pid
                     wait = next
                     path.append(wait)
-                    steps.append(step(wait))
+                    steps.append(link(wait))
                     continue
                 }
-                steps.append("back to \(next.processText)")
+                steps.append(ChainLink("back to \(next.processText)"))
                 let end = root(ofCircle: path, from: next)
                 finish(root(end), identity(of: end))
                 break
             }
             switch relation.end {
             case .remote(let address):
-                steps.append(TerminalText.escaped(address))
+                steps.append(ChainLink(TerminalText.escaped(address)))
                 let decisive = judge.deciding[wait.tid] ?? wait
                 let sent = decisive.retransmitted
                 finish(
@@ -207,11 +207,11 @@ extension Findings {
                         address: address, communityID: decisive.call.resource.network?.communityID),
                     ["remote", address])
             case .device(let name):
-                steps.append("device \(TerminalText.escaped(Array(name.utf8)))")
+                steps.append(ChainLink("device \(TerminalText.escaped(Array(name.utf8)))"))
                 let silence = look.silence(judge.deciding[wait.tid] ?? wait)
                 finish(Root(kind: .device, name: Array(name.utf8), doing: silence), ["device", name])
             case .nobody(let why):
-                steps.append(why)
+                steps.append(ChainLink(why))
                 finish(Root(kind: .nobody, doing: why), ["nobody"] + identity(of: wait))
             case nil:
                 // what it waits for has no other end, or none that is known
@@ -234,7 +234,9 @@ extension Findings {
                 finding.root = .unknown(start.relation.gap ?? start.set.gap ?? .notRecorded)
             }
         }
-        finding.chain = steps.count > 1 ? steps.joined(separator: " <- ") : ""
+        guard steps.count > 1 else { return }
+        finding.chain = steps.map(\.text).joined(separator: " <- ")
+        finding.links = steps
     }
 
     /// What the chain goes on by: the one thing that the thread waits for, or the member of its set that decides. An event
@@ -275,7 +277,7 @@ extension Findings {
     }
 
     /// The rest of the circle, back to where it was entered.
-    private func closeCircle(_ wait: Wait, _ set: Deadlock, _ steps: inout [String]) {
+    private func closeCircle(_ wait: Wait, _ set: Deadlock, _ steps: inout [ChainLink]) {
         var at = wait
         var seen: Set<Int> = [wait.tid]
         while steps.count < 32, let relation = at.relation.value {
@@ -284,10 +286,10 @@ extension Findings {
                 let following = look.waits[next]
             else { return }
             if !seen.insert(next).inserted {
-                steps.append("back to \(following.processText)")
+                steps.append(ChainLink("back to \(following.processText)"))
                 return
             }
-            steps.append(step(following))
+            steps.append(link(following))
             at = following
         }
     }
@@ -331,11 +333,11 @@ extension Findings {
 
     // MARK: - words
 
-    private func step(_ wait: Wait) -> String {
+    private func link(_ wait: Wait) -> ChainLink {
         let who =
             wait.tid == wait.pid
             ? wait.processText : "\(TerminalText.escaped(wait.record.processName))[\(wait.pid)/\(wait.tid)]"
-        return "\(who) \(doing(wait))"
+        return ChainLink("\(who) \(doing(wait))", tid: wait.tid)
     }
 
     /// `read pipe`, `sleeping`, `running`

@@ -5,6 +5,8 @@ public struct Finding: Sendable, Equatable {
     public var holderCount = 0
     /// The way to the root in one line; empty where there is none.
     public var chain = ""
+    /// The same, step by step; empty where nobody asks for stacks, and of a recording.
+    var links: [ChainLink] = []
     /// The end of the chain; absent where what it waits for has no other end.
     public var root: Evidence<Root> = .absent
     /// One for all calls behind the same root, 16 hexadecimal digits.

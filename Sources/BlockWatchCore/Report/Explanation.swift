@@ -155,7 +155,7 @@ public struct Explanation: Sendable {
         lines += stacks(group)
         // one step is what the line before said
         if finding.chain.split(separator: " <- ", omittingEmptySubsequences: false).count > 2 {
-            lines.append("  The chain: \(TerminalText.cut(finding.chain, to: 400, keep: .headAndTail))")
+            lines.append("  The chain: \(TerminalText.cut(finding.chain(within: 400), to: 400, keep: .headAndTail))")
         }
         return lines
     }
@@ -183,7 +183,7 @@ public struct Explanation: Sendable {
             if finding.holderCount > 5 { lines.append("    and \(finding.holderCount - 5) more") }
         }
         if !finding.chain.isEmpty {
-            lines.append("  The chain: \(TerminalText.cut(finding.chain, to: 400, keep: .headAndTail))")
+            lines.append("  The chain: \(TerminalText.cut(finding.chain(within: 400), to: 400, keep: .headAndTail))")
         }
         if let root = root(thread) { lines.append("  At its root: \(root)") }
         for reason in finding.unresolved + thread.call.unresolved where reason.contains("=") {
@@ -221,7 +221,7 @@ public struct Explanation: Sendable {
         case .deadlock: return "a \(culprit.text); none of its threads can ever go on by itself."
         case .remote where thread.finding.root.value?.doing == nil:
             return "\(culprit.text), or one behind address translation."
-        default: return "\(culprit.text)."
+        default: return "\(culprit.text)\(thread.finding.rootPlace)."
         }
     }
 }

@@ -34,7 +34,8 @@ extension NDJSON {
             if finding.holderCount > budget.holders { truncated.append("holders") }
         }
         if !finding.chain.isEmpty {
-            let (bytes, wasCut) = JSONWriter.cut(Array(finding.chain.utf8), budget: budget.chain, keep: .headAndTail)
+            let chain = Array(finding.chain(within: budget.chain).utf8)
+            let (bytes, wasCut) = JSONWriter.cut(chain, budget: budget.chain, keep: .headAndTail)
             if wasCut { truncated.append("chain") }
             json.string("chain", bytes)
         }

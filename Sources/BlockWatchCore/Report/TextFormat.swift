@@ -131,7 +131,7 @@ public struct TextFormat: Sendable {
     private func root(_ report: CallReport, _ culprit: Culprit?) -> [String] {
         guard let finding = report.finding, let culprit else { return [] }
         guard finding.verdict == .deadlock else { return culprit.variants }
-        let chain = TerminalText.cut(finding.chain, to: 160, keep: .headAndTail)
+        let chain = TerminalText.cut(finding.chain(within: 160), to: 160, keep: .headAndTail)
         return (chain.isEmpty ? [] : ["deadlock: \(chain)"]) + culprit.variants
     }
 

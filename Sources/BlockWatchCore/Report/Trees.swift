@@ -217,7 +217,9 @@ public struct Trees: Sendable {
             let text = words ?? root.doing ?? "deadlock"
             return [text.replacing("deadlock", with: "DEADLOCK", maxReplacements: 1)]
         }
-        return Culprit(root, finding).variants
+        let variants = Culprit(root, finding).variants
+        guard let place = finding?.rootPlace, !place.isEmpty, let first = variants.first else { return variants }
+        return [first + place] + variants
     }
 
     private func note(_ calls: [Entry], _ deadlock: DeadlockReport?) -> String {

@@ -1,11 +1,15 @@
 /* Hangs in functions of known names: `where MODE FOLDER [NUMBER]` says where it is in one line of JSON, and waits. */
 #define _GNU_SOURCE
+#include <fcntl.h>
+#include <limits.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -84,6 +88,50 @@ FUNCTION join_workers(int count)
 	AFTER();
 }
 
+FUNCTION nap(int seconds)
+{
+	sleep((unsigned)seconds);
+	AFTER();
+}
+
+FUNCTION take_lock(int file)
+{
+	flock(file, LOCK_EX);
+	AFTER();
+}
+
+/* one reads from a pipe of a second one, which naps and then wants a lock of a third one, which sleeps */
+FUNCTION wait_in_line(const char *folder, int seconds)
+{
+	char path[PATH_MAX];
+	pid_t reader = getpid();
+	snprintf(path, sizeof(path), "%s/lock", folder);
+	int file = open(path, O_RDWR | O_CREAT, 0600);
+	flock(file, LOCK_EX);
+	if (fork() == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		close(ends[0]);
+		close(ends[1]);
+		if (getppid() == reader)
+			nap(100000);
+		_exit(0);
+	}
+	close(file);
+	if (fork() == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		close(ends[0]);
+		if (getppid() != reader)
+			_exit(0);
+		if (seconds > 0)
+			nap(seconds);
+		take_lock(open(path, O_RDWR));
+		_exit(0);
+	}
+	close(ends[1]);
+	read_nothing();
+	AFTER();
+}
+
 int main(int count, char **words)
 {
 	const char *mode = count > 1 ? words[1] : "";
@@ -103,6 +151,8 @@ int main(int count, char **words)
 		take_turn();
 	else if (strcmp(mode, "workers") == 0)
 		join_workers(number);
+	else if (strcmp(mode, "line") == 0 && count > 2)
+		wait_in_line(words[2], number);
 	else
 		return 64;
 	AFTER();

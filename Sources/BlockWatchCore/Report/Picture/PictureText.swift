@@ -74,7 +74,7 @@ enum PictureText {
             add("waits for", "\(TerminalText.escaped(member.resource.name)), \(words(member.reason))")
         }
         for holder in finding.holders { add("held by", text(holder)) }
-        add("chain", finding.chain)
+        add("chain", finding.chain(within: 400))
         add("behind the same root", report.victims > 1 ? "\(report.victims) threads" : nil)
         add("not found out", (finding.unresolved + call.unresolved).joined(separator: ", "))
         add("in the kernel", call.stack.prefix(6).joined(separator: " < "))

@@ -1,0 +1,66 @@
+/// Where in their programs threads wait: those whose calls are written, and those along their chains.
+extension Pipeline {
+    /// Threads along chains that one look asks for besides, of as many processes.
+    private static let mostLinks = 64
+    private static let mostLinkProcesses = 16
+
+    /// The stacks that the settings want of some calls, by thread. Of one that was written before they are asked for once
+    /// its verdict is one of those that are wanted.
+    func userStacks(of results: [LookResult], _ risky: inout some RiskyReading) -> [Int: RiskyAnswer] {
+        guard settings.stacks != .none else { return [:] }
+        let wanted = results.filter { result in
+            let known = ledger[result.sighting.call.id]
+            guard known?.closing == nil, settings.stacks.wants(result.finding.verdict) else { return false }
+            if let account = known?.account {
+                guard account.call.userStack == nil, let said = account.finding, !settings.stacks.wants(said.verdict)
+                else { return false }
+            }
+            return UserStack.canBeWalked(result.sighting.record, nativeABI: examiner.identifier.nativeABI)
+        }
+        return UserStack.ask(for: wanted.map(\.sighting.record), hasLines: settings.stacks == .lines, &risky)
+    }
+
+    /// The functions in which the threads along the chains of some calls wait: of all those that are known, and of calls
+    /// whose stacks are wanted also those that are not.
+    ///
+    /// - Parameter stacks: of the calls themselves.
+    /// - Returns: by thread.
+    func sites(
+        of results: [LookResult], _ stacks: [Int: RiskyAnswer], in look: Investigation, _ risky: inout some RiskyReading
+    ) -> [Int: [UInt8]] {
+        guard settings.stacks != .none else { return [:] }
+        var known = UserStack.sites(stacks)
+        for result in results {
+            for tid in result.finding.links.compactMap(\.tid) where known[tid] == nil {
+                guard let id = look.waits[tid]?.record.id else { continue }
+                known[tid] = ledger[id]?.account?.call.userStack?.site
+            }
+        }
+        let wanted = results.filter { settings.stacks.wants($0.finding.verdict) && stacks[$0.sighting.record.tid] != nil }
+        return sites(along: wanted.map(\.finding), in: look, known, asked: Set(stacks.keys), &risky)
+    }
+
+    /// - Parameters:
+    ///   - known: functions of threads, by thread.
+    ///   - asked: threads that have been asked for.
+    /// - Returns: those and the others along the chains.
+    func sites(
+        along findings: [Finding], in look: Investigation, _ known: [Int: [UInt8]], asked: Set<Int> = [],
+        _ risky: inout some RiskyReading
+    ) -> [Int: [UInt8]] {
+        guard settings.stacks != .none else { return [:] }
+        var seen = asked.union(known.keys)
+        var processes: Set<Int> = []
+        var records: [CallRecord] = []
+        for tid in findings.lazy.flatMap(\.links).compactMap(\.tid) where seen.insert(tid).inserted {
+            guard let wait = look.waits[tid], wait.state != .running, records.count < Self.mostLinks,
+                UserStack.canBeWalked(wait.record, nativeABI: examiner.identifier.nativeABI),
+                processes.contains(wait.pid) || processes.count < Self.mostLinkProcesses
+            else { continue }
+            processes.insert(wait.pid)
+            records.append(wait.record)
+        }
+        let answers = UserStack.ask(for: records, hasLines: false, &risky)
+        return known.merging(UserStack.sites(answers)) { first, _ in first }
+    }
+}
