@@ -19,12 +19,15 @@ extension Pipeline {
         if isChange { records.write(.engine, .engine(overhead), clock) }
     }
 
+    /// What became of the stacks that were asked for until now.
+    public mutating func stacks(_ counts: StackCounts) { stackCounts = counts }
+
     public mutating func summarize(
         usage: OwnUsage, threads: UInt64, schedule: ScanSchedule, clock: ClockReading
     ) {
         let counts = ledger.counts
         let summary = Summary(
-            overhead: overhead, open: UInt64(openCount), openBySyscall: counts.bySyscall,
+            overhead: overhead, stacks: stackCounts, open: UInt64(openCount), openBySyscall: counts.bySyscall,
             openByVerdict: counts.byVerdict, idleByReason: counts.idleByReason, busyByReason: counts.busyByReason,
             openWritten: UInt64(ledger.writtenCount), totals: totals, usage: usage, threads: threads,
             scanNanoseconds: schedule.lastDuration, scanPeriodNanoseconds: schedule.period)

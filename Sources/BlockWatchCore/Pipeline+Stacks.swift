@@ -36,7 +36,9 @@ extension Pipeline {
                 known[tid] = ledger[id]?.account?.call.userStack?.site
             }
         }
-        let wanted = results.filter { settings.stacks.wants($0.finding.verdict) && stacks[$0.sighting.record.tid] != nil }
+        let wanted = results.filter {
+            settings.stacks.wants($0.finding.verdict) && stacks[$0.sighting.record.tid] != nil
+        }
         return sites(along: wanted.map(\.finding), in: look, known, asked: Set(stacks.keys), &risky)
     }
 

@@ -11,8 +11,9 @@ public struct Pipeline {
     private var toldDeadlocks: Set<String> = []
     private var rate: RateLimit
     var records = RecordStream()
-    /// What `summary` says of the probes.
+    /// What `summary` says of the probes, and of stacks.
     var overhead: Overhead?
+    var stackCounts: StackCounts?
 
     public static let longestRepeat = RepeatSchedule.longest
 

@@ -229,3 +229,8 @@ void unwind(Dwfl *dwfl, struct process *process, const struct stacks_thread *thr
 			frame->address = frame->lookup = thread->values[16];
 	}
 }
+
+const char *stacks_library(void)
+{
+	return dwfl_version(NULL);
+}

@@ -46,6 +46,21 @@ import Testing
         #expect(lines.contains("blockwatch_deadlocks_total 0"))
     }
 
+    @Test func `stacks are counted where somebody asks for them`() {
+        #expect(!lines(hidden: [:]).contains { $0.contains("stack") })
+        var reading = MetricsReading(usage: OwnUsage(cpuNanoseconds: 0, residentBytes: 0))
+        reading.stacks = StackCounts()
+        reading.stacks?.taken = 3
+        reading.stacks?.isWorkerBlocked = true
+        let rows = MetricsText.text(reading).split(separator: "\n").filter { $0.hasPrefix("blockwatch_stack") }
+        #expect(
+            rows == [
+                #"blockwatch_stacks_total{result="taken"} 3"#, #"blockwatch_stacks_total{result="late"} 0"#,
+                #"blockwatch_stacks_total{result="failed"} 0"#, #"blockwatch_stacks_total{result="moved"} 0"#,
+                #"blockwatch_stacks_total{result="skipped"} 0"#, "blockwatch_stack_worker_blocked 1",
+            ])
+    }
+
     @Test func `of more services than there is room for the worst are named, and the rest is one`() {
         var reading = MetricsReading(usage: OwnUsage(cpuNanoseconds: 0, residentBytes: 0))
         for number in 0..<Services.most + 7 {

@@ -83,7 +83,8 @@ import Testing
     }
 
     private func feed(
-        _ pipeline: inout Pipeline, _ host: inout Host, _ risky: inout ListedAnswers, _ bytes: [UInt8], at seconds: UInt64
+        _ pipeline: inout Pipeline, _ host: inout Host, _ risky: inout ListedAnswers, _ bytes: [UInt8],
+        at seconds: UInt64
     ) throws -> CallReport {
         pipeline.ingest([try Bytes.record(bytes)], clock: at(seconds), risky: &risky)
         pipeline.relate(source: &host.source, risky: &risky, relooks: false, clock: at(seconds))

@@ -153,6 +153,9 @@ func recording(_ name: String) throws -> [UInt8] {
     @Test func `every entry comes back as it was`() throws {
         let key = FileKey(.inode(device: 8, inode: 9, wantsLocks: true))
         let usage = OwnUsage(cpuNanoseconds: 3, residentBytes: 4)
+        var counts = StackCounts()
+        (counts.taken, counts.late, counts.failed, counts.moved, counts.skipped) = (1, 2, 3, 4, .max)
+        counts.isWorkerBlocked = true
         let entries: [TapeEntry] = [
             .settings([TapeSetting("threshold", "1"), TapeSetting("comm", "caf\u{e9}")]),
             .started(
@@ -177,6 +180,7 @@ func recording(_ name: String) throws -> [UInt8] {
                 Overhead(isTraced: false, rate: 5, callNanoseconds: 6, share: 7, limit: nil, changes: 8),
                 isChange: true,
                 clock),
+            .stackCounts(counts),
         ]
         var back = try TapeEntries(TapeFile.magic + entries.flatMap(TapeFile.frame))
         for entry in entries { #expect(try back.next() == entry) }

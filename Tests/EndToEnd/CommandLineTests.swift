@@ -160,6 +160,7 @@ import Testing
         let (health, report, _) = try await run(["doctor"])
         #expect(health == 0)
         #expect(report.contains { $0.hasPrefix("ok    program on_sys_enter") })
+        #expect(report.contains { $0.hasPrefix("ok    stacks ") && $0.contains("taken in ") }, "\(report)")
         #expect(!report.contains { $0.hasPrefix("MISS") })
     }
 

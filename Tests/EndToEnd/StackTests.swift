@@ -170,4 +170,32 @@ import Testing
             }
         }
     }
+
+    @Test func `what became of the stacks is counted`() async throws {
+        let folder = try Folder()
+        defer { folder.remove() }
+        try await Hanging.run("condition", program: "\(Self.programs)/where") { hanging in
+            let options = ["--threshold", "300ms", "--summary", "1s", "--metrics", "\(folder.path)/b.prom"]
+            try await Watcher.run(options + ["--stacks", "all"]) { watcher in
+                let blocked = try await watcher.blocked(tid: hanging.tid)
+                #expect(!blocked.strings("code.stack").isEmpty)
+                let summary = try await watcher.record("a summary after it") {
+                    $0.action == "summary" && $0.integer("event.sequence")! > blocked.integer("event.sequence")!
+                }
+                #expect(summary.integer("blockwatch.stacks.taken") ?? 0 > 0, "\(summary)")
+                let text = try await eventually(within: 30, "the metrics; they are: \(folder.text("b.prom"))") {
+                    let lines = folder.text("b.prom").split(separator: "\n")
+                    return lines.first {
+                        $0.hasPrefix("blockwatch_stacks_total{result=\"taken\"} ") && !$0.hasSuffix(" 0")
+                    }
+                }
+                #expect(!text.isEmpty)
+                #expect(folder.text("b.prom").contains("\nblockwatch_stack_worker_blocked 0\n"))
+            }
+            try await Watcher.run(["--threshold", "300ms", "--summary", "1s"]) { watcher in
+                let summary = try await watcher.record("a summary") { $0.action == "summary" }
+                #expect(summary["blockwatch.stacks.taken"] == nil, "nobody has asked: \(summary)")
+            }
+        }
+    }
 }

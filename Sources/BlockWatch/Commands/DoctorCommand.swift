@@ -15,6 +15,8 @@ struct DoctorCommand: ParsableCommand {
     @Option(help: "Check this config file too.", completion: .file()) var config: String?
 
     func run() {
+        // before anything is read of others
+        let stacks = (server: StackServer(), waiter: StackServer())
         var report = Report()
         if let config {
             // ends with 78 and the line if it is not understood
@@ -30,7 +32,7 @@ struct DoctorCommand: ParsableCommand {
         if report.lacksPrivilege, !host.mayLoadPrograms {
             report.say(.poor, "kernel features", "cannot be tried without the capabilities above")
         } else {
-            checkKernel(host, &report)
+            checkKernel(host, stacks, &report)
         }
         report.say(.good, "tracefs", "not needed")
         if report.lacksPrivilege || report.lacksFeature {
@@ -84,7 +86,9 @@ struct DoctorCommand: ParsableCommand {
         report.say(.good, "clock", "CLOCK_MONOTONIC, a tick of \(tick): durations are exact to two ticks from 100ms on")
     }
 
-    private func checkKernel(_ host: Host, _ report: inout Report) {
+    private func checkKernel(
+        _ host: Host, _ stacks: (server: StackServer?, waiter: StackServer?), _ report: inout Report
+    ) {
         for probe in KernelProbe.all {
             switch probe.run() {
             case .present: report.say(.good, probe.name, "for \(probe.neededFor)")
@@ -114,6 +118,8 @@ struct DoctorCommand: ParsableCommand {
             try capture.scan()
             report.say(.good, "programs", "loaded and attached; a scan saw \(capture.counters.scanThreads) threads")
             if let probes = capture.probes { checkPrice(probes, &report) }
+            let answer = StackProbe.run(stacks.server, on: stacks.waiter, capture, host)
+            report.say(answer.isGood ? .good : .poor, "stacks", answer.words)
         } catch {
             report.blame(error)
             report.say(.bad, "programs", error.description)

@@ -18,18 +18,10 @@ final class StackServer: Sendable {
         case blocked
     }
 
-    struct Counts: Sendable {
-        var taken: UInt64 = 0
-        var late: UInt64 = 0
-        var failed: UInt64 = 0
-        var isBlocked = false
-        /// All of it, by the clock.
-        var nanoseconds: UInt64 = 0
-    }
-
     private struct State {
+        /// The server is gone.
         var isOver = false
-        var counts = Counts()
+        var isBlocked = false
     }
 
     private let state = Mutex(State())
@@ -60,7 +52,8 @@ final class StackServer: Sendable {
         close(output)
     }
 
-    var counts: Counts { state.withLock { $0.counts } }
+    /// As the last answer said: a worker that was killed has not ended, or the server is gone.
+    var isBlocked: Bool { state.withLock { $0.isBlocked } }
 
     /// - Parameter tid: a thread of the process that is alive.
     /// - Returns: threads in a row, for ``UserStack/thread(from:)``.
@@ -110,22 +103,16 @@ final class StackServer: Sendable {
             let end = Clock.now().monotonic + (UInt64(milliseconds) + 500) * 1_000_000
             guard send(head + body, until: end), let answer = receive(until: end) else {
                 state.isOver = true
-                state.counts.isBlocked = true
+                state.isBlocked = true
                 throw .blocked
             }
             let (reply, bytes) = answer
-            state.counts.taken += UInt64(count)
-            state.counts.nanoseconds += reply.nanoseconds
-            state.counts.isBlocked = reply.is_blocked != 0
+            state.isBlocked = reply.is_blocked != 0
             switch reply.status {
             case STACKS_DONE.rawValue: return bytes
-            case STACKS_LATE.rawValue:
-                state.counts.late += 1
-                throw .late
+            case STACKS_LATE.rawValue: throw .late
             case STACKS_BLOCKED.rawValue: throw .blocked
-            default:
-                state.counts.failed += 1
-                throw .failed
+            default: throw .failed
             }
         }
     }

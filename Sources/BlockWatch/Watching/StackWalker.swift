@@ -30,7 +30,14 @@ struct StackWalker {
         self.allowance = allowance
     }
 
-    var counts: StackServer.Counts { server.counts }
+    private var known = StackCounts()
+
+    /// Since the start.
+    var counts: StackCounts {
+        var counts = known
+        counts.isWorkerBlocked = server.isBlocked
+        return counts
+    }
 
     /// C function: `process_vm_readv`, in the worker
     mutating func answer(_ questions: [StackQuestion]) -> [StackQuestion: RiskyAnswer] {
@@ -53,11 +60,18 @@ struct StackWalker {
         func all(_ answer: RiskyAnswer) -> [StackQuestion: RiskyAnswer] {
             Dictionary(questions.map { ($0, answer) }) { first, _ in first }
         }
-        if let until = resting[pid], now < until { return all(.timedOut) }
-        if let allowance, !allowance.isOpen { return all(.failed(E2BIG)) }
+        if let until = resting[pid], now < until {
+            known.skipped += UInt64(questions.count)
+            return all(.timedOut)
+        }
+        if let allowance, !allowance.isOpen {
+            known.skipped += UInt64(questions.count)
+            return all(.failed(E2BIG))
+        }
         let before = registers(of: questions)
         let still = questions.filter { before[$0.kernelTID].map(Self.isAsleep) ?? false }
             .filter { before[$0.kernelTID]?.switches == $0.switches }
+        known.moved += UInt64(questions.count - still.count)
         guard let first = still.first else { return all(.failed(EAGAIN)) }
         let threads = still.compactMap { before[$0.kernelTID].map { Self.thread($0) } }
         let bytes: [UInt8]
@@ -67,6 +81,11 @@ struct StackWalker {
                 milliseconds: min(milliseconds * UInt32(threads.count), mostMilliseconds))
         } catch {
             allowance?.spend(Clock.now().monotonic - now)
+            switch error {
+            case .late: known.late += UInt64(still.count)
+            case .failed: known.failed += UInt64(still.count)
+            case .blocked: known.skipped += UInt64(still.count)
+            }
             guard error == .late else { return all(error == .blocked ? .timedOut : .failed(EAGAIN)) }
             if resting.count >= Self.mostResting { resting = [:] }
             resting[pid] = Clock.now().monotonic + Self.rest
@@ -76,14 +95,21 @@ struct StackWalker {
         allowance?.spend(Clock.now().monotonic - now)
         var answers = all(.failed(EAGAIN))
         var rest = bytes[...]
+        var done = 0
         for question in still {
             let start = rest.startIndex
-            guard (try? UserStack.thread(from: &rest)) != nil else { break }
+            guard let thread = try? UserStack.thread(from: &rest) else { break }
+            done += 1
             guard let one = before[question.kernelTID], let other = after[question.kernelTID],
                 Self.isSame(one, other)
-            else { continue }
+            else {
+                known.moved += 1
+                continue
+            }
+            if thread.errno == 0, !thread.stack.frames.isEmpty { known.taken += 1 } else { known.failed += 1 }
             answers[question] = .bytes(Array(bytes[start..<rest.startIndex]))
         }
+        known.failed += UInt64(still.count - done)
         return answers
     }
 

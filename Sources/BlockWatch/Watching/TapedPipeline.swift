@@ -108,6 +108,11 @@ struct TapedPipeline {
         pure.engine(overhead, isChange: isChange, clock: clock)
     }
 
+    mutating func stacks(_ counts: StackCounts) {
+        recorder?.note(.stackCounts(counts))
+        pure.stacks(counts)
+    }
+
     mutating func summarize(usage: OwnUsage, threads: UInt64, schedule: ScanSchedule, clock: ClockReading) {
         recorder?.note(.summarize(usage, threads: threads, scanNanoseconds: schedule.lastDuration, clock))
         pure.summarize(usage: usage, threads: threads, schedule: schedule, clock: clock)

@@ -21,6 +21,7 @@ extension Watch {
         reading.scanNanoseconds = schedule.lastDuration
         reading.scanPeriodNanoseconds = schedule.period
         reading.overhead = budget?.overhead
+        reading.stacks = risky.stacks?.counts
         metrics.write(reading)
         nextMetrics = now + (Clock.threadCPU() - before) * Self.metricsShare
     }

@@ -10,7 +10,7 @@ struct Watch: ~Copyable {
     let capture: Capture
     private let output: Output
     private let recorder: Recorder?
-    private var risky: TapedReaders
+    var risky: TapedReaders
     var pipeline: TapedPipeline
     var schedule: ScanSchedule
     private var formats: Formats
@@ -381,6 +381,7 @@ struct Watch: ~Copyable {
 
     private mutating func summarize(_ now: ClockReading, _ due: UInt64) {
         if let budget { pipeline.engine(budget.overhead, isChange: false, clock: now) }
+        if let stacks = risky.stacks { pipeline.stacks(stacks.counts) }
         pipeline.summarize(
             usage: host.usage(), threads: known.scanThreads, schedule: schedule, clock: now)
         nextSummary = settings.summaryNanoseconds.map { max(due.saturatingAdd($0), now.monotonic) }

@@ -41,7 +41,8 @@ extension Finding {
         }
         // of a long one both ends
         let ends = [0, links.count - 1]
-        let text = links.indices.map { ends.contains($0) ? links[$0].text(24) : links[$0].text }.joined(separator: " <- ")
+        let text = links.indices.map { ends.contains($0) ? links[$0].text(24) : links[$0].text }.joined(
+            separator: " <- ")
         return text.utf8.count <= room ? text : chain
     }
 

@@ -14,6 +14,8 @@ public struct MetricsReading: Sendable {
     public var scanPeriodNanoseconds: UInt64 = 0
     public var usage: OwnUsage
     public var overhead: Overhead?
+    /// `nil` where none are asked for.
+    public var stacks: StackCounts?
 
     public init(usage: OwnUsage) { self.usage = usage }
 }
@@ -29,6 +31,7 @@ public struct MetricsText {
         text.addLosses(reading)
         text.addItself(reading)
         if let overhead = reading.overhead { text.addOverhead(overhead) }
+        if let stacks = reading.stacks { text.addStacks(stacks) }
         return text.text
     }
 
@@ -129,6 +132,15 @@ public struct MetricsText {
         if let limit = overhead.limit {
             metric("overhead_limit_ratio", "gauge", "The most that they may take.", share(limit))
         }
+    }
+
+    private mutating func addStacks(_ stacks: StackCounts) {
+        metric(
+            "stacks_total", "counter", "Stacks of threads that were asked for, by what became of it.",
+            stacks.named.map { ("{result=\"\($0.name)\"}", String($0.count)) })
+        metric(
+            "stack_worker_blocked", "gauge", "1 while a worker that was killed has not ended: there are no stacks.",
+            stacks.isWorkerBlocked ? "1" : "0")
     }
 
     // MARK: - rows

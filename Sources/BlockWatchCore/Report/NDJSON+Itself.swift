@@ -15,6 +15,11 @@ extension NDJSON {
         json.endObject()
         encode(summary.totals)
         encode(summary.usage)
+        guard let stacks = summary.stacks else { return }
+        json.beginObject("stacks")
+        for (name, count) in stacks.named { json.integer(name, count) }
+        json.bool("worker_blocked", stacks.isWorkerBlocked)
+        json.endObject()
     }
 
     mutating func encode(_ stopped: Stopped) {

@@ -163,9 +163,33 @@ public struct Overhead: Sendable, Equatable {
     }
 }
 
+/// What became of the stacks that were asked for, thread by thread, since start.
+public struct StackCounts: Sendable, Equatable {
+    public var taken: UInt64 = 0
+    /// Its worker was killed after the deadline.
+    public var late: UInt64 = 0
+    /// Its worker died, or nothing in its answer is a stack.
+    public var failed: UInt64 = 0
+    /// Thrown away, or not begun: the thread has been on a processor meanwhile, or is gone.
+    public var moved: UInt64 = 0
+    /// Not tried: the share of a processor was used up, its process has been late, or a worker stays blocked.
+    public var skipped: UInt64 = 0
+    /// A worker that was killed has not ended: until it has there are no stacks.
+    public var isWorkerBlocked = false
+
+    public init() {}
+
+    /// Counters by what became of them, as `summary` and the metrics name them.
+    var named: [(name: String, count: UInt64)] {
+        [("taken", taken), ("late", late), ("failed", failed), ("moved", moved), ("skipped", skipped)]
+    }
+}
+
 public struct Summary: Sendable {
     /// `nil` with engine scan.
     public var overhead: Overhead?
+    /// `nil` where none are asked for.
+    public var stacks: StackCounts?
     /// Calls in flight past the threshold.
     public var open: UInt64
     /// Of these, by system call.

@@ -44,6 +44,7 @@ public enum TapeEntry: Sendable, Equatable {
     case summarize(OwnUsage, threads: UInt64, scanNanoseconds: UInt64, ClockReading)
     case stopped(reason: String, OwnUsage, ClockReading)
     case engine(Overhead, isChange: Bool, ClockReading)
+    case stackCounts(StackCounts)
     /// The lines said so far were taken.
     case taken
     /// The output had no room for that record.
@@ -91,7 +92,7 @@ extension TapeEntry {
     private enum Kind: UInt8 {
         case settings = 1
         case started, ring, ingest, relate, lost, dueRepeats, endOfScan, vanished, summarize, stopped, taken, dropped
-        case reports, explain, files, threads, risky, proc, symbol, user, gap, engine
+        case reports, explain, files, threads, risky, proc, symbol, user, gap, engine, stackCounts
     }
 
     /// What stands on a tape, without the length before it.
@@ -140,6 +141,7 @@ extension TapeEntry {
             to.clock(clock)
             to.flag(isChange)
             to.overhead(overhead)
+        case .stackCounts(let counts): to.stackCounts(counts)
         case .taken: break
         case .dropped(let sequence): to.long(sequence)
         case .reports(let clock, let threads):
@@ -201,6 +203,7 @@ extension TapeEntry {
         case .user: .user
         case .gap: .gap
         case .engine: .engine
+        case .stackCounts: .stackCounts
         }
     }
 
@@ -282,11 +285,17 @@ extension TapeEntry {
             let clock = try from.clock()
             let isChange = try from.flag()
             return .engine(try from.overhead(), isChange: isChange, clock)
+        case .stackCounts: return .stackCounts(try from.stackCounts())
         }
     }
 }
 
 extension TapeWriter {
+    fileprivate mutating func stackCounts(_ counts: StackCounts) {
+        for (_, count) in counts.named { long(count) }
+        flag(counts.isWorkerBlocked)
+    }
+
     fileprivate mutating func overhead(_ overhead: Overhead) {
         flag(overhead.isTraced)
         long(overhead.callNanoseconds)
@@ -348,6 +357,17 @@ extension TapeWriter {
 }
 
 extension TapeReader {
+    fileprivate mutating func stackCounts() throws(TapeError) -> StackCounts {
+        var counts = StackCounts()
+        counts.taken = try long()
+        counts.late = try long()
+        counts.failed = try long()
+        counts.moved = try long()
+        counts.skipped = try long()
+        counts.isWorkerBlocked = try flag()
+        return counts
+    }
+
     fileprivate mutating func overhead() throws(TapeError) -> Overhead {
         var overhead = Overhead(
             isTraced: try flag(), rate: nil, callNanoseconds: try amount(), share: nil, limit: nil,

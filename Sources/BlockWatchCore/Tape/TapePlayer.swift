@@ -138,6 +138,7 @@ public struct TapePlayer {
             pipeline.stopped(reason: reason, usage: usage, clock: clock)
         case .engine(let overhead, let isChange, let clock):
             pipeline.engine(overhead, isChange: isChange, clock: clock)
+        case .stackCounts(let counts): pipeline.stacks(counts)
         case .taken: take(&pipeline, say)
         case .dropped(let sequence):
             // once: its count goes down

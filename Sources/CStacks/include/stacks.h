@@ -91,5 +91,8 @@ struct stacks_frame {
 // Returns its process id, or -1 with errno.
 pid_t stacks_start(uint32_t flags, int *input, int *output);
 
+// The version of the library that walks: "0.188".
+const char *stacks_library(void);
+
 // What the server does, from descriptor 0 to descriptor 1; never returns.
 _Noreturn void stacks_serve(int is_confined);
