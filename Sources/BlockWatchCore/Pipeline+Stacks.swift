@@ -42,6 +42,29 @@ extension Pipeline {
         return sites(along: wanted.map(\.finding), in: look, known, asked: Set(stacks.keys), &risky)
     }
 
+    /// Where in its program a thread that is in a call is now, for people who ask for that one.
+    ///
+    /// - Parameter call: it must still be in it.
+    /// - Returns: lines without newlines, safe for terminals; one that says why, where there is no stack.
+    public func functions(
+        of tid: Int, in call: UInt64, source: inout some HolderSource, risky: inout some RiskyReading
+    ) -> [String] {
+        func none(_ why: String) -> [String] { ["In the program: not known, \(why)"] }
+        guard let record = source.threads([.thread(tid)]).first(where: { $0.id == call }) else {
+            return none("it has gone on meanwhile")
+        }
+        guard examiner.identifier.nativeABI == .x86_64 else { return none("stacks are walked on x86_64 only") }
+        guard UserStack.canBeWalked(record, nativeABI: .x86_64) else { return none("it runs, or is the kernel's own") }
+        let answer = UserStack.ask(for: [record], hasLines: true, &risky)[tid] ?? .timedOut
+        if let stack = UserStack(answer) { return ["In the program:"] + stack.lines(most: 64).map { "  \($0)" } }
+        switch answer.gap {
+        case .timedOut: return none("nobody has answered in time; blockwatch doctor says whether stacks can be taken")
+        case .notPermitted: return none("it may not be looked at; CAP_SYS_PTRACE?")
+        case .processGone: return none("it is gone")
+        default: return none("it has gone on meanwhile")
+        }
+    }
+
     /// - Parameters:
     ///   - known: functions of threads, by thread.
     ///   - asked: threads that have been asked for.

@@ -182,6 +182,22 @@ import Testing
         #expect(lines.contains { $0.contains("At its root:") && $0.hasSuffix("sleeping in nap.") }, "\(lines)")
     }
 
+    @Test func `of one thread that is asked for, or why not`() throws {
+        let pipeline = pipeline(.none)
+        var host = try host()
+        host.source.views[.thread(7)] = host.source.views[.process(7)]
+        var risky = host.answers()
+        func told(_ tid: Int, _ call: UInt64) -> [String] {
+            pipeline.functions(of: tid, in: call, source: &host.source, risky: &risky)
+        }
+        let lines = told(7, 7)
+        #expect(lines.first == "In the program:" && lines.count == 3 && lines[2].contains("Reader::next"), "\(lines)")
+        #expect(told(7, 70) == ["In the program: not known, it has gone on meanwhile"], "another call")
+        #expect(told(12, 12) == ["In the program: not known, it has gone on meanwhile"], "nobody")
+        risky.answers = [:]
+        #expect(told(7, 7).first?.hasPrefix("In the program: not known, nobody has answered in time") == true)
+    }
+
     @Test func `functions give way before steps do, and cannot look like one`() {
         var finding = Finding()
         finding.links = (1...6).map { (tid: Int) in ChainLink("worker[\(tid)] flock", tid: tid) }

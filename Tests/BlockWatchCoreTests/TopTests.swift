@@ -110,6 +110,28 @@ import Testing
         #expect(text.contains { $0.contains("h[6], peer") })
     }
 
+    @Test func `c asks for the functions of the thread under the cursor, and shows them when they come`() throws {
+        var top = top(some)
+        _ = top.press(.end)
+        guard case .stack(let wish)? = top.press(.character("c")) else {
+            Issue.record("nobody is asked")
+            return
+        }
+        #expect(wish.tid == 5)
+        #expect(lines(&top, 100, 40).contains { $0.hasPrefix("In the program: …") })
+        _ = top.press(.home)
+        top.told(wish, ["In the program:", "  PQgetResult  libpq.so.5"])
+        #expect(lines(&top, 100, 40).count { $0.contains("PQgetResult") } == 0, "of another line")
+        _ = top.press(.end)
+        let text = lines(&top, 100, 40)
+        #expect(text.contains { $0.hasPrefix("psql[5] in flock on /x (fd 3)") })
+        #expect(text.contains { $0.hasPrefix("  PQgetResult  libpq.so.5") })
+        #expect(top.press(.character("c")) == nil)
+        #expect(lines(&top, 100, 40).contains { $0.contains("Thread 5 has been blocked") })
+        top.told(wish, ["late"])
+        #expect(lines(&top, 100, 40).count { $0.contains("late") } == 0, "nobody asks for it any more")
+    }
+
     @Test func `a filter by words, typed, taken back`() {
         var top = top(some)
         for key in "/PSQL".unicodeScalars { #expect(top.press(.character(key)) == nil) }

@@ -195,6 +195,21 @@ final class Screen: Sendable {
         try await with("chain-three") { screen, folder, hanging in try await use(screen, folder, hanging) }
     }
 
+    @Test func `c shows the functions in which a thread waits, and takes them away`() async throws {
+        try await with { screen, _ in
+            try await Hanging.run("line", [0], program: "\(Built.programs)/where") { hanging in
+                try screen.type(command(hanging.pid))
+                try await screen.shows("[\(hanging.pid)] read on pipe")
+                try screen.press("Down", "c")
+                try await screen.shows("wait_in_line")
+                try screen.press("c")
+                try await screen.shows("Thread \(hanging.tid) has been blocked for")
+                try screen.press("q")
+                try await isOver(screen)
+            }
+        }
+    }
+
     private func use(_ screen: Screen, _ folder: String, _ hanging: Hanging) async throws {
         try screen.type(command(hanging.pid))
         try await screen.shows("▾")

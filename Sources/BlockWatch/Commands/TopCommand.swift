@@ -41,6 +41,7 @@ struct TopCommand: ParsableCommand {
         let files = KeptFiles()
         // before anything is read of others: later nothing can be started
         let graphviz = try? Graphviz(isLazy: true)
+        let stacks = recordings.isEmpty ? StackServer() : nil
         Ending.register { terminal.leave() }
         let desk = LookDesk()
 
@@ -57,7 +58,7 @@ struct TopCommand: ParsableCommand {
         }
 
         if recordings.isEmpty {
-            let inspection = inspection(without: graphviz?.processID, log)
+            let inspection = inspection(without: [graphviz?.processID, stacks?.processID], stacks, log)
             show(Top(hostName: inspection.host.name, thresholdNanoseconds: threshold, showsIdle: all))
             var source = LiveTop(inspection)
             desk.serve(&source)
@@ -73,13 +74,13 @@ struct TopCommand: ParsableCommand {
         }
     }
 
-    /// - Parameter helper: a process of ours, which waits for us.
-    private func inspection(without helper: Int?, _ log: Log) -> Inspection {
+    /// - Parameter helpers: processes of ours, which wait for us.
+    private func inspection(without helpers: [Int?], _ stacks: StackServer?, _ log: Log) -> Inspection {
         var filter = looking.filters.filter
-        if let helper { filter.exclude[.pid, default: []].append(String(helper)) }
+        for helper in helpers.compactMap(\.self) { filter.exclude[.pid, default: []].append(String(helper)) }
         return Inspection(
             scope: looking.scope, thresholdNanoseconds: threshold, filter: filter, commandLine: looking.commandLine,
-            recordPath: nil, traces: engine == .trace, usesTerminal: true, log: log)
+            recordPath: nil, traces: engine == .trace, usesTerminal: true, stackServer: stacks, log: log)
     }
 }
 

@@ -9,11 +9,19 @@ final class LookDesk: Sendable {
     struct Wish: Sendable {
         var hundredths: [Int] = []
         var isPaused = false
+        /// Whose functions are wanted; the last one that was asked for.
+        var stack: Top.StackWish?
+    }
+
+    struct Answer: Sendable {
+        var wish: Top.StackWish
+        var lines: [String]
     }
 
     private struct State {
         var wish = Wish()
         var look: Top.Look?
+        var answer: Answer?
     }
 
     private let state = Mutex(State())
@@ -39,6 +47,14 @@ final class LookDesk: Sendable {
         }
     }
 
+    /// The functions that were asked for, once.
+    func takeAnswer() -> Answer? {
+        state.withLock { state in
+            defer { state.answer = nil }
+            return state.answer
+        }
+    }
+
     // MARK: - the looks' side
 
     /// Looks whenever it is time or something was asked for, for ever.
@@ -46,8 +62,13 @@ final class LookDesk: Sendable {
         var isDue = true
         while true {
             let wish = state.withLock { state in
-                defer { state.wish.hundredths = [] }
+                defer { (state.wish.hundredths, state.wish.stack) = ([], nil) }
                 return state.wish
+            }
+            if let stack = wish.stack {
+                let answer = Answer(wish: stack, lines: source.functions(of: stack))
+                state.withLock { $0.answer = answer }
+                brought.ring()
             }
             for step in wish.hundredths { source.seek(step) }
             if isDue || !wish.hundredths.isEmpty {

@@ -56,6 +56,10 @@ struct TopLoop {
                 top.update(look)
                 isChanged = true
             }
+            if let answer = desk.takeAnswer() {
+                top.told(answer.wish, answer.lines)
+                isChanged = true
+            }
             var typed = keys.feed(terminal.read())
             if typed.isEmpty, keys.isWaiting { typed = escape() }
             for key in typed {
@@ -79,6 +83,7 @@ struct TopLoop {
                 if graphviz != nil { top.say("drawing \(picture.nodes.count) nodes") }
                 files.draw(Array(picture.dot().utf8), with: graphviz, at: Clock.now().wall)
             }
+        case .stack(let wish): desk.ask { $0.stack = wish }
         case .seek(let hundredths): desk.ask { $0.hundredths.append(hundredths) }
         case nil: break
         }

@@ -15,10 +15,11 @@ struct Inspection: ~Copyable {
     init(
         scope: Scope, thresholdNanoseconds: UInt64, filter: Filter, commandLine: CommandLinePolicy,
         verdicts: Set<Verdict> = Set(Verdict.allCases), recordPath: String?, traces: Bool = false,
-        usesTerminal: Bool = false, processWatch: ProcessWatchSettings? = nil, stacks: StackPolicy = .none, log: Log
+        usesTerminal: Bool = false, processWatch: ProcessWatchSettings? = nil, stacks: StackPolicy = .none,
+        stackServer: StackServer? = nil, log: Log
     ) {
         // a process of its own, begun before anything is read of others
-        let server = stacks == .none ? nil : StackServer()
+        let server = stackServer ?? (stacks == .none ? nil : StackServer())
         let symbols = SymbolLoader(ProcFS(root: "/proc"))
         host = Host(procFS: ProcFS(root: "/proc"))
         host.requireScope(scope)
@@ -78,6 +79,14 @@ struct Inspection: ~Copyable {
             pipeline.relate(source: &source, risky: &risky, relooks: false, clock: Clock.now())
             if capture.counters.scanDropped == 0 { break }
         }
+    }
+
+    /// Where in its program a thread is that is still in that call, in lines.
+    mutating func functions(of wish: Top.StackWish) -> [String] {
+        guard risky.stacks != nil else {
+            return ["In the program: not known, stacks cannot be walked here; blockwatch doctor says why"]
+        }
+        return pipeline.pure.functions(of: wish.tid, in: wish.call, source: &source, risky: &risky)
     }
 
     /// The number that the kernel side knows a process by, which is the initial namespace's.

@@ -26,6 +26,7 @@ final class StackServer: Sendable {
 
     private let state = Mutex(State())
     private let input, output: Int32
+    let processID: Int
 
     /// - Returns: `nil` where no stack can be walked, or the process cannot be started.
     init?() {
@@ -36,8 +37,10 @@ final class StackServer: Sendable {
         #else
             let flags: UInt32 = 0
         #endif
-        guard unsafe stacks_start(flags, &ends.0, &ends.1) > 0 else { return nil }
+        let answer = unsafe stacks_start(flags, &ends.0, &ends.1)
+        guard answer > 0 else { return nil }
         (input, output) = ends
+        processID = Int(answer)
     }
 
     /// - Returns: `nil`, which is told, where there is none.

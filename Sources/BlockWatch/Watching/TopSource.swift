@@ -9,6 +9,8 @@ protocol TopSource: ~Copyable {
     var nextLook: UInt64 { get }
     /// Of a recording: on or back by hundredths of it.
     mutating func seek(_ hundredths: Int)
+    /// Where in its program a thread is, in lines; takes as long as it takes.
+    mutating func functions(of wish: Top.StackWish) -> [String]
 }
 
 /// This host, looked at again and again.
@@ -28,6 +30,8 @@ struct LiveTop: ~Copyable, TopSource {
     }
 
     mutating func seek(_ hundredths: Int) {}
+
+    mutating func functions(of wish: Top.StackWish) -> [String] { inspection.functions(of: wish) }
 
     /// While it is paused too: what ends must be taken from the kernel.
     mutating func look(isPaused: Bool) -> Top.Look {
@@ -65,6 +69,9 @@ struct RecordedTop: TopSource {
     private var lastAt: UInt64?
 
     init(_ player: RecordingPlayer) { self.player = player }
+
+    /// The records say it, or nobody.
+    mutating func functions(of wish: Top.StackWish) -> [String] { [] }
 
     mutating func seek(_ hundredths: Int) { player.move(to: player.moved(byHundredths: hundredths)) }
 

@@ -30,7 +30,7 @@ extension UserStack {
         return text
     }
 
-    private func lines(most: Int) -> [String] {
+    func lines(most: Int) -> [String] {
         var lines = frames.prefix(most).map(\.text)
         let rest = frames.count - lines.count
         if rest > 0 {

@@ -3,6 +3,7 @@ extension Top {
     private static let help = [
         "arrows, PgUp, PgDn, Home, End   move", "Enter   open or fold what the cursor is on",
         "/       filter by words: names, ids, paths, verdicts; Esc takes it back", "a       idle calls too",
+        "c       the functions of its program in which the thread waits; c again takes them away",
         "s       sort trees: worst first, by victims, by age, by name", "p       pause, go on",
         "g       picture of this tree: a file for Graphviz, and drawn where that is there",
         "w       write what is seen to a file",
@@ -106,7 +107,7 @@ extension Top {
         if isTyping { return Screen.Line(" filter: \(TerminalText.escaped(filter))_", Screen.Style(bold: true)) }
         if !message.isEmpty { return Screen.Line(" " + message, Screen.Style(bold: true)) }
         return Screen.Line(
-            " Enter fold  / filter  a idle  s sort  p pause  g draw  w write  ? help  q quit",
+            " Enter fold  / filter  a idle  c code  s sort  p pause  g draw  ? help  q quit",
             Screen.Style(dim: true))
     }
 
@@ -167,7 +168,7 @@ extension Top {
 
     /// Of the line under the cursor: what its record says, as `explain` says it.
     func explanation(at now: UInt64) -> [String] {
-        guard let look, let row = current, let entry = row.entries.first else { return [] }
+        guard let look, let row = current, let worst = selected else { return [] }
         var lines: [String] = []
         if row.isTitle {
             lines.append(
@@ -175,12 +176,11 @@ extension Top {
         } else if row.entries.count > 1 {
             lines.append("\(row.subject); of these the one that has waited longest:")
         }
-        let worst =
-            row.isTitle
-            ? row.entries.min { ($0.report.finding?.verdict.rank ?? 9) < ($1.report.finding?.verdict.rank ?? 9) }
-                ?? entry
-            : entry
         let report = worst.report
+        if let functions, functions.id == report.call.eventID {
+            let heading = "\(Sentence.who(report.call)) in \(Sentence.place(report.call))"
+            return lines + [heading] + (functions.lines ?? ["In the program: …"])
+        }
         let explanation = Explanation(threads: [
             Explanation.Thread(
                 call: report.call, durationNanoseconds: duration(worst, look, now),

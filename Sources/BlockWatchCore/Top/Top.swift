@@ -39,8 +39,23 @@ public struct Top: Sendable {
     /// What a key asks for that is not the model's to do.
     public enum Action: Sendable, Equatable {
         case quit, write, draw
+        /// Where in its program a thread is.
+        case stack(StackWish)
         /// Of a recording: by so many hundredths of it.
         case seek(Int)
+    }
+
+    /// Whose functions are asked for: a thread, while it is in that call.
+    public struct StackWish: Sendable, Equatable {
+        public var tid: Int
+        public var call: UInt64
+        fileprivate var id: String
+    }
+
+    /// What is said of the functions of one call; `nil` as long as nobody has answered.
+    struct Functions: Sendable {
+        var id: String
+        var lines: [String]?
     }
 
     struct Ended: Sendable {
@@ -70,6 +85,7 @@ public struct Top: Sendable {
     var scroll = 0
     /// Lines of a page, as the last screen had them.
     var pageHeight = 10
+    private(set) var functions: Functions?
     private(set) var message = ""
     private(set) var rows: [Trees.Row] = []
 
@@ -103,6 +119,13 @@ public struct Top: Sendable {
         }
         look = new
         arrange()
+    }
+
+    /// The answer to ``Action/stack(_:)``; of a call that nobody asks for any more it is dropped.
+    ///
+    /// - Parameter lines: safe for terminals.
+    public mutating func told(_ wish: StackWish, _ lines: [String]) {
+        if functions?.id == wish.id { functions?.lines = lines }
     }
 
     public mutating func say(_ text: String) { message = TerminalText.escaped(text) }
@@ -142,6 +165,12 @@ public struct Top: Sendable {
     }
 
     var current: Trees.Row? { rows.indices.contains(cursorPlace) ? rows[cursorPlace] : nil }
+
+    /// Of the line under the cursor the call that is told of: of a tree the worst off, of several the longest.
+    var selected: Trees.Entry? {
+        guard let row = current, row.isTitle else { return current?.entries.first }
+        return row.entries.min { ($0.report.finding?.verdict.rank ?? 9) < ($1.report.finding?.verdict.rank ?? 9) }
+    }
 
     /// All calls of the tree that the cursor is in.
     var currentTree: [Trees.Entry] {
@@ -198,6 +227,7 @@ public struct Top: Sendable {
         switch letter {
         case "q": return .quit
         case "w": return .write
+        case "c": return askForFunctions()
         case "g": return currentTree.isEmpty ? nil : .draw
         case "/":
             isTyping = true
@@ -214,6 +244,24 @@ public struct Top: Sendable {
         default: break
         }
         return nil
+    }
+
+    /// Of the line under the cursor; the same key again takes them away.
+    private mutating func askForFunctions() -> Action? {
+        guard let report = selected?.report else { return nil }
+        let call = report.call
+        if functions?.id == call.eventID {
+            functions = nil
+            return nil
+        }
+        functions = Functions(id: call.eventID)
+        if look?.span != nil {
+            functions?.lines = [
+                "In the program: not shown of a recording; code.stack of its records has it, if --stacks was given"
+            ]
+            return nil
+        }
+        return .stack(StackWish(tid: call.process.tid, call: call.id, id: call.eventID))
     }
 
     private mutating func type(_ key: Key) {
