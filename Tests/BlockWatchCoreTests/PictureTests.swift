@@ -215,6 +215,36 @@ enum Reports {
     }
 }
 
+@Suite struct `Functions in a picture` {
+    private func picture(_ names: [String]) throws -> Picture {
+        var bytes = StackBytes.thread(names)[...]
+        let stack = try UserStack.thread(from: &bytes).stack
+        return Picture(
+            calls: [Reports.call(1, name: "web", behind: [2]) { $0.call.userStack = stack }], deadlocks: [])
+    }
+
+    @Test func `the innermost eight are told, and only of whom they were asked`() throws {
+        let picture = try picture(["read", "Reader::next"] + (1...8).map { "f\($0)" })
+        let told = picture.nodes.flatMap(\.facts).filter { $0.name == "in the program" }
+        #expect(told.map(\.value) == ["read < Reader::next < f1 < f2 < f3 < f4 < f5 < f6 < …"])
+        #expect(picture.dot().contains("in the program: read < Reader::next < f1"))
+        let plain = Picture(calls: [Reports.call(1, behind: [2])], deadlocks: [])
+        #expect(!plain.dot().contains("in the program"))
+    }
+
+    @Test func `a function's name is text, whatever is in it`() throws {
+        let evil = `Pictures of hostile names`.evil
+        let picture = try picture(["read", evil])
+        for line in picture.dot().split(separator: "\n") where line.contains("tooltip=") {
+            #expect(!line.unicodeScalars.contains { $0.value < 0x20 })
+            let quotes = line.replacing("\\\\", with: "").replacing("\\\"", with: "").count { $0 == "\"" }
+            #expect(quotes.isMultiple(of: 2), "\(line)")
+        }
+        let page = String(decoding: PicturePage.html(picture, svg: Array("<svg></svg>".utf8)), as: UTF8.self)
+        #expect(page.components(separatedBy: "<script").count == 3 && !page.contains("alert(1)</"))
+    }
+}
+
 @Suite struct `Pictures of hostile names` {
     static let evil =
         "</script><script>alert(1)</script>\"];x[label=<b>\\N\\\" &lt;b&gt; `md` %%{init}%%\nend\u{1b}]0;x\u{7}\u{202e}#35; ]])}"

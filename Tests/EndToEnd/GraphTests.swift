@@ -55,6 +55,21 @@ import Testing
         #expect(roots.map(\.verdict) == ["idle"], "it sleeps, and is drawn because it is at the root: \(roots)")
     }
 
+    @Test(arguments: ["svg", "html"]) func `pointing at a thread tells its functions, if they are asked for`(
+        format: String
+    ) async throws {
+        try await Hanging.run("line", [0], program: "\(Built.programs)/where") { hanging in
+            let text = try await eventually("its functions in the picture") { () async throws -> String? in
+                let (code, text, error) = try await graph(["\(hanging.pid)", "--stacks", "--format", format])
+                guard code == 0 else { throw Failure(description: error) }
+                return text.contains("wait_in_line") ? text : nil
+            }
+            #expect(text.contains("in take_lock"), "of the next step of the chain")
+            let (_, plain, _) = try await graph(["\(hanging.pid)", "--format", format])
+            #expect(!plain.contains("wait_in_line") && !plain.contains("take_lock"))
+        }
+    }
+
     @Test(arguments: ["svg", "html"]) func `drawn by Graphviz, as nobody`(format: String) async throws {
         try await Hanging.run("flock") { hanging in
             let text = try await eventually("the hang in a picture") { () async throws -> String? in

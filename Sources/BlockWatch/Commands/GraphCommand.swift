@@ -30,6 +30,7 @@ struct GraphCommand: ParsableCommand {
     @Option(help: "With --replay: at this moment, as 2026-03-01T09:05:00Z.", transform: RecordingFiles.moment)
     var at: UInt64?
     @Flag(help: "Calls that are idle by design too.") var all = false
+    @Flag(help: "Pointing at a thread tells the functions in which it waits.") var stacks = false
     @OptionGroup var looking: LookOptions
     @OptionGroup var recording: RecordOptions
     @Flag(name: .customLong("exit-code"), help: "End with 1 if something was found.") var exitCode = false
@@ -37,6 +38,9 @@ struct GraphCommand: ParsableCommand {
     func validate() throws {
         try RecordingFiles.validate(recordings)
         if at != nil, recordings.isEmpty { throw ValidationError("--at needs a recording: --replay FILE") }
+        if stacks, !recordings.isEmpty {
+            throw ValidationError("--stacks takes stacks of threads that hang now, and cannot be given with --replay")
+        }
         if process?.isEmpty == true {
             throw ValidationError("an empty name: give a process id or a name, or nothing for all")
         }
@@ -99,7 +103,7 @@ struct GraphCommand: ParsableCommand {
             scope: looking.scope, thresholdNanoseconds: threshold, filter: looking.filters.filter,
             commandLine: looking.commandLine,
             verdicts: wantsIdle ? Set(Verdict.allCases) : Set(Verdict.allCases).subtracting([.idle]),
-            recordPath: recording.path, log: Log(level: .warning))
+            recordPath: recording.path, stacks: stacks ? .all : .none, log: Log(level: .warning))
         look.look()
         let clock = Clock.now()
         let deadlocks = look.pipeline.takeRecords().compactMap {

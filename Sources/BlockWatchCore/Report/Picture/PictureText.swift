@@ -67,6 +67,7 @@ enum PictureText {
         add("service", process.cgroup.serviceName.map { TerminalText.escaped($0) })
         add("container", process.cgroup.containerID.map { TerminalText.escaped($0) })
         add("blocked", "\(Sentence.span([report])) in \(Sentence.place(call))\(Sentence.stop(call))")
+        add("in the program", functions(call))
         guard let finding = report.finding else { return facts }
         add("verdict", "\(finding.verdict.rawValue), \(finding.reason.words)")
         add("evidence", finding.evidence.joined(separator: ", "))
@@ -79,6 +80,15 @@ enum PictureText {
         add("not found out", (finding.unresolved + call.unresolved).joined(separator: ", "))
         add("in the kernel", call.stack.prefix(6).joined(separator: " < "))
         return facts
+    }
+
+    private static let mostFunctions = 8
+
+    /// Innermost first: `read < Reader::next < main`; `nil` where nobody has asked.
+    private static func functions(_ call: BlockedCall) -> String? {
+        guard let stack = call.userStack else { return nil }
+        let names = stack.names(most: mostFunctions).map { TerminalText.escaped($0) }
+        return names.joined(separator: " < ") + (stack.frames.count > names.count || stack.isCut ? " < …" : "")
     }
 
     private static func text(_ holder: Holder) -> String {
