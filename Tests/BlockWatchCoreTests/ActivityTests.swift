@@ -1,4 +1,5 @@
 import BlockWatchBPF
+import Foundation
 import Testing
 
 @testable import BlockWatchCore
@@ -364,6 +365,13 @@ private func seconds(_ count: UInt64, _ nanoseconds: UInt64) -> [UInt8] {
         #expect(lines[0] == "worker comes and goes: 5 started and 5 ended within 1.0s.")
         #expect(lines.contains("  How they ended: exit status 3 each time."))
         #expect(lines.contains { $0.contains("Started by super[9]") })
+        let object = try #require(try JSONSerialization.jsonObject(with: Data(report.json())) as? [String: Any])
+        #expect(object["found"] as? Bool == true)
+        let comings = try #require(object["comings"] as? [String: Any])
+        #expect(comings["started"] as? Int == 5 && comings["ended"] as? Int == 5)
+        #expect(comings["mean_life"] as? Int == 20_000_000)
+        #expect((comings["ends"] as? [[String: Any]])?.first?["how"] as? String == "exit status 3")
+        #expect((comings["started_by"] as? [String: Any])?["name"] as? String == "super")
     }
 
     @Test func `no line is wider than the terminal, and no name writes to it`() throws {
@@ -388,5 +396,16 @@ private func seconds(_ count: UInt64, _ nanoseconds: UInt64) -> [UInt8] {
             #expect(!line.utf8.contains(0x1b))
         }
         #expect(lines.contains { $0.hasPrefix("7 calls are counted, but were not seen one by one") })
+        let bytes = report.json()
+        #expect(!bytes.contains(0x1b) && bytes.count { $0 == 10 } == 1, "one line")
+        let object = try #require(try JSONSerialization.jsonObject(with: Data(bytes)) as? [String: Any])
+        #expect((object["losses"] as? [String: Any])?["calls"] as? Int == 7)
+        let processes = try #require(object["processes"] as? [[String: Any]])
+        let threads = try #require(processes.first?["threads"] as? [[String: Any]])
+        #expect(threads.first?["doing"] as? String == "failing")
+        let rounds = try #require(threads.first?["rounds"] as? [String: Any])
+        let steps = try #require(rounds["steps"] as? [[String: Any]])
+        #expect(steps.map { $0["call"] as? String } == ["openat", "nanosleep"])
+        #expect(steps.map { $0["error"] as? Bool } == [true, false])
     }
 }

@@ -47,6 +47,68 @@ import Testing
         #expect(row.last == "ECONNREFUSED")
     }
 
+    private struct Told: Decodable {
+        struct Thread: Decodable {
+            struct Rounds: Decodable {
+                struct Step: Decodable {
+                    var call, result: String
+                    var on: String?
+                    var error: Bool
+                }
+                var count: Int
+                var steps: [Step]
+            }
+            struct Call: Decodable {
+                struct Failure: Decodable { var error: String }
+                var call: String
+                var count: Int
+                var errors: [Failure]
+            }
+            struct Blocked: Decodable {
+                var call, verdict, reason: String
+            }
+            var tid: Int
+            var doing: String
+            var rounds: Rounds?
+            var calls: [Call]
+            var blocked: Blocked?
+        }
+        struct Process: Decodable {
+            var pid: Int
+            var threads: [Thread]
+        }
+        struct Comings: Decodable { var there: Int }
+        var asked: String
+        var found: Bool
+        var watched: Int
+        var processes: [Process]
+        var comings: Comings
+    }
+
+    private func told(_ text: String) throws -> Told { try JSONDecoder().decode(Told.self, from: Data(text.utf8)) }
+
+    @Test func `the same facts for programs`() async throws {
+        let (code, text, says) = try await watch("retry-connect", ["--format", "json"])
+        let told = try told(text)
+        #expect(code == 1 && told.found && told.watched > 900_000_000 && told.comings.there == 1)
+        let thread = try #require(told.processes.first?.threads.first)
+        #expect(told.processes.map(\.pid) == [says.integer("pid")] && thread.tid == says.integer("tid"))
+        #expect(thread.doing == "failing" && thread.blocked == nil)
+        let rounds = try #require(thread.rounds)
+        #expect(rounds.count > 2 && rounds.steps.map(\.call) == ["connect", "clock_nanosleep"])
+        let connect = rounds.steps[0]
+        #expect(connect.error && connect.result == "ECONNREFUSED")
+        #expect(connect.on == "127.0.0.1:\(says.integer("port") ?? 0)")
+        #expect(thread.calls.first { $0.call == "connect" }?.errors.map(\.error) == ["ECONNREFUSED"])
+    }
+
+    @Test func `who rests, for programs`() async throws {
+        let (code, text, says) = try await watch("semaphore", program: Built.programs + "/where", ["--format", "json"])
+        let thread = try #require(try told(text).processes.first?.threads.first)
+        #expect(thread.doing == "resting" && thread.tid == says.integer("tid"), "\(code) \(text)")
+        #expect(thread.blocked?.call == "futex" && thread.blocked?.verdict == "idle", "\(text)")
+    }
+
     @Test func `a line in a log, and something else now and then, are no progress`() async throws {
         let (code, text, _) = try await watch("retry-connect-logging", for: "2s")
         #expect(code == 1)
@@ -231,7 +293,7 @@ import Testing
             (["--for", "100ms", "nobody-has-this"], "no process is named nobody-has-this, and none came within 1"),
             (["--for", "100ms", "--verdict", "idle"], "does not go with --verdict"),
             (["--for", "5", "1"], "is without unit"), (["--for", "0s", "1"], "1ms is the least"),
-            (["--for", "100ms"], "explain takes a process"),
+            (["--for", "100ms"], "explain takes a process"), (["--format", "json", "1"], "--format json is for --for"),
         ] {
             let child = try Child(Built.blockwatch, ["explain"] + arguments)
             #expect(try await child.exitCode() == 64, "\(arguments): \(child.errorText)")

@@ -362,7 +362,7 @@ _blockwatch_explain() {
     repeating_flags=()
     non_repeating_flags=(--exit-code --version -h --help)
     repeating_options=()
-    non_repeating_options=(--verdict --for --scope)
+    non_repeating_options=(--verdict --for --format --scope)
     __blockwatch_offer_flags_options 1
 
     # Offer option value completions
@@ -372,6 +372,10 @@ _blockwatch_explain() {
         return
         ;;
     '--for')
+        return
+        ;;
+    '--format')
+        __blockwatch_add_completions -W 'text'$'\n''json'
         return
         ;;
     '--scope')
@@ -451,7 +455,7 @@ _blockwatch_top() {
 
 _blockwatch_graph() {
     repeating_flags=()
-    non_repeating_flags=(--all --exit-code --version -h --help)
+    non_repeating_flags=(--all --stacks --exit-code --version -h --help)
     repeating_options=(--replay --syscall --pid --comm --user --cgroup --unit --container --path --port --reason --exclude-syscall)
     non_repeating_options=(--format --threshold --at --scope --command-line)
     __blockwatch_offer_flags_options 1

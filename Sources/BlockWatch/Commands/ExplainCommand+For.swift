@@ -27,10 +27,17 @@ extension ExplainCommand {
                     + TerminalText.duration(nanoseconds: report.watchedNanoseconds)
                     + "; pgrep -l \(process) lists similar names")
         }
+        let code: Int32 = exitCode && report.foundSomething ? 1 : 0
+        if format == .json {
+            var process: Int?
+            if case .thread(let pid) = found { process = Int(pid) }
+            printOut(report.json(threadOf: process))
+            Glibc.exit(code)
+        }
         var lines: [String] = []
         if case .thread(let pid) = found { lines.append("\(process) is a thread of process \(pid).") }
         lines += report.lines(width: Terminal.width)
         printLines(lines)
-        Glibc.exit(exitCode && report.foundSomething ? 1 : 0)
+        Glibc.exit(code)
     }
 }

@@ -3,12 +3,14 @@ import BlockWatchCapture
 import BlockWatchCore
 import Glibc
 
+enum ActivityFormat: String, ExpressibleByArgument, CaseIterable, Sendable { case text, json }
+
 struct ExplainCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "explain",
         abstract: "Say in sentences why a process hangs: what each thread waits for, and who is at the root.",
         usage: """
-            blockwatch explain PROCESS [--for DURATION] [--exit-code] [OPTIONS]
+            blockwatch explain PROCESS [--for DURATION [--format json]] [OPTIONS]
             blockwatch explain --verdict NAME
             """,
         discussion: """
@@ -35,6 +37,8 @@ struct ExplainCommand: ParsableCommand {
             valueName: "duration"), transform: WatchOptions.threshold)
     var span: UInt64?
 
+    @Option(help: "Of --for: text, or json, one object.") var format: ActivityFormat = .text
+
     @Option(
         help:
             "host: refuse to run where the host's processes cannot be seen. namespace: this PID namespace, by its numbers."
@@ -49,6 +53,10 @@ struct ExplainCommand: ParsableCommand {
     func validate() throws {
         guard (process == nil) != (verdict == nil) else {
             throw ValidationError("explain takes a process (its id or name), or --verdict NAME")
+        }
+        guard format == .text || span != nil else {
+            throw ValidationError(
+                "--format json is for --for; blockwatch snapshot --format ndjson --pid PID tells what is blocked")
         }
         guard span == nil || verdict == nil else {
             throw ValidationError("--for watches a process: it does not go with --verdict")

@@ -55,7 +55,7 @@ public struct ActivityReport: Sendable {
     // MARK: - what was found
 
     /// Processes that were asked for by name, came or went, and so often.
-    private var comings: Comings { Comings(log.lives.filter(\.isNamed), log, sums) }
+    var comings: Comings { Comings(log.lives.filter(\.isNamed), log, sums) }
 
     public var foundSomething: Bool {
         comings.isCrashing

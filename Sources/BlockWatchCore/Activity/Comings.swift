@@ -102,6 +102,31 @@ struct Comings {
             && !["readlink", "readlinkat", "access", "faccessat", "faccessat2"].contains(info.name)
     }
 
+    /// The same for programs: what `lines` and ``line`` are made from.
+    func encode(_ json: inout JSONWriter) {
+        json.integer("there", lives.count - ended.count)
+        json.integer("started", born.count)
+        json.integer("ended", ended.count)
+        if let length = meanLength { json.nanoseconds("mean_life", length) }
+        var counts: [String: Int] = [:]
+        for life in ended { counts[life.status.map(ExitStatus.text) ?? "an unknown status", default: 0] += 1 }
+        json.beginArray("ends")
+        for (text, count) in counts.sorted(by: { ($1.value, $0.key) < ($0.value, $1.key) }) {
+            json.beginObject()
+            json.string("how", text)
+            json.integer("count", count)
+            json.endObject()
+        }
+        json.endArray()
+        if ended.contains(where: { $0.status != 0 }), let last = lastFailure { json.string("last_failure", last) }
+        if let starter = (born.first { $0.parentPID > 0 }) ?? lives.first(where: { $0.parentPID > 0 }) {
+            json.beginObject("started_by")
+            json.integer("pid", starter.parentPID)
+            json.string("name", starter.parentName)
+            json.endObject()
+        }
+    }
+
     /// What is to be said of those that were asked for.
     func lines(word: String, isByName: Bool, span: String) -> [String] {
         let name = TerminalText.escaped(word)

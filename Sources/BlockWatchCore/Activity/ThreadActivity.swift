@@ -21,6 +21,20 @@ public struct ThreadActivity: Sendable {
 
         public static func < (a: Doing, b: Doing) -> Bool { a.rawValue < b.rawValue }
 
+        /// In `json`.
+        var name: String {
+            switch self {
+            case .failing: "failing"
+            case .spinning: "spinning"
+            case .onProcessor: "on_processor"
+            case .circling: "circling"
+            case .goingOn: "going_on"
+            case .various: "various"
+            case .ticking: "ticking"
+            case .resting: "resting"
+            }
+        }
+
         /// Somebody should look at it.
         public var isFinding: Bool { self == .failing || self == .spinning }
     }
