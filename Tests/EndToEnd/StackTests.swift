@@ -137,10 +137,10 @@ import Testing
         try await Hanging.run("line", [0], program: "\(Self.programs)/where") { hanging in
             let record = try await eventually(within: 30, "the chain") { () async throws -> Fields? in
                 let (lines, _) = try await snapshot(["--format", "ndjson", "--pid", "\(hanging.pid)"])
-                guard !lines.isEmpty else { return nil }
-                try await Schema.check(lines)
                 let record = lines.compactMap(Fields.init).first { $0.tid == hanging.tid }
-                return record?.text("reason") == "peer_stuck" ? record : nil
+                guard let record, record.text("reason") == "peer_stuck" else { return nil }
+                try await Schema.check(lines)
+                return record
             }
             #expect(isWhole(record.text("chain"), of: hanging), "\(record)")
             let (tree, _) = try await snapshot(["--pid", "\(hanging.pid)"])
