@@ -129,8 +129,7 @@ public struct CaptureCounters: Sendable, Equatable {
         let visitsSingly = IteratorLink.isSupported(program: scanProgram)
         let symbolNames = try SymbolNames(
             link: iterators[4], program: try object.descriptor(of: "symbol_names"), visitsSingly: visitsSingly,
-            of: object,
-            owner: links)
+            of: object, owner: links)
         holders = Holders(
             fileLink: iterators[0], threadLink: iterators[1], registerLink: iterators[3],
             fileProgram: try object.descriptor(of: "holders"),

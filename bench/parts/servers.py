@@ -60,7 +60,7 @@ def turns(turn: int, quick: bool) -> list[str]:
 
 def run(bench) -> Section:
     section = Section("servers", TITLE)
-    rounds, seconds = (2, 1) if bench.quick else (20, 3)
+    rounds, seconds = (2, 1) if bench.quick else (20, 2)
     readings = Readings(rounds)
     failures: dict[str, str] = {}
     bench.progress("starts the servers")
@@ -75,7 +75,7 @@ def run(bench) -> Section:
                         with state_of(bench, name, group[0]):
                             for work in group:
                                 if name == BUDGETED:
-                                    work.measure(2)  # until the probes are out
+                                    work.measure(1)  # until the probes are out
                                 readings.note(turn, name, work.name, work.measure(seconds))
                     except peers.PeerError as error:
                         failures[name] = str(error)
@@ -108,7 +108,7 @@ def run(bench) -> Section:
         "nothing, in turns, the other states in every second round, other tools in every fourth. The ratio, to no tool at all "
         "in the same round, is the median of the rounds' own; spread: its 95 % confidence interval (of fewer than six pairs, "
         "least and greatest). The goal is missed if all of that lies below it, and met if none of it does. With the default "
-        "options (`--max-overhead 1%`) each was loaded for two seconds before it was measured: then the probes are out, if the "
+        "options (`--max-overhead 1%`) each was loaded for a second before it was measured: then the probes are out, if the "
         "load costs more. A second's requests, transactions or files. bpftrace runs the script of the first table, `perf trace -a --duration "
         "300`, strace is attached to the server's processes and follows their children (a build is not attached to), sampling "
         "is a task iterator that writes number, name, state and call of each thread once a second (`programs/sample.bpf.c`).",
