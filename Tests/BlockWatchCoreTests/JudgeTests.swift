@@ -174,7 +174,7 @@ import Testing
         Self.socket(&raw.object, state: state, local: local, peer: peer)
     }
 
-    private static func socket(_ object: inout bw_object, state: UInt8, local: UInt16 = 40_000, peer: UInt16 = 3306) {
+    static func socket(_ object: inout bw_object, state: UInt8, local: UInt16 = 40_000, peer: UInt16 = 3306) {
         object.kind = BW_OBJECT_SOCKET.rawValue
         object.mode = 0o140777
         object.inode = 77
