@@ -59,7 +59,11 @@ extension `The watch goes on` {
             let reader = try await eventually("cat in D") { () async throws -> Child? in
                 // one that comes before the call has begun gets its answer
                 let reader = try Child("/bin/cat", ["/proc/\(hanging.pid)/fdinfo/\(fd)"])
-                return try? await eventually(within: 1, "D") { state(reader.pid) == "D" ? reader : nil }
+                return try? await eventually(within: 1, "D") {
+                    // there, and not for a moment at its own pages
+                    let stack = (try? String(contentsOfFile: "/proc/\(reader.pid)/stack", encoding: .utf8)) ?? ""
+                    return stack.contains("ep_show_fdinfo") && state(reader.pid) == "D" ? reader : nil
+                }
             }
             reader.signal(SIGKILL)
             try await watch(["--threshold", "500ms"]) { watcher in
