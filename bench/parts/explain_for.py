@@ -72,7 +72,8 @@ def summing(command: list[str], wait: str | None, calls: int):
     finally:
         text = said_in_all(process, said)
     counts = [int(word) for line in text.splitlines() if "getppid" in line for word in line.split() if word.isdigit()]
-    if max(counts, default=0) < calls:
+    # perf loses some in a burst
+    if max(counts, default=0) < 0.99 * calls:
         raise BenchError(f"{command[0]} did not count {calls} calls: {text[:500]}")
 
 
