@@ -103,7 +103,7 @@ import Testing
     }
 
     @Test func `who rests, for programs`() async throws {
-        let (code, text, says) = try await watch("semaphore", program: Built.programs + "/where", ["--format", "json"])
+        let (code, text, says) = try await watch("condition-wait", ["--format", "json"])
         let thread = try #require(try told(text).processes.first?.threads.first)
         #expect(thread.doing == "resting" && thread.tid == says.integer("tid"), "\(code) \(text)")
         #expect(thread.blocked?.call == "futex" && thread.blocked?.verdict == "idle", "\(text)")
