@@ -18,7 +18,7 @@ import Testing
             7: ["__GI___libc_read", "Reader::next"], 8: ["flock", "Store::open"], 9: ["clock_nanosleep", "nap"],
         ]
 
-        func answers(hasLines: Bool = false) -> ListedAnswers {
+        func answers() -> ListedAnswers {
             var risky = ListedAnswers()
             for (tid, record) in records {
                 guard let names = functions[tid] else { continue }
@@ -28,22 +28,6 @@ import Testing
                 }
             }
             return risky
-        }
-    }
-
-    private func bytes(_ pid: UInt32, _ change: (inout bw_call) -> Void) -> [UInt8] {
-        Bytes.call {
-            $0.id = UInt64(pid)
-            $0.tgid = pid
-            $0.pid = pid
-            $0.own_tgid = pid
-            $0.own_pid = pid
-            $0.reader_tgid = pid
-            $0.reader_pid = pid
-            $0.flags = UInt32(BW_CALL_SINGLE)
-            $0.pid_namespace = 1
-            $0.files = UInt64(pid) << 20
-            change(&$0)
         }
     }
 

@@ -11,20 +11,24 @@ protocol TinyHost {
 extension TinyHost {
     /// Numbers of threads are their processes' here; each is blocked for 5 s unless said otherwise.
     func thread(_ pid: UInt32, _ change: @escaping (inout bw_call) -> Void = { _ in }) throws -> CallRecord {
-        try Bytes.callRecord(
-            Bytes.call {
-                $0.id = UInt64(pid)
-                $0.tgid = pid
-                $0.pid = pid
-                $0.own_tgid = pid
-                $0.own_pid = pid
-                $0.reader_tgid = pid
-                $0.reader_pid = pid
-                $0.flags = UInt32(BW_CALL_SINGLE)
-                $0.pid_namespace = 1
-                $0.files = UInt64(pid) << 20
-                change(&$0)
-            })
+        try Bytes.callRecord(bytes(pid, change))
+    }
+
+    /// The same as it comes from the kernel.
+    func bytes(_ pid: UInt32, _ change: (inout bw_call) -> Void) -> [UInt8] {
+        Bytes.call {
+            $0.id = UInt64(pid)
+            $0.tgid = pid
+            $0.pid = pid
+            $0.own_tgid = pid
+            $0.own_pid = pid
+            $0.reader_tgid = pid
+            $0.reader_pid = pid
+            $0.flags = UInt32(BW_CALL_SINGLE)
+            $0.pid_namespace = 1
+            $0.files = UInt64(pid) << 20
+            change(&$0)
+        }
     }
 
     func sleeping(_ raw: inout bw_call) {
